@@ -1,0 +1,85 @@
+"""The facts of a journal: what a unit reports and the centre books, exactly once (promise 2 and 4).
+
+A fact is encoded once, by the unit that decided it, as a MessagePack array whose first element names its
+type; those bytes are hashed, stored, sent and booked unchanged. New fields are appended with a default, so
+old and new versions read each other. An encoded fact has at most `FACT_BYTES_MAX` bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+FACT_BYTES_MAX: Final = 8 * 1024
+TEXT_CHARS_MAX: Final = 1000
+
+
+class Stamp(msgspec.Struct, array_like=True, frozen=True):
+    """When, as the unit knew it; the centre corrects it later (DESIGN, 'Clocks')."""
+
+    wall_ms: int  # since 1970, UTC, by the unit's clock
+    mono_ms: int  # since the unit's boot
+    boot: bytes  # 8 random bytes of this boot
+    trusted: bool
+    error_ms: int = 0
+
+
+class _Fact(msgspec.Struct, array_like=True, frozen=True):
+    at: Stamp
+
+
+class Redeemed(_Fact, tag="rd"):
+    """A coupon counted (K6). For campaigns without serials only time and place are in it (K8)."""
+
+    campaign: int
+    serial: int  # 0: none
+    holder: int  # 0: none
+    revision: int  # of the campaign as this unit knew it
+    policy: str
+    site: str
+    spend_yen: int  # of the open basket; 0: none
+    discount_yen: int
+    key: int  # which key signed the code; 0: unsigned
+    question: bytes = b""  # the question whose answer allowed it; empty: decided alone
+    clock_doubted: bool = False
+
+
+class Cancelled(_Fact, tag="cx"):
+    """A question to the centre that is withdrawn: late, or the unit restarted. Whatever it granted is void."""
+
+    question: bytes
+    campaign: int
+    serial: int
+
+
+class EpochOpened(_Fact, tag="ep"):
+    """The first fact of an epoch that follows another one. `reason`: 'fork', 'restored' or 'salvaged'."""
+
+    reason: str
+    previous: bytes  # epoch, 16 bytes; empty: not known
+    after: int  # last number of the previous epoch that stays valid
+    carried: int  # how many facts that were numbered after it follow here
+    detail: str = ""
+
+
+Fact = Redeemed | Cancelled | EpochOpened
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Fact)
+
+
+class FactTooLong(ValueError):
+    """An encoded fact exceeds `FACT_BYTES_MAX`."""
+
+
+def encode_fact(fact: Fact) -> bytes:
+    body = _encoder.encode(fact)
+    if len(body) > FACT_BYTES_MAX:
+        raise FactTooLong(f"a fact of {len(body)} bytes; at most {FACT_BYTES_MAX} can be sent")
+    return body
+
+
+def decode_fact(body: bytes) -> Fact:
+    """The fact in `body`. Raises msgspec.DecodeError (also a ValueError) for anything else."""
+    return _decoder.decode(body)

@@ -1,0 +1,23 @@
+"""Keyed hashes of serials and holders for the caches, so that a stolen unit's list can't be spent."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+HASH_BYTES: Final = 16
+
+
+def serial_hash(secret: bytes, campaign: int, serial: int) -> bytes:
+    return blake2b(
+        campaign.to_bytes(4, "big") + serial.to_bytes(8, "big"), key=secret, digest_size=HASH_BYTES, person=b"serial"
+    ).digest()
+
+
+def holder_hash(secret: bytes, holder: int) -> bytes:
+    return blake2b(holder.to_bytes(8, "big"), key=secret, digest_size=HASH_BYTES, person=b"holder").digest()
+
+
+def fact_id(device: str, epoch: bytes, number: int) -> bytes:
+    """The name of a fact in the feed: the same for its hint and for its booking."""
+    return blake2b(device.encode() + b"\0" + epoch + number.to_bytes(8, "big"), digest_size=HASH_BYTES).digest()
