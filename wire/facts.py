@@ -29,7 +29,7 @@ class _Fact(msgspec.Struct, array_like=True, frozen=True):
     at: Stamp
 
 
-class Redeemed(_Fact, tag="rd"):
+class Redeemed(_Fact, tag="rd", frozen=True):
     """A coupon counted (K6). For campaigns without serials only time and place are in it (K8)."""
 
     campaign: int
@@ -45,7 +45,7 @@ class Redeemed(_Fact, tag="rd"):
     clock_doubted: bool = False
 
 
-class Cancelled(_Fact, tag="cx"):
+class Cancelled(_Fact, tag="cx", frozen=True):
     """A question to the centre that is withdrawn: late, or the unit restarted. Whatever it granted is void."""
 
     question: bytes
@@ -53,7 +53,7 @@ class Cancelled(_Fact, tag="cx"):
     serial: int
 
 
-class EpochOpened(_Fact, tag="ep"):
+class EpochOpened(_Fact, tag="ep", frozen=True):
     """The first fact of an epoch that follows another one. `reason`: 'fork', 'restored' or 'salvaged'."""
 
     reason: str

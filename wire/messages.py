@@ -23,7 +23,7 @@ class Message(msgspec.Struct, array_like=True, frozen=True):
 # --- up ------------------------------------------------------------------------------------------------
 
 
-class Batch(Message):
+class Batch(Message, frozen=True):
     """up/ev: facts `first`, `first + 1` ... of one epoch, in order, without gaps.
 
     `before` and `after` are the chain's hashes around them; `signature` is the device's Ed25519 signature
@@ -38,14 +38,14 @@ class Batch(Message):
     signature: bytes = b""
 
 
-class PullFeed(Message, tag="feed"):
+class PullFeed(Message, tag="feed", frozen=True):
     """The cache says what it has; (b'', 0) asks for a snapshot."""
 
     incarnation: bytes
     number: int
 
 
-class PullAck(Message, tag="ack"):
+class PullAck(Message, tag="ack", frozen=True):
     """The unit says where its journal ends, at each start and connect; the centre answers with an Ack."""
 
     epoch: bytes
@@ -53,7 +53,7 @@ class PullAck(Message, tag="ack"):
     head_hash: bytes
 
 
-class Ask(Message, tag="ask"):
+class Ask(Message, tag="ask", frozen=True):
     """A question: may this coupon count? Answered by a Command of kind Answer within its time."""
 
     question: bytes  # 16 random bytes
@@ -65,7 +65,7 @@ class Ask(Message, tag="ask"):
 Request = PullFeed | PullAck | Ask
 
 
-class CommandResult(Message):
+class CommandResult(Message, frozen=True):
     """up/res"""
 
     command: bytes
@@ -73,7 +73,7 @@ class CommandResult(Message):
     detail: str = ""
 
 
-class Report(Message):
+class Report(Message, frozen=True):
     """up/rep: reported state."""
 
     epoch: bytes
@@ -86,7 +86,7 @@ class Report(Message):
     settings_hash: str = ""
 
 
-class Heartbeat(Message):
+class Heartbeat(Message, frozen=True):
     """up/hb: QoS 0."""
 
     wall_ms: int
@@ -99,7 +99,7 @@ class Heartbeat(Message):
     dropped: int = 0  # telemetry that was dropped
 
 
-class LogLine(Message):
+class LogLine(Message, frozen=True):
     """up/log: QoS 0, capped."""
 
     wall_ms: int
@@ -107,7 +107,7 @@ class LogLine(Message):
     text: str
 
 
-class Hint(Message):
+class Hint(Message, frozen=True):
     """up/hint: a redemption on its way, so that others refuse early. Proves nothing."""
 
     epoch: bytes
@@ -118,14 +118,14 @@ class Hint(Message):
     holder: int
 
 
-class Conn(Message):
+class Conn(Message, frozen=True):
     """st/conn, retained: birth and will. A death counts only if its session is the newest birth's."""
 
     up: bool
     session: bytes
 
 
-class Info(Message):
+class Info(Message, frozen=True):
     """st/info, retained: inventory."""
 
     version: str
@@ -137,7 +137,7 @@ class Info(Message):
 # --- down ----------------------------------------------------------------------------------------------
 
 
-class Ack(Message):
+class Ack(Message, frozen=True):
     """dn/ack: what the centre's database has committed of this epoch.
 
     `status`: 'ok'; 'gap' (facts after `upto` are missing: send from `upto + 1`); 'fork' (another history
@@ -152,15 +152,16 @@ class Ack(Message):
     upto_hash: bytes
     status: str
     first: int = 0  # `first` of the batch that is answered; 0: answers a PullAck
+    last: int = 0  # last number of the batch that is answered
     aside: int = 0  # how many facts of this batch went to the dead letters
     detail: str = ""
 
 
-class PutCampaign(Message, tag="campaign"):
+class PutCampaign(Message, tag="campaign", frozen=True):
     campaign: Campaign
 
 
-class PutKey(Message, tag="key"):
+class PutKey(Message, tag="key", frozen=True):
     """A key that signs coupons. `retired_ms`: texts signed with it no longer count from then on."""
 
     id: int  # 1..255
@@ -168,13 +169,13 @@ class PutKey(Message, tag="key"):
     retired_ms: int | None = None
 
 
-class PutSecret(Message, tag="secret"):
+class PutSecret(Message, tag="secret", frozen=True):
     """The key with which this tenant's caches hash serials and holders (`wire.sealing`)."""
 
     secret: bytes  # 32 bytes
 
 
-class PutRedemption(Message, tag="redeemed"):
+class PutRedemption(Message, tag="redeemed", frozen=True):
     """Somebody, somewhere, redeemed this. Hashes, so that a stolen unit's list can't be spent.
 
     `serial` is empty for campaigns without serials; `fact` identifies it (device, epoch and number hashed),
@@ -190,16 +191,17 @@ class PutRedemption(Message, tag="redeemed"):
     provisional: bool = False  # from a hint, not yet booked
 
 
-class DropRedemption(Message, tag="unredeemed"):
+class DropRedemption(Message, tag="unredeemed", frozen=True):
     """A redemption that does not count after all: a hint that never came true, a refund."""
 
     fact: bytes
+    serial: bytes = b""
 
 
 Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption
 
 
-class Feed(Message, tag="changes"):
+class Feed(Message, tag="changes", frozen=True):
     """dn/feed, changes: numbers `before + 1` .. `before + len(changes)` of the site's change log."""
 
     incarnation: bytes
@@ -207,7 +209,7 @@ class Feed(Message, tag="changes"):
     changes: list[Change]
 
 
-class SnapshotPart(Message, tag="snapshot"):
+class SnapshotPart(Message, tag="snapshot", frozen=True):
     """dn/feed, snapshot: part `part` of `parts`, the whole state as changes to an empty cache as of `number`.
 
     `digest` is SHA-256 over the encoded `changes` of all parts, in order; each part carries it.
@@ -225,7 +227,7 @@ class SnapshotPart(Message, tag="snapshot"):
 FeedMessage = Feed | SnapshotPart
 
 
-class Answer(Message, tag="answer"):
+class Answer(Message, tag="answer", frozen=True):
     """dn/cmd: the centre's answer to an Ask."""
 
     question: bytes
@@ -235,7 +237,7 @@ class Answer(Message, tag="answer"):
     site: str = ""
 
 
-class Rescan(Message, tag="resync"):
+class Rescan(Message, tag="resync", frozen=True):
     """dn/cmd: drop the cache's cursor and pull a snapshot."""
 
     command: bytes
@@ -245,7 +247,7 @@ class Rescan(Message, tag="resync"):
 Command = Answer | Rescan
 
 
-class Desired(Message):
+class Desired(Message, frozen=True):
     """dn/des, retained: desired state."""
 
     version: int
