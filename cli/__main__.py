@@ -1,0 +1,5 @@
+"""`python -m cli` is `tokuten`."""
+
+from cli.main import main
+
+main()

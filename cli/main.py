@@ -1,0 +1,120 @@
+"""The `tokuten` command: one entry, sub-commands that are imported only when they are called.
+
+So `tokuten --help` is quick, and a Pi that carries the unit's packages alone can run `tokuten unit` and gets a
+sentence, not a traceback, from the commands it has no packages for. A sub-command is a module of `cli` with
+either a `typer.Typer` called `app` or a function of the module's own name. Every expected failure ends as one
+line on stderr and a code of `cli.exits`; `--debug` shows the traceback instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from cli.exits import Exit, Stop
+from hal.errors import HalError
+
+OUR_PACKAGES: Final = frozenset({"cli", "simulator", "central", "edge_agent", "hal", "firmware", "wire", "loyalty"})
+
+
+class Lazy(NamedTuple):
+    """A sub-command that is imported when it is called."""
+
+    module: str
+    help: str
+    extra: str  # the pyproject extra that brings its packages; '': the base installation has them
+    what: str  # what is missing where they are, in words
+
+
+COMMANDS: Final[dict[str, Lazy]] = {
+    "scan": Lazy("cli.scan", "Say what each barcode in pictures is, and what its verdict would be.", "", "the unit"),
+    "unit": Lazy("cli.unit", "Run a unit: camera, decisions, journal, report.", "", "the unit"),
+    "central": Lazy("cli.central", "Run the centre, or prepare its database.", "central", "the centre"),
+    "coupon": Lazy("cli.coupon", "Issue, list and show coupons.", "central", "the centre"),
+    "device": Lazy("cli.device", "Enrol and list units.", "central", "the centre"),
+    "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),
+    "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "simulator", "the simulator"),
+    "demo": Lazy("cli.demo", "Broker, centre and a virtual kiosk in the browser.", "simulator", "the simulator"),
+}
+
+
+def load(name: str) -> Any:
+    """The real command `name`. Raises Stop where its packages are not installed."""
+    lazy = COMMANDS[name]
+    try:
+        module = importlib.import_module(lazy.module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in OUR_PACKAGES:
+            raise  # a module of ours is gone: a fault of the program, not of the installation
+        raise Stop(not_installed(lazy, missing)) from error
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False)
+        app.command(name)(getattr(module, name))
+    app.pretty_exceptions_enable = False
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def not_installed(lazy: Lazy, missing: str) -> str:
+    package = f"tokuten[{lazy.extra}]" if lazy.extra else "tokuten"
+    return f"{lazy.what} is not installed here: pip install '{package}' (no module named {missing!r})"
+
+
+class LazyGroup(TyperGroup):
+    """Lists placeholders with their help; swaps in the real command when one is called."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, lazy in COMMANDS.items():
+            self.add_command(TyperCommand(name=name, help=lazy.help, callback=None))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return (name, load(name), rest) if name in COMMANDS else (name, command, rest)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+
+app = typer.Typer(
+    name="tokuten",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Coupons and points at unattended kiosks and checkout lanes, with or without a network.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tokuten {version('tokuten')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks instead of one line.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except (Stop, HalError, OSError) as failure:
+        if "--debug" in sys.argv[1:2]:
+            raise
+        sys.stderr.write(f"tokuten: {failure}\n")
+        sys.exit(failure.code if isinstance(failure, Stop) else Exit.MISSING)
