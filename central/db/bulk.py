@@ -1,0 +1,53 @@
+"""Many rows at once, without the ORM's or the compiler's cost for each of them (the hot path of ingest)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table
+
+LOOKUP_KEYS: Final = 250  # keys of one look-up; the last one is repeated to fill up, so the statement is always one
+
+
+@cache
+def _marks(paramstyle: str, count: int) -> str:
+    mark = "?" if paramstyle == "qmark" else "%s"
+    return "(" + ", ".join([mark] * count) + ")"
+
+
+@cache
+def _insert(table: Table, columns: tuple[str, ...], paramstyle: str) -> str:
+    named = ", ".join(columns)
+    return f"INSERT INTO {table.name} ({named}) VALUES {_marks(paramstyle, len(columns))}"  # noqa: S608
+
+
+def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Inserts `rows`, each in the order of `columns`, as the driver takes them: values are not converted."""
+    if rows:
+        connection.exec_driver_sql(_insert(table, columns, connection.dialect.paramstyle), rows)
+
+
+@cache
+def _lookup(select: str, join: str, width: int, paramstyle: str) -> str:
+    names = ", ".join(f"k{number}" for number in range(width))
+    values = ", ".join([_marks(paramstyle, width)] * LOOKUP_KEYS)
+    return f"WITH wanted({names}) AS (VALUES {values}) SELECT DISTINCT {select} FROM wanted CROSS JOIN {join}"  # noqa: S608
+
+
+def look_up(connection: Connection, select: str, join: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """The rows for `keys`: `join` is SQL that joins tables to the keys `wanted(k0, k1 ...)`, by WHERE.
+
+    CROSS JOIN keeps SQLite from turning the join around: one search of the index for each key.
+    """
+    for start in range(0, len(keys), LOOKUP_KEYS):
+        part = list(keys[start : start + LOOKUP_KEYS])
+        part += [part[-1]] * (LOOKUP_KEYS - len(part))
+        statement = _lookup(select, join, len(part[0]), connection.dialect.paramstyle)
+        yield from connection.exec_driver_sql(statement, tuple(_flat(part)))
+
+
+def _flat(keys: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    for key in keys:
+        yield from key

@@ -1,0 +1,341 @@
+"""The tables of the centre (SQLAlchemy Core), and how their values are stored.
+
+Times are milliseconds since 1970 UTC, money is whole yen. Serial numbers are 64 unsigned bits; databases know
+signed ones, so they are stored with `stored_serial` and read with `read_serial`.
+
+`facts` is append-only: what was reported stays as it was reported, and everything else about a redemption can
+be worked out from it again. Nothing that a unit reports may be refused for a missing row elsewhere, so
+redemptions name campaigns and sites without a foreign key.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag, StrEnum
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER alone
+_SERIAL_SPAN: Final = 2**64
+
+
+class DeviceState(StrEnum):
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+class RedemptionState(StrEnum):
+    """How a redemption was cleared (K6). The first that is booked for a serial is the use; policy 'first booked'."""
+
+    CLEARED = "cleared"
+    DOUBLE = "double"  # the serial was used before: a second fact, with a conflict to settle
+    LATE = "late"  # the use of its serial, but booked long after the campaign's end
+    VOID = "void"  # the same fact told again under another epoch: not a second use
+
+
+USES: Final = (RedemptionState.CLEARED.value, RedemptionState.LATE.value)
+
+
+class Flag(IntFlag):
+    """What is odd about a redemption. Stored as a number; never renumbered."""
+
+    DOUBLE = 1
+    LATE = 2
+    FORK = 4  # told by, or booked beside, a journal that forked
+    RESTORED = 8
+    SALVAGED = 16
+    UNKNOWN_CAMPAIGN = 32
+    CLOCK_DOUBTED = 64
+    OUTSIDE_DATES = 128
+    OVER_CAP = 256
+    OVER_PERSON_LIMIT = 512
+    NOT_GRANTED = 1024  # only the centre may decide, and it had not said yes
+    CANCELLED = 2048  # its question was cancelled as well
+    REPEATED = 4096  # told before, under another epoch
+
+    def names(self) -> list[str]:
+        return [flag.name.lower() for flag in Flag if flag in self and flag.name is not None]
+
+
+class QuestionState(StrEnum):
+    GRANTED = "granted"  # its serial is held
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    SETTLED = "settled"  # the redemption came
+
+
+def stored_serial(serial: int) -> int:
+    return serial - _SERIAL_SPAN if serial >= _SERIAL_SPAN // 2 else serial
+
+
+def read_serial(stored: int) -> int:
+    return stored + _SERIAL_SPAN if stored < 0 else stored
+
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", LargeBinary, nullable=False))
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # as it stands in topics
+    Column("title", Text, nullable=False),  # as people read it
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("site_id", ForeignKey("sites.id"), nullable=False),
+    Column("public", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("enrolled_ms", BigInteger, nullable=False),
+    # After a restore nothing is granted until each unit has reported what it holds: 'awaits' says it has not.
+    Column("awaits", Boolean, nullable=False),
+    Column("owed_epoch", LargeBinary),  # how far its journal reached when it said so
+    Column("owed_head", BigInteger),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("device_id", ForeignKey("devices.id"), nullable=False),
+    Column("epoch", LargeBinary, nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("upto_hash", LargeBinary, nullable=False),
+    Column("opened_by", Text, nullable=False),  # '', 'fork', 'restored', 'salvaged', 'unannounced'
+    Column("previous", LargeBinary, nullable=False),  # the epoch it follows; empty: none or not known
+    Column("after", BigInteger, nullable=False),  # last number of the previous epoch that stays valid
+    Column("flagged_until", BigInteger, nullable=False),  # facts up to this number were carried over
+    Column("opened_ms", BigInteger, nullable=False),
+    UniqueConstraint("device_id", "epoch"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("epoch_id", ForeignKey("epochs.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("type", Text, nullable=False),  # the tag in wire.facts; empty: put aside
+    Column("body", LargeBinary, nullable=False),
+    Column("booked_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("epoch_id", "seq"),
+    sqlite_with_rowid=False,
+)
+
+redemptions = Table(
+    "redemptions",
+    metadata,
+    Column("id", _Id, primary_key=True),  # in the order of booking
+    Column("epoch_id", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("device_id", BigInteger, nullable=False),
+    Column("campaign", BigInteger, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("holder", BigInteger, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("booked_ms", BigInteger, nullable=False),
+    Column("discount_yen", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("flags", BigInteger, nullable=False),
+    ForeignKeyConstraint(["epoch_id", "seq"], ["facts.epoch_id", "facts.seq"]),
+    UniqueConstraint("epoch_id", "seq"),
+    Index("ix_redemptions_serial", "campaign", "serial", "at_ms"),
+    Index(
+        "ix_redemptions_holder",
+        "campaign",
+        "holder",
+        sqlite_where=text("holder <> 0"),
+        postgresql_where=text("holder <> 0"),
+    ),
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # 'double', 'cancelled'
+    Column("campaign", BigInteger, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("first_epoch", BigInteger, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("second_epoch", BigInteger, nullable=False),
+    Column("second_seq", BigInteger, nullable=False),
+    Column("found_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    Column("note", Text, nullable=False, server_default=""),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),  # loyalty.campaign.Campaign, MessagePack
+    Column("jan", Text, nullable=False, index=True),
+    Column("stock_left", BigInteger),  # None: unlimited
+    Column("given_out", BigInteger, nullable=False),
+    Column("redeemed", BigInteger, nullable=False),  # uses that are booked
+    Column("issued_ms", BigInteger, nullable=False),
+)
+
+coupon_keys = Table(
+    "coupon_keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1..255
+    Column("public", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("retired_ms", BigInteger),
+)
+
+persons = Table(
+    "persons",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),  # argon2id
+    Column("holder", BigInteger, nullable=False, unique=True),  # the pseudonym in coupons and facts, 48 bits
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),  # SHA-256: the token itself is the phone's alone
+    Column("person_id", ForeignKey("persons.id"), nullable=False, index=True),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+
+coupons = Table(
+    "coupons",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("campaign", ForeignKey("campaigns.id"), nullable=False),
+    Column("serial", BigInteger, nullable=False),  # 0: the campaign has none (K8)
+    Column("number", BigInteger),  # the identification number of figure 2
+    Column("person_id", ForeignKey("persons.id"), index=True),  # none: handed out without asking who (K8)
+    Column("downloaded_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("text", Text, nullable=False),
+    Index(
+        "uq_coupons_serial",
+        "campaign",
+        "serial",
+        unique=True,
+        sqlite_where=text("serial <> 0"),
+        postgresql_where=text("serial <> 0"),
+    ),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("question", LargeBinary, primary_key=True),
+    Column("device_id", ForeignKey("devices.id"), nullable=False),
+    Column("campaign", BigInteger, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("holder", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # of the answer's reason
+    Column("site", Text, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Index(
+        "uq_questions_held",
+        "campaign",
+        "serial",
+        unique=True,
+        sqlite_where=text("state = 'granted' AND serial <> 0"),
+        postgresql_where=text("state = 'granted' AND serial <> 0"),
+    ),
+    Index(
+        "ix_questions_granted",
+        "campaign",
+        "holder",
+        sqlite_where=text("state = 'granted'"),
+        postgresql_where=text("state = 'granted'"),
+    ),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("site_id", ForeignKey("sites.id"), primary_key=True),
+    Column("head", BigInteger, nullable=False),  # number of the newest change
+    Column("floor", BigInteger, nullable=False),  # changes after this number are kept
+)
+
+feed_bodies = Table(
+    "feed_bodies",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("changes", LargeBinary, nullable=False),  # encoded list[wire.messages.Change]
+)
+
+change_log = Table(
+    "change_log",
+    metadata,
+    Column("site_id", ForeignKey("feeds.site_id"), nullable=False),
+    Column("first", BigInteger, nullable=False),  # number of the first change of the body
+    Column("count", BigInteger, nullable=False),
+    Column("body_id", ForeignKey("feed_bodies.id"), nullable=False, index=True),
+    PrimaryKeyConstraint("site_id", "first"),
+    sqlite_with_rowid=False,
+)
+
+hints = Table(
+    "hints",
+    metadata,
+    Column("fact", LargeBinary, primary_key=True),  # wire.sealing.fact_id
+    Column("device_id", ForeignKey("devices.id"), nullable=False, index=True),
+    Column("campaign", BigInteger, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("holder", BigInteger, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("told_ms", BigInteger, nullable=False, index=True),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("device", Text, nullable=False),  # as the topic named it
+    Column("topic", Text, nullable=False),
+    Column("epoch", LargeBinary),
+    Column("seq", BigInteger),  # the fact that was put aside; None: a message that was refused whole
+    Column("reason", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # its beginning
+    Column("payload_bytes", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False, index=True),
+    Column("times", BigInteger, nullable=False),  # the same message again counts up here
+    Column("received_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    Column("note", Text, nullable=False, server_default=""),
+)

@@ -1,0 +1,68 @@
+"""What can be set for the centre: the [central] section of the settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class CentralBroker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[central.broker]: how the centre reaches the MQTT broker."""
+
+    host: Annotated[str, Meta(description="Name or address of the MQTT broker.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of the broker.")] = 1883
+    username: Annotated[str, Meta(description="Login name; empty: none is sent.")] = "centre"
+    password_file: Annotated[str, Meta(description="File whose first line is the password; empty: none.")] = ""
+    ca_file: Annotated[str, Meta(description="CA certificates (PEM) that vouch for the broker; empty: no TLS.")] = ""
+    cert_file: Annotated[str, Meta(description="The centre's own certificate (PEM); empty: none.")] = ""
+    key_file: Annotated[str, Meta(description="The private key of cert_file (PEM).")] = ""
+
+
+class CentralHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[central.http]: the API for phones and operators."""
+
+    enabled: Annotated[bool, Meta(description="Whether the HTTP API is served.")] = True
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port to listen on.")] = 8470
+    operator_token_file: Annotated[
+        str, Meta(description="File with the operators' token; empty: <data_dir>/keys/operator.token.")
+    ] = ""
+    session_minutes: Annotated[int, Meta(ge=1, le=43200, description="How long a person stays logged in.")] = 720
+
+
+class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[central]: one centre serves one tenant."""
+
+    tenant: Annotated[str, Meta(description="The tenant whose units this centre serves; part of every topic.")] = "demo"
+    data_dir: Annotated[str, Meta(description="Folder of the database and of keys/.")] = "var/central"
+    database: Annotated[
+        str, Meta(description="SQLAlchemy URL of the database; empty: SQLite in <data_dir>/centre.db.")
+    ] = ""
+    broker: CentralBroker = CentralBroker()
+    http: CentralHttp = CentralHttp()
+    log_kept_changes: Annotated[
+        int, Meta(ge=0, description="Changes kept for each site's feed; a cache further behind gets a snapshot.")
+    ] = 100_000
+    hint_life_s: Annotated[
+        int, Meta(ge=1, description="A hinted redemption that is not booked after so many seconds is taken back.")
+    ] = 86_400
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.data_dir)
+
+    @property
+    def url(self) -> str:
+        return self.database or f"sqlite:///{self.folder / 'centre.db'}"
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.folder / "keys"
+
+    @property
+    def operator_token_path(self) -> Path:
+        named = self.http.operator_token_file
+        return Path(named) if named else self.keys_folder / "operator.token"
