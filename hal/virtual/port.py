@@ -12,7 +12,7 @@ No numpy here: the unit's own process never touches a frame, and should not pay 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -55,6 +55,7 @@ class ClockSetting(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         return real_wall_ms + self.offset_ms + (mono_ms - self.anchor_mono_ms) * self.rate_ppm // 1_000_000
 
 
+@runtime_checkable
 class Port(Protocol):
     """One unit's way to its world. Safe to call from several threads."""
 

@@ -1,0 +1,96 @@
+"""Which backend a part has: chosen by name, in this one place, with no fallback.
+
+`virtual` takes `options` with either `socket` (the path of the simulator's socket) or `port` (a
+`hal.virtual.port.Port`, in one process with its World). Each part has a port of its own and closes it.
+
+What can fail: PartMissing for an unknown name (it lists the names), for a backend that is not there yet, and
+for a world that does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hal.errors import HalReason, PartMissing
+
+if TYPE_CHECKING:  # the unit's own process never opens the camera, and must not pay for numpy
+    from hal.camera import Camera
+    from hal.card import CardReader
+    from hal.clock import Clock
+    from hal.display import Display
+    from hal.indicators import Indicators
+    from hal.virtual.port import Port
+
+Options = Mapping[str, object]
+NAMES: Final = ("virtual", "pi", "board")
+_LATER: Final = {"pi": "the real parts of a Raspberry Pi", "board": "the parts behind the reader board's serial link"}
+
+
+def open_camera(name: str, options: Options) -> Camera:
+    """Frames of 1280x720 or what the camera has. Raises PartMissing."""
+    if name == "virtual":
+        from hal.virtual.camera import VirtualCamera
+
+        return VirtualCamera(_port(options))
+    raise _missing("camera", name)
+
+
+def open_display(name: str, options: Options) -> Display:
+    """Raises PartMissing."""
+    if name == "virtual":
+        from hal.virtual.display import VirtualDisplay
+
+        return VirtualDisplay(_port(options))
+    raise _missing("display", name)
+
+
+def open_indicators(name: str, options: Options) -> Indicators:
+    """Raises PartMissing."""
+    if name == "virtual":
+        from hal.virtual.indicators import VirtualIndicators
+
+        return VirtualIndicators(_port(options))
+    raise _missing("indicators", name)
+
+
+def open_card(name: str, options: Options) -> CardReader:
+    """Raises PartMissing."""
+    if name == "virtual":
+        from hal.virtual.card import VirtualCardReader
+
+        return VirtualCardReader(_port(options))
+    raise _missing("card", name)
+
+
+def open_clock(name: str, options: Options) -> Clock:
+    """Raises PartMissing."""
+    if name == "virtual":
+        from hal.virtual.clock import VirtualClock
+
+        return VirtualClock(_port(options))
+    raise _missing("clock", name)
+
+
+def _missing(part: str, name: str) -> PartMissing:
+    if name in _LATER:
+        text = f"{part} '{name}': {_LATER[name]} come with a later release; this one has 'virtual'"
+    else:
+        text = f"{part} '{name}': no such backend; the names are {', '.join(repr(known) for known in NAMES)}"
+    return PartMissing(HalReason.NOT_FOUND, text)
+
+
+def _port(options: Options) -> Port:
+    from hal.virtual.link import connect
+    from hal.virtual.port import Port
+
+    unknown = sorted(options.keys() - {"port", "socket"})
+    port, path = options.get("port"), options.get("socket")
+    if unknown or (port is None) == (path is None):
+        raise PartMissing(HalReason.NOT_FOUND, f"a virtual part takes 'socket' or 'port', not {sorted(options)}")
+    if isinstance(path, str | Path):
+        return connect(Path(path))
+    if not isinstance(port, Port):
+        raise PartMissing(HalReason.NOT_FOUND, f"'socket' is a path and 'port' a Port, not {path or port!r}")
+    return port
