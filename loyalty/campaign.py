@@ -6,15 +6,30 @@ everything that is wrong with one, in words for the person who issues it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from loyalty import check_digit
+from loyalty.cells import printable
+
+Lang = Literal["ja", "en"]
+
 CAMPAIGN_ID_MAX: Final = 2**32 - 1
-NAME_CHARS_MAX: Final = 60
+NAME_CHARS_MAX: Final = 60  # of the name, the provider and the gift
 SHOPS_MAX: Final = 200
+SHOP_ID: Final = re.compile(r"[a-z0-9_-]{1,32}")  # the rule of `wire.topics` for a site
+YEN_MAX: Final = 99_999_999  # of an amount and of a minimum spend
+COUNT_MAX: Final = 1_000_000_000  # of the stock and the cap
+PER_PERSON_MAX: Final = 9_999
+NUMBER_MAX: Final = 999_999_999_999  # of an identification number
+DAYS_MAX: Final = 3_650
 DAY_MS: Final = 86_400_000
+TIME_MS_MAX: Final = (2**32 - 1) * 1000  # the last instant that a coupon's text can name, in 2106
+JAN_LENGTHS: Final = (8, 13)
 
 
 class Kind(StrEnum):
@@ -70,3 +85,153 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stopped: bool = False
     clock_rule: ClockRule = ClockRule.ACCEPT
     revision: int = 1  # counts up with each change
+
+
+def benefit(campaign: Campaign, lang: Lang) -> str:
+    """What the shopper gets, in a few words: '100円引き', '100 yen off'."""
+    return _BENEFIT[lang][campaign.kind].format(
+        amount=f"{campaign.amount_yen:,}", percent=campaign.percent, gift=campaign.gift or campaign.name
+    )
+
+
+_BENEFIT: Final[dict[Lang, dict[Kind, str]]] = {
+    "ja": {
+        Kind.AMOUNT: "{amount}円引き",
+        Kind.PERCENT: "{percent}%引き",
+        Kind.GIFT: "{gift}プレゼント",
+        Kind.TICKET: "{gift}",
+    },
+    "en": {
+        Kind.AMOUNT: "{amount} yen off",
+        Kind.PERCENT: "{percent}% off",
+        Kind.GIFT: "Gift: {gift}",
+        Kind.TICKET: "Ticket: {gift}",
+    },
+}
+
+
+def problems(campaign: Campaign) -> list[str]:
+    """Everything that is impossible or contradicts itself, a sentence each, the field first. Empty: it can be issued.
+
+    A campaign without problems can be kept by every unit under its policy, and every number in it fits the
+    texts, messages and displays that will show it.
+    """
+    return [
+        *_naming(campaign),
+        *_giving(campaign),
+        *_dates(campaign),
+        *_counts(campaign),
+        *_policy(campaign),
+        *_jan(campaign),
+        *_shops(campaign),
+    ]
+
+
+def _between(field: str, value: int | None, low: int, high: int) -> Iterator[str]:
+    if value is not None and not low <= value <= high:
+        yield f"{field}: {value:,} is not between {low:,} and {high:,}."
+
+
+def _words(field: str, value: str) -> Iterator[str]:
+    if not value:
+        yield f"{field}: it is empty."
+    elif len(value) > NAME_CHARS_MAX:
+        yield f"{field}: it has {len(value)} characters, at most {NAME_CHARS_MAX} are shown."
+    elif value != printable(value):
+        yield f"{field}: it has invisible characters, stray spaces, or letters that are not composed (NFC)."
+
+
+def _naming(campaign: Campaign) -> Iterator[str]:
+    yield from _between("id", campaign.id, 1, CAMPAIGN_ID_MAX)
+    yield from _between("revision", campaign.revision, 1, 2**32 - 1)
+    yield from _words("name", campaign.name)
+    yield from _words("provider", campaign.provider)
+
+
+def _giving(campaign: Campaign) -> Iterator[str]:
+    kind = campaign.kind
+    if kind is Kind.AMOUNT:
+        yield from _between("amount_yen", campaign.amount_yen, 1, YEN_MAX)
+    elif campaign.amount_yen:
+        yield f"amount_yen: a coupon of kind '{kind}' takes no amount off."
+    if kind is Kind.PERCENT:
+        yield from _between("percent", campaign.percent, 1, 100)
+    elif campaign.percent:
+        yield f"percent: a coupon of kind '{kind}' takes no percentage off."
+    if kind in (Kind.GIFT, Kind.TICKET):
+        yield from _words("gift", campaign.gift)
+    elif campaign.gift:
+        yield f"gift: a coupon of kind '{kind}' hands nothing over."
+    yield from _between("min_spend_yen", campaign.min_spend_yen, 0, YEN_MAX)
+
+
+def _dates(campaign: Campaign) -> Iterator[str]:
+    starts_ms, ends_ms, download_ends_ms = campaign.starts_ms, campaign.ends_ms, campaign.download_ends_ms
+    yield from _between("starts_ms", starts_ms, 0, TIME_MS_MAX)
+    yield from _between("ends_ms", ends_ms, 1, TIME_MS_MAX)
+    yield from _between("download_ends_ms", download_ends_ms, 1, TIME_MS_MAX)
+    yield from _between("days_after_download", campaign.days_after_download, 1, DAYS_MAX)
+    if starts_ms is not None and ends_ms is not None and starts_ms >= ends_ms:
+        yield "ends_ms: it ends before it starts, or at the same instant, so it would never count."
+    if download_ends_ms is not None and ends_ms is not None and download_ends_ms > ends_ms:
+        yield "download_ends_ms: it could still be downloaded after it has ended."
+
+
+def _counts(campaign: Campaign) -> Iterator[str]:
+    yield from _between("stock", campaign.stock, 1, COUNT_MAX)
+    yield from _between("cap", campaign.cap, 1, COUNT_MAX)
+    yield from _between("per_person", campaign.per_person, 1, PER_PERSON_MAX)
+    first = campaign.first_number
+    if first is None:
+        return
+    yield from _between("first_number", first, 1, NUMBER_MAX)
+    if not campaign.serials:
+        yield "first_number: coupons without serial numbers have no numbers to show."
+    if campaign.stock is not None and first <= NUMBER_MAX < first + campaign.stock - 1:
+        yield f"first_number: the last of {campaign.stock:,} numbers would be above {NUMBER_MAX:,}."
+
+
+def _policy(campaign: Campaign) -> Iterator[str]:
+    policy = campaign.policy
+    if policy is Policy.OPEN:
+        if campaign.serials:
+            yield "serials: an open coupon counts each time, so it can have no serial that counts once."
+        if campaign.per_person is not None:
+            yield "per_person: an open coupon does not say who holds it, so nobody's uses can be counted."
+        if campaign.strong_auth:
+            yield "strong_auth: an open coupon can be copied by anyone, so a password at the download protects nothing."
+    if campaign.cap is not None and policy in (Policy.OPEN, Policy.SIGNED):
+        yield f"cap: units under policy '{policy}' decide alone and can't hold it; use online, home or lease."
+    if policy is Policy.SIGNED and not campaign.serials and campaign.per_person is None:
+        yield "policy: signed coupons with neither serials nor a limit per person count each time: that is 'open'."
+    if policy is Policy.HOME and not campaign.serials:
+        yield "serials: under policy 'home' each serial has its home site, so there must be serials."
+    if policy is Policy.LEASE and campaign.cap is None:
+        yield "cap: under policy 'lease' the cap is what is leased, so there must be one."
+
+
+def _jan(campaign: Campaign) -> Iterator[str]:
+    jan = campaign.jan
+    if not jan:
+        return
+    if len(jan) not in JAN_LENGTHS or not (jan.isascii() and jan.isdigit()):
+        yield "jan: it must be 8 or 13 digits (a UPC-A code with a 0 in front)."
+    elif not check_digit.fits(jan):
+        yield f"jan: the last digit of {jan} should be {check_digit.check_digit(jan[:-1])}."
+    if campaign.policy is not Policy.OPEN:
+        yield "jan: anybody can print a JAN, so it can stand for coupons of policy 'open' only."
+    if campaign.serials:
+        yield "jan: a JAN is the same on every coupon and carries no serial number."
+    if campaign.days_after_download is not None:
+        yield "days_after_download: a JAN can't say when it was downloaded."
+
+
+def _shops(campaign: Campaign) -> Iterator[str]:
+    if len(campaign.shops) > SHOPS_MAX:
+        yield f"shops: {len(campaign.shops)} shops, at most {SHOPS_MAX} fit; leave it empty for everywhere."
+    if len(set(campaign.shops)) < len(campaign.shops):
+        yield "shops: a shop is named twice."
+    for shop in campaign.shops:
+        if not SHOP_ID.fullmatch(shop):
+            yield f"shops: {shop[:40]!r} is no site; its id has 1 to 32 of the characters a-z, 0-9, _ and -."
+            return

@@ -6,10 +6,18 @@ coupon that was read, the rows that are known about it, and the time; it gives a
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-from loyalty.campaign import Campaign
+from loyalty.campaign import DAY_MS, Campaign, ClockRule, Kind, Policy
 from loyalty.reason import ACCEPTING, Reason
+
+EXPIRES_S_MAX: Final = 2**32 - 1  # 32 bits in the text: until the year 2106
+
+DECIDED_HERE: Final = frozenset({Policy.ONLINE, Policy.SIGNED, Policy.OPEN})
+"""The policies this version knows. `home` and `lease` need what their units may decide alone (the home site of a
+serial, the part of a cap) among the `Known` rows; their checks stand between 11 and 12 of `judge`."""
 
 
 class Coupon(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +73,140 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def accepted(self) -> bool:
         return self.reason in ACCEPTING
+
+
+def of_jan(code: str, campaign: Campaign | None) -> Coupon:
+    """The coupon that a JAN stands for, to be judged; `campaign` is the row found by that code, if there is one.
+
+    Anybody can print a JAN, so it stands for nothing but an open campaign that names it. Otherwise the coupon is
+    of campaign 0, which there is not, and the verdict is UNKNOWN_CAMPAIGN.
+    """
+    if campaign is not None and campaign.policy is Policy.OPEN and campaign.jan == code != "":
+        return Coupon(campaign=campaign.id)
+    return Coupon(campaign=0)
+
+
+def expires_s(campaign: Campaign, downloaded_ms: int) -> int:
+    """`Coupon.expires_s` for a download at that time (K1, 'validity once downloaded'); 0 if the campaign sets none.
+
+    Whole days of 24 hours, rounded up to a second. The campaign's own end is not written into the text: `judge` takes
+    the earlier of the two, so an issuer can still move it.
+    """
+    if campaign.days_after_download is None:
+        return 0
+    return min(-(-(downloaded_ms + campaign.days_after_download * DAY_MS) // 1000), EXPIRES_S_MAX)
+
+
+def discount_yen(campaign: Campaign, spend_yen: int) -> int:
+    """What the coupon takes off a basket of `spend_yen`: 0 to `spend_yen`.
+
+    A percentage is rounded down to whole yen. A gift and a ticket take nothing off.
+    """
+    if spend_yen <= 0:
+        return 0
+    if campaign.kind is Kind.AMOUNT:
+        return max(0, min(campaign.amount_yen, spend_yen))
+    if campaign.kind is Kind.PERCENT:
+        return max(0, min(spend_yen * campaign.percent // 100, spend_yen))
+    return 0
+
+
+def judge(coupon: Coupon, known: Known, *, site: str, spend_yen: int | None, now: Now) -> Verdict:
+    """The verdict on a believed coupon at `site`, with a basket of `spend_yen` open (None: no basket).
+
+    The first of these that applies is the answer. What can never change comes first, what the shopper can still
+    do something about comes last:
+
+     1. OK_AGAIN            this unit said yes before a power cut and never showed it; whatever holds now, that is
+                            decided. The discount is in the fact, not here: the basket may be another one
+     2. UNKNOWN_CAMPAIGN    no campaign of that number
+     3. POLICY_UNSUPPORTED  its rules are not known here, so nothing below may be said
+     4. NOT_GENUINE         unsigned, and not the JAN of an open campaign
+        NOT_DOWNLOADED      signed, but without the serial or holder that each download of this campaign has
+     5. USED                the serial counted before
+     6. STOPPED             by the issuer
+     7. NOT_YET, EXPIRED    the campaign's dates, and the coupon's own end where that is earlier
+        CLOCK_UNTRUSTED     ... where the clock can't tell and the campaign says refuse
+     8. WRONG_SHOP          it counts elsewhere
+     9. WRONG_HOLDER        the card in the slot is somebody else's
+    10. PERSON_LIMIT        the holder has used it as often as allowed
+    11. CAP_REACHED         all have
+    12. NEEDS_BASKET, MIN_SPEND
+    13. OK
+
+    A campaign of policy `online` is judged by the same rules; the unit asks the centre on top of an OK.
+    """
+    campaign, seen = known.campaign, known.seen
+    if seen is not None and seen.here and not seen.shown:
+        return Verdict(reason=Reason.OK_AGAIN, campaign=campaign, coupon=coupon, at_ms=seen.at_ms, site=seen.site)
+    if campaign is None or campaign.id != coupon.campaign:
+        return Verdict(reason=Reason.UNKNOWN_CAMPAIGN, coupon=coupon)
+    if campaign.policy not in DECIDED_HERE:
+        return Verdict(reason=Reason.POLICY_UNSUPPORTED, campaign=campaign, coupon=coupon)
+    if coupon.key == 0 and not (campaign.policy is Policy.OPEN and campaign.jan):
+        return Verdict(reason=Reason.NOT_GENUINE, campaign=campaign, coupon=coupon)
+    if (campaign.serials and coupon.serial == 0) or (campaign.per_person is not None and coupon.holder == 0):
+        return Verdict(reason=Reason.NOT_DOWNLOADED, campaign=campaign, coupon=coupon)
+    if campaign.serials and seen is not None:
+        return Verdict(reason=Reason.USED, campaign=campaign, coupon=coupon, at_ms=seen.at_ms, site=seen.site)
+    if campaign.stopped:
+        return Verdict(reason=Reason.STOPPED, campaign=campaign, coupon=coupon)
+
+    reason, at_ms, doubted = _by_date(campaign, coupon, now)
+    if reason is not None:
+        return Verdict(reason=reason, campaign=campaign, coupon=coupon, at_ms=at_ms)
+
+    if campaign.shops and site not in campaign.shops:
+        return Verdict(reason=Reason.WRONG_SHOP, campaign=campaign, coupon=coupon)
+    if coupon.holder and known.card_holder and coupon.holder != known.card_holder:
+        return Verdict(reason=Reason.WRONG_HOLDER, campaign=campaign, coupon=coupon)
+    if campaign.per_person is not None and known.person_count >= campaign.per_person:
+        return Verdict(reason=Reason.PERSON_LIMIT, campaign=campaign, coupon=coupon)
+    if campaign.cap is not None and known.total_count >= campaign.cap:
+        return Verdict(reason=Reason.CAP_REACHED, campaign=campaign, coupon=coupon)
+
+    minimum = campaign.min_spend_yen
+    if minimum > 0 and spend_yen is None:
+        return Verdict(reason=Reason.NEEDS_BASKET, campaign=campaign, coupon=coupon, needed_yen=minimum)
+    if spend_yen is not None and spend_yen < minimum:
+        return Verdict(reason=Reason.MIN_SPEND, campaign=campaign, coupon=coupon, needed_yen=minimum - spend_yen)
+    return Verdict(
+        reason=Reason.OK,
+        campaign=campaign,
+        coupon=coupon,
+        discount_yen=None if spend_yen is None else discount_yen(campaign, spend_yen),
+        clock_doubted=doubted,
+    )
+
+
+def _by_date(campaign: Campaign, coupon: Coupon, now: Now) -> tuple[Reason | None, int | None, bool]:
+    """(the reason to refuse, the instant it speaks of, whether the clock left it open).
+
+    A trusted clock is right within its error: a date outside that is certain. A date inside it, and any date while
+    the clock is not trusted, is in doubt; then the campaign's clock rule says whether to refuse or to go by
+    the clock as it reads and flag the fact. Without dates the clock does not matter.
+    """
+    starts_ms, ends_ms = campaign.starts_ms, campaign.ends_ms
+    if coupon.expires_s and (ends_ms is None or coupon.expires_s * 1000 < ends_ms):
+        ends_ms = coupon.expires_s * 1000
+    if starts_ms is None and ends_ms is None:
+        return None, None, False
+
+    wall_ms = now.wall_ms
+    if now.trusted:
+        earliest_ms, latest_ms = wall_ms - now.error_ms, wall_ms + now.error_ms
+        if ends_ms is not None and earliest_ms >= ends_ms:
+            return Reason.EXPIRED, ends_ms, False
+        if starts_ms is not None and latest_ms < starts_ms:
+            return Reason.NOT_YET, starts_ms, False
+        doubted = (starts_ms is not None and earliest_ms < starts_ms) or (ends_ms is not None and latest_ms >= ends_ms)
+    else:
+        doubted = True
+    if doubted:
+        if campaign.clock_rule is ClockRule.REFUSE:
+            return Reason.CLOCK_UNTRUSTED, None, True
+        if ends_ms is not None and wall_ms >= ends_ms:
+            return Reason.EXPIRED, ends_ms, True
+        if starts_ms is not None and wall_ms < starts_ms:
+            return Reason.NOT_YET, starts_ms, True
+    return None, None, doubted

@@ -1,12 +1,29 @@
 """Why a scan was answered as it was: one code for each reason, and its sentence for the small display.
 
 The codes are stored, sent and shown; they are never renamed. `sentence` gives the words (K5: 'valid, or
-not and why').
+not and why'), which stand in `loyalty.words`. `log_prefix` is the only form in which the text of a code may be
+written to a log.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from loyalty.campaign import PER_PERSON_MAX, YEN_MAX, Lang, benefit
+from loyalty.cells import cells, printable, shorten
+from loyalty.words import WORDS
+
+if TYPE_CHECKING:
+    from loyalty.coupon import Verdict
+
+HEADLINE_CELLS: Final = 20  # half-width cells: 10 full-width
+LINE_CELLS: Final = 20
+LINES_MAX: Final = 3
+LOG_PREFIX_CHARS: Final = 13  # of a code of ours: version, key and campaign, and nothing of the serial
 
 
 class Reason(StrEnum):
@@ -48,3 +65,101 @@ class Reason(StrEnum):
 
 
 ACCEPTING = frozenset({Reason.OK, Reason.OK_AGAIN, Reason.RESERVED})
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """What the display says. Widths are in half-width cells as `loyalty.cells` counts them."""
+
+    headline: str  # at most HEADLINE_CELLS
+    detail: str  # at most LINES_MAX lines of at most LINE_CELLS, with line feeds between them
+
+
+def sentence(verdict: Verdict, lang: Lang, tz_offset_min: int) -> Sentence:
+    """The words for `verdict`, its times in the zone that is `tz_offset_min` minutes ahead of UTC (Japan: 540).
+
+    Whatever the verdict holds, the result fits: names are shortened, amounts and counts above the limits of a
+    campaign show as 'more than', and times outside the years 1970 to 9999 as the nearest one inside.
+    """
+    headline, *templates = WORDS[lang][verdict.reason]
+    values = _values(verdict, lang, tz_offset_min)
+    lines = (_line(template, values) for template in templates)
+    return Sentence(headline, "\n".join(line for line in lines if line))
+
+
+def _values(verdict: Verdict, lang: Lang, tz_offset_min: int) -> dict[str, str]:
+    """The values for the braces of `loyalty.words`; empty: the verdict does not have it."""
+    campaign, at_ms = verdict.campaign, verdict.at_ms
+    return {
+        "name": printable(campaign.name) if campaign is not None else "",
+        "benefit": printable(benefit(campaign, lang)) if campaign is not None else "",
+        "site": printable(verdict.site),
+        "discount": _number(verdict.discount_yen or 0, YEN_MAX),
+        "needed": _number(verdict.needed_yen, YEN_MAX),
+        "limit": _number((campaign.per_person or 0) if campaign is not None else 0, PER_PERSON_MAX),
+        "at": _instant(at_ms, lang, tz_offset_min) if at_ms is not None else "",
+        "from": _instant(at_ms, lang, tz_offset_min) if at_ms is not None else "",
+        "until": _last_day(at_ms, lang, tz_offset_min) if at_ms is not None else "",
+    }
+
+
+_ELASTIC: Final = frozenset({"name", "benefit", "site"})
+
+
+def _line(template: str, values: dict[str, str]) -> str:
+    """`template` with its value, in at most LINE_CELLS; empty if the value is. A template holds at most one."""
+    before, brace, rest = template.partition("{")
+    if not brace:
+        return template
+    field, _, after = rest.partition("}")
+    value = values[field]
+    if field in _ELASTIC:
+        value = shorten(value, LINE_CELLS - cells(before) - cells(after))
+    return f"{before}{value}{after}" if value else ""
+
+
+def _number(value: int, most: int) -> str:
+    if value <= 0:
+        return ""
+    return f"{value:,}" if value <= most else f"{most:,}+"
+
+
+_TIME_MS_LAST: Final = 253_370_764_800_000  # the beginning of the year 9999: every zone's clock still has four digits
+
+
+def _local(at_ms: int, tz_offset_min: int) -> datetime:
+    zone = timezone(timedelta(minutes=max(-1439, min(tz_offset_min, 1439))))
+    seconds = max(0, min(at_ms, _TIME_MS_LAST)) // 1000
+    return datetime.fromtimestamp(seconds, zone)
+
+
+def _date(local: datetime, lang: Lang) -> str:
+    if lang == "ja":
+        return f"{local.year:04}/{local.month}/{local.day}"
+    return f"{local.day} {_MONTHS[local.month - 1]} {local.year:04}"
+
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _instant(at_ms: int, lang: Lang, tz_offset_min: int) -> str:
+    local = _local(at_ms, tz_offset_min)
+    return f"{_date(local, lang)} {local.hour}:{local.minute:02}"
+
+
+def _last_day(at_ms: int, lang: Lang, tz_offset_min: int) -> str:
+    """The end of a time that ends at `at_ms`: at midnight, the day before; else that instant."""
+    local = _local(at_ms, tz_offset_min)
+    if (local.hour, local.minute, local.second) == (0, 0, 0):
+        return _date(local - timedelta(days=1), lang)
+    return _instant(at_ms, lang, tz_offset_min)
+
+
+def log_prefix(text: bytes | str) -> str:
+    """`text` as it may stand in a log: its first characters, at most a third of it, and how long it is.
+
+    Of a code of ours the prefix tells version, key and campaign; nothing of serial, holder or signature is in
+    it. Characters outside printable ASCII show as a dot, so that a code can't write lines or colours of its own.
+    """
+    start = text[: min(LOG_PREFIX_CHARS, len(text) // 3)]
+    shown = start.decode("latin-1") if isinstance(start, bytes) else start
+    return "".join(c if " " <= c <= "~" else "." for c in shown) + f"…({len(text)})"

@@ -1,0 +1,96 @@
+"""The words of every answer, for a display of 128x64 pixels: a headline and at most three lines (K5).
+
+One entry for each `loyalty.reason.Reason` in each language: the headline, then the lines. A line may hold values in
+braces (`loyalty.reason.sentence` knows them); a line whose value the verdict does not have is left out.
+`{name}`, `{benefit}` and `{site}` are shortened to the room that their line has; everything else must fit as
+it is, with the largest values, which a test holds for all of them.
+
+The lines are broken by hand, so that no Japanese line begins with a mark that may not stand there and no
+phrase is torn. Each answer says what it is, why, and what the shopper can do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loyalty.campaign import Lang
+
+Words = tuple[str, *tuple[str, ...]]
+
+WORDS: Final[dict[Lang, dict[str, Words]]] = {
+    "ja": {
+        # yes
+        "ok": ("ご利用いただけます", "{name}", "{benefit}", "値引き{discount}円"),
+        "ok_again": ("ご利用いただけます", "{name}", "{benefit}", "先ほどの受付分です。"),
+        "reserved": ("お会計時に使えます", "{name}", "{benefit}", "お会計へお進み下さい"),
+        # what is wrong with the text
+        "not_a_coupon": ("対象外のコードです", "クーポンのコードを", "カメラにかざして", "ください。"),
+        "check_digit": ("コードを読めません", "コード全体が写るよう", "もう一度かざして", "ください。"),
+        "incomplete": ("コードが欠けています", "コード全体を表示して", "もう一度かざして", "ください。"),
+        "damaged": ("コードを読めません", "クーポンの画面を", "開き直して、もう一度", "かざしてください。"),
+        "unknown_version": ("未対応の形式です", "この端末では", "お使いになれません。", "お店にお尋ね下さい。"),
+        "unknown_key": ("確認できません", "発行元を確認できず", "お使いになれません。", "後でお試しください。"),
+        "key_retired": ("古いコードです", "クーポンをもう一度", "ダウンロードして", "ください。"),
+        "not_genuine": ("無効なコードです", "正規のクーポンと", "確認できません。", "再表示してください。"),
+        "unconfirmed": ("確認しています", "コードを動かさずに", "もう少しかざして", "ください。"),
+        # what the campaign says
+        "unknown_campaign": (
+            "登録のないコードです",
+            "当店のクーポンか、",
+            "ご確認のうえ後ほど",
+            "お試しください。",
+        ),
+        "stopped": ("受付を終了しました", "{name}", "発行元が停止しました", "お店にお尋ね下さい。"),
+        "not_yet": ("ご利用期間前です", "{name}", "{from}から", "お使いいただけます。"),
+        "expired": ("期限が過ぎています", "{name}", "{until}まで", "他のクーポンをどうぞ"),
+        "used": ("すでにご利用済みです", "{at}に", "{site}にて", "他のクーポンをどうぞ"),
+        "person_limit": ("ご利用回数の上限です", "{name}", "お一人様{limit}回まで", "他のクーポンをどうぞ"),
+        "cap_reached": ("先着数に達しました", "{name}", "受付を終了しました。", "他のクーポンをどうぞ"),
+        "wrong_shop": ("対象外のお店です", "{name}", "ご利用できるお店を", "ご確認ください。"),
+        "min_spend": ("お買上げが足りません", "{name}", "あと{needed}円の", "お買い物で使えます。"),
+        "needs_basket": ("先に商品をどうぞ", "{needed}円以上の", "お買い物の途中で", "かざしてください。"),
+        "wrong_holder": ("ご本人様専用です", "クーポンをお持ちの", "ご本人様のカードを", "お入れください。"),
+        "not_downloaded": ("発行記録がありません", "クーポンをもう一度", "ダウンロードして", "ください。"),
+        # what the unit can't do at the moment
+        "clock_untrusted": ("時刻を確認中です", "期限を確認できません", "しばらくしてから", "お試しください。"),
+        "not_now": ("ただいま使えません", "通信できませんでした", "使用扱いになりません", "後でお試しください。"),
+        "busy": ("少々お待ちください", "前の処理をしています", "終わってからもう一度", "かざしてください。"),
+        "out_of_service": ("ただいま休止中です", "使用扱いになりません", "別の端末か、お店で", "お尋ねください。"),
+        "policy_unsupported": ("未対応のクーポンです", "{name}", "別のお店か端末で", "お試しください。"),
+    },
+    "en": {
+        # yes
+        "ok": ("Coupon accepted", "{name}", "{benefit}", "Save {discount} yen"),
+        "ok_again": ("Coupon accepted", "{name}", "{benefit}", "It counted just now."),
+        "reserved": ("Ready for checkout", "{name}", "{benefit}", "Please pay to use it"),
+        # what is wrong with the text
+        "not_a_coupon": ("Not a coupon", "Please show the", "barcode of a coupon", "to the camera."),
+        "check_digit": ("Can't read it", "Please show the", "whole barcode and", "hold it steady."),
+        "incomplete": ("Barcode is cut off", "Please show all of", "it on your screen", "and try again."),
+        "damaged": ("Can't read it", "Please open your", "coupon again and", "show it once more."),
+        "unknown_version": ("Newer kind of code", "This unit can't use", "it yet. Please ask", "the shop."),
+        "unknown_key": ("Can't be verified", "We can't check who", "issued it. Please", "try again later."),
+        "key_retired": ("Code is out of date", "Please download your", "coupon again and", "show the new code."),
+        "not_genuine": ("Not a valid code", "We can't confirm it", "is genuine. Please", "open it once more."),
+        "unconfirmed": ("Please hold it still", "Keep the code before", "the camera a little", "longer, please."),
+        # what the campaign says
+        "unknown_campaign": ("Unknown code", "It is no coupon of", "ours. If it is new,", "please try later."),
+        "stopped": ("Coupon withdrawn", "{name}", "The issuer ended it.", "Please ask the shop."),
+        "not_yet": ("Not valid yet", "{name}", "Please come back on", "{from}"),
+        "expired": ("Coupon has expired", "It was valid until", "{until}", "Please try another."),
+        "used": ("Already used", "on {at}", "at {site}", "Please try another."),
+        "person_limit": ("Your limit reached", "{name}", "{limit} per person.", "Please try another."),
+        "cap_reached": ("All are taken", "{name}", "The limit is reached", "Please try another."),
+        "wrong_shop": ("Not for this shop", "{name}", "Please check where", "it can be used."),
+        "min_spend": ("Spend a little more", "{name}", "{needed} yen more", "and it counts."),
+        "needs_basket": ("Scan goods first", "Then show it again.", "It counts from", "{needed} yen."),
+        "wrong_holder": ("Card doesn't match", "Please insert the", "card of the person", "who has the coupon."),
+        "not_downloaded": ("Not on record", "Please download the", "coupon again and", "show the new code."),
+        # what the unit can't do at the moment
+        "clock_untrusted": ("Checking the time", "This unit's clock is", "not set. Please try", "again in a while."),
+        "not_now": ("Not right now", "No answer in time.", "Nothing was used.", "Please try later."),
+        "busy": ("One moment, please", "Still at work on the", "last one. Please", "show it again."),
+        "out_of_service": ("Out of service", "Nothing was used.", "Please try another", "unit or ask us."),
+        "policy_unsupported": ("Not on this unit", "{name}", "Please try another", "unit or ask us."),
+    },
+}
