@@ -1,0 +1,119 @@
+// The page's words in Japanese and English. A test holds `reasons` against loyalty.reason.Reason.
+
+const ja = {
+  tagline: "店頭キオスクのシミュレーター", skip: "スマートフォンへ移動", language: "言語", processes: "プロセスの状態",
+  kiosk: "キオスク端末", display: "端末の有機EL表示", phone: "お客様のスマートフォン", cards: "会員カード",
+  camera_empty: "クーポンをここへかざす／画像をドロップ", take_away: "離す", picture: "画像を選ぶ", webcam: "Webカメラ",
+  camera_help: "矢印キーで移動、プラスとマイナスで距離、角かっこで回転、Esc で離す。",
+  pose: "かざし方", reset: "元に戻す", x: "左右", y: "上下", scale: "近さ", rotate_deg: "回転", tilt_x_deg: "前後の傾き",
+  tilt_y_deg: "左右の傾き", blur_px: "ピンぼけ", motion_px: "手ぶれ", glare: "照明の映り込み", exposure: "明るさ",
+  log: "読み取りの記録", log_hint: "直前の段階からの時間", log_empty: "まだ何も読み取っていません。スマートフォンのクーポンをカメラにかざしてください。",
+  seen: "検知", decoded: "解読", decided: "判定", on_disk: "保存", shown: "表示", sent: "送信", booked_step: "計上",
+  world: "まわりの世界", network: "ネットワーク", network_on: "つながっています", network_cut: "切れています",
+  cut: "切る", heal: "つなぐ", power: "電源", power_on: "入っています", power_off: "切れています", power_starting: "起動中です",
+  pull: "電源を抜く", plug: "入れる", disk: "ディスク", disk_ok: "空きがあります", disk_full: "いっぱいです", fill: "満杯にする", free: "空ける",
+  clock: "端末の時計", clock_right: "正しい", clock_day: "1日前", clock_1970: "1970年", clock_10y: "10年後", clock_note: "端末から見た現在",
+  central: "センター", central_up: "動いています", broker: "ブローカー", stopped: "止まっています", starting: "起動中です", dead: "落ちました。再起動します",
+  stop: "落とす", start: "起動", unit: "端末",
+  booked: "センターで計上済み", booked_none: "まだ計上された利用はありません。", booked_gone: "センターに届きません。最後に見えた内容です。",
+  when: "利用日時", coupon: "クーポン", number: "識別番号", place: "場所", fact: "事実（端末・通し番号）", delay: "計上まで", flags: "印",
+  foot: "端末・センター・ブローカーは本物の別プロセスです。カメラに映るものだけが端末に届きます。",
+  who: "どなたの電話ですか", who_hint: "明細書の図3の3名です。", password: "パスワード", demo_password: "デモ用のパスワードが入っています。",
+  log_in: "ログイン", log_out: "切り替え", mine: "手元のクーポン", offers: "ダウンロードできるクーポン", download: "入手",
+  mine_none: "手元のクーポンはありません。", offers_none: "いま入手できるものはありません。", unused: "未使用", used: "使用済み", untracked: "追跡なし",
+  hold: "カメラにかざす", back: "もどる", expires: "有効期限", downloaded: "入手日", used_at: "使用", left: "残り{n}枚", until: "{d}まで",
+  offline_phone: "圏外", online_phone: "接続", offline_note: "センターに届きません。保存済みのクーポンは使えます。",
+  strong: "このチケットの入手には、もう一度パスワードが必要です。", refresh_failed: "更新できませんでした。", cancel: "やめる",
+  page_gone: "シミュレーターとの接続が切れました。再接続しています。", mute: "音を消す", unmute: "音を出す",
+  note_died: "{name} が落ちました（{detail}）。再起動します。", note_cut: "ネットワークを切りました。", note_heal: "ネットワークをつなぎました。",
+  note_power_off: "電源を抜きました（SIGKILL）。", note_power_on: "電源を入れました。", note_disk_full: "ディスクを満杯にしました。",
+  note_disk_ok: "ディスクを空けました。", note_clock: "端末の時計を変えました。", note_failed: "できませんでした: {detail}", note_stopped: "{name} を落としました。", note_started: "{name} を起動しました。",
+  bad_picture: "この画像は読み込めません。", webcam_denied: "Webカメラを使えません: {detail}", on_display: "表示: {text}",
+  logs: "記録", centre_api: "センターAPI", picture_name: "画像",
+};
+
+const en = {
+  tagline: "An in-store kiosk, simulated", skip: "Go to the phone", language: "Language", processes: "State of the processes",
+  kiosk: "Kiosk", display: "The unit's OLED display", phone: "The shopper's phone", cards: "Member cards",
+  camera_empty: "Hold a coupon here, or drop a picture", take_away: "Take away", picture: "Choose a picture", webcam: "Webcam",
+  camera_help: "Arrow keys move, plus and minus change the distance, square brackets rotate, Escape takes it away.",
+  pose: "How it is held", reset: "Reset", x: "Left–right", y: "Up–down", scale: "Closeness", rotate_deg: "Rotation", tilt_x_deg: "Tilt back",
+  tilt_y_deg: "Tilt sideways", blur_px: "Out of focus", motion_px: "Shake", glare: "Glare", exposure: "Brightness",
+  log: "Scans", log_hint: "time since the step before", log_empty: "Nothing scanned yet. Hold a coupon of the phone in front of the camera.",
+  seen: "seen", decoded: "decoded", decided: "decided", on_disk: "on disk", shown: "shown", sent: "sent", booked_step: "booked",
+  world: "The world around it", network: "Network", network_on: "Connected", network_cut: "Cut off",
+  cut: "Cut", heal: "Mend", power: "Power", power_on: "On", power_off: "Off", power_starting: "Starting",
+  pull: "Pull plug", plug: "Plug in", disk: "Disk", disk_ok: "Has room", disk_full: "Full", fill: "Fill", free: "Free",
+  clock: "Unit’s clock", clock_right: "Right", clock_day: "−1 day", clock_1970: "1970", clock_10y: "+10 years", clock_note: "The unit believes it is",
+  central: "Centre", central_up: "Running", broker: "Broker", stopped: "Stopped", starting: "Starting", dead: "Died; restarting",
+  stop: "Kill", start: "Start", unit: "Unit",
+  booked: "Booked at the centre", booked_none: "No redemption has been booked yet.", booked_gone: "The centre can’t be reached. This is what was last seen.",
+  when: "Used at", coupon: "Coupon", number: "Number", place: "Place", fact: "Fact (unit, sequence)", delay: "Booked after", flags: "Flags",
+  foot: "Unit, centre and broker are real, separate processes. Only what the camera sees reaches the unit.",
+  who: "Whose phone is it?", who_hint: "The three people of the document’s figure 3.", password: "Password", demo_password: "The demo’s password is filled in.",
+  log_in: "Log in", log_out: "Switch", mine: "On this phone", offers: "To download", download: "Get",
+  mine_none: "No coupons on this phone.", offers_none: "Nothing to download at the moment.", unused: "unused", used: "used", untracked: "not tracked",
+  hold: "Hold up to the camera", back: "Back", expires: "Valid until", downloaded: "Downloaded", used_at: "Used", left: "{n} left", until: "until {d}",
+  offline_phone: "No service", online_phone: "Online", offline_note: "The centre can’t be reached. Coupons kept on the phone still work.",
+  strong: "This ticket asks for the password once more.", refresh_failed: "Could not refresh.", cancel: "Cancel",
+  page_gone: "The connection to the simulator is gone. Reconnecting.", mute: "Mute", unmute: "Sound on",
+  note_died: "{name} died ({detail}). It is being restarted.", note_cut: "Network cut.", note_heal: "Network mended.",
+  note_power_off: "Plug pulled (SIGKILL).", note_power_on: "Power on.", note_disk_full: "Disk filled.",
+  note_disk_ok: "Disk has room again.", note_clock: "The unit’s clock was changed.", note_failed: "That did not work: {detail}", note_stopped: "{name} killed.", note_started: "{name} started.",
+  bad_picture: "This picture can’t be read.", webcam_denied: "The webcam can’t be used: {detail}", on_display: "On the display: {text}",
+  logs: "Logs", centre_api: "Centre API", picture_name: "Picture",
+};
+
+export const reasons = {
+  ok: ["yes", "使えます", "Valid"], ok_again: ["yes", "使えます（再表示）", "Valid (shown again)"], reserved: ["yes", "お預かり", "Reserved"],
+  not_a_coupon: ["no", "クーポンではありません", "Not a coupon"], check_digit: ["no", "検査数字が違います", "Wrong check digit"],
+  incomplete: ["no", "途中で切れています", "Cut off"], damaged: ["no", "壊れています", "Damaged"],
+  unknown_version: ["no", "未対応の版です", "Unknown version"], unknown_key: ["no", "知らない鍵です", "Unknown key"],
+  key_retired: ["no", "鍵の期限切れ", "Key retired"], not_genuine: ["no", "偽物です", "Not genuine"], unconfirmed: ["no", "未確認", "Unconfirmed"],
+  unknown_campaign: ["no", "知らないクーポンです", "Unknown coupon"], stopped: ["no", "中止されました", "Stopped"], not_yet: ["no", "まだ使えません", "Not yet"],
+  expired: ["no", "期限切れ", "Expired"], used: ["no", "使用済み", "Already used"], person_limit: ["no", "おひとり様の上限", "Limit per person"],
+  cap_reached: ["no", "上限に達しました", "Cap reached"], wrong_shop: ["no", "この店では使えません", "Not at this shop"],
+  min_spend: ["no", "最低金額に届きません", "Below minimum"], needs_basket: ["no", "お会計が必要です", "Needs a basket"],
+  wrong_holder: ["no", "ご本人のみ", "Another holder"], not_downloaded: ["no", "未発行です", "Never issued"],
+  clock_untrusted: ["no", "時計が不確かです", "Clock in doubt"], not_now: ["no", "いまは使えません", "Not now"], busy: ["no", "お待ちください", "Busy"],
+  out_of_service: ["no", "休止中", "Out of service"], policy_unsupported: ["no", "未対応です", "Not supported"],
+};
+
+export const flags = {
+  clock_doubted: ["時計が不確か", "clock in doubt"], fork: ["分岐", "fork"], double: ["二重使用", "double use"],
+};
+
+let language = localStorage.getItem("tokuten.lang") || (navigator.language?.startsWith("ja") ? "ja" : "en");
+const listeners = new Set();
+
+export const lang = () => language;
+export const t = (key, values = {}) =>
+  ((language === "ja" ? ja : en)[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+export const reason = (code) => {
+  const known = reasons[code];
+  return known ? { mood: known[0], text: language === "ja" ? known[1] : known[2] } : { mood: "", text: code ?? "" };
+};
+export const flag = (code) => (flags[code] ? flags[code][language === "ja" ? 0 : 1] : code);
+export const onLanguage = (listener) => listeners.add(listener);
+
+export function setLanguage(next) {
+  language = next === "en" ? "en" : "ja";
+  localStorage.setItem("tokuten.lang", language);
+  apply();
+}
+
+export function apply() {
+  document.documentElement.lang = language;
+  for (const node of document.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
+  for (const node of document.querySelectorAll("[data-i18n-label]")) node.setAttribute("aria-label", t(node.dataset.i18nLabel));
+  for (const node of document.querySelectorAll("[data-lang]")) node.setAttribute("aria-pressed", String(node.dataset.lang === language));
+  for (const listener of listeners) listener();
+}
+
+const locale = () => (language === "ja" ? "ja-JP" : "en-GB");
+export const day = (ms) => new Date(ms).toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric" });
+export const moment = (ms) =>
+  new Date(ms).toLocaleString(locale(), { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+export const instant = (ms) =>
+  new Date(ms).toLocaleString(locale(), { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+export const clockTime = (ms) => new Date(ms).toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit", second: "2-digit" });
