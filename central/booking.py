@@ -1,0 +1,324 @@
+"""What each fact of a batch changes: the rows of a redemption, its clearing, and what the caches are told.
+
+The policy of clearing (K6): the first redemption of a serial that is booked is its use; each further one is a
+fact of its own, flagged 'double', with a conflict for a person to settle. Nothing is refused here.
+
+This is the hot path: a batch costs a fixed number of statements, whatever its length, and no look-up per row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, delete, select, update
+
+from central import deadletters, feed, settlement
+from central.db import bulk
+from central.db.schema import (
+    Flag,
+    RedemptionState,
+    campaigns,
+    conflicts,
+    epochs,
+    facts,
+    hints,
+    redemptions,
+    stored_serial,
+)
+from central.registry import Device
+from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
+from wire import sealing
+from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, decode_fact
+from wire.messages import Change, DropRedemption, PutRedemption, decode
+
+LATE_AFTER_MS: Final = DAY_MS  # booked so long after the campaign's end, a redemption is late
+_SERIAL_MAX: Final = 2**64 - 1
+_HOLDER_MAX: Final = 2**48 - 1
+_MS_MAX: Final = 2**53
+_WORD_CHARS_MAX: Final = 64
+QUESTION_BYTES: Final = 16
+EPOCH_BYTES: Final = 16
+
+_FACT_COLUMNS: Final = ("epoch_id", "seq", "hash", "type", "body", "booked_ms")
+_REDEMPTION_COLUMNS: Final = (
+    "epoch_id", "seq", "device_id", "campaign", "serial", "holder", "site", "at_ms", "booked_ms", "discount_yen",
+    "state", "flags",
+)  # fmt: skip
+_CONFLICT_COLUMNS: Final = (
+    "kind", "campaign", "serial", "first_epoch", "first_seq", "second_epoch", "second_seq", "found_ms",
+)  # fmt: skip
+_USED_SELECT: Final = "r.campaign, r.serial, r.epoch_id, r.seq"
+_USED_JOIN: Final = (
+    "redemptions r WHERE r.campaign = wanted.k0 AND r.serial = wanted.k1 AND r.state IN ('cleared', 'late')"
+)
+_TOLD_SELECT: Final = "f.body"
+_TOLD_JOIN: Final = (
+    "redemptions r CROSS JOIN facts f WHERE r.campaign = wanted.k0 AND r.serial = wanted.k1 AND r.at_ms = wanted.k2 "
+    "AND r.epoch_id = wanted.k3 AND r.seq > wanted.k4 AND f.epoch_id = r.epoch_id AND f.seq = r.seq"
+)
+_EPOCH_FLAGS: Final = {"fork": Flag.FORK, "restored": Flag.RESTORED, "salvaged": Flag.SALVAGED}
+
+
+class EpochRow(NamedTuple):
+    """An epoch as it stands before this batch."""
+
+    id: int
+    epoch: bytes
+    upto: int
+    upto_hash: bytes
+    opened_by: str
+    previous: bytes
+    after: int
+    flagged_until: int
+
+    def flag(self) -> Flag:
+        """What is said of facts that were carried over into it."""
+        return _EPOCH_FLAGS.get(self.opened_by, Flag.FORK)
+
+
+class Booking(msgspec.Struct, frozen=True, kw_only=True):
+    """Under whose name, and when."""
+
+    device: Device
+    epoch: EpochRow
+    topic: str
+    now_ms: int
+    secret: bytes
+
+
+class _Terms(NamedTuple):
+    """What of a campaign matters here."""
+
+    campaign: Campaign | None  # None: the centre does not know it (any more)
+    redeemed: int
+
+    def tracked(self, fact: Redeemed) -> bool:
+        """Whether any cache has a use for this redemption (K8 campaigns need none of it)."""
+        if fact.serial or self.campaign is None:
+            return fact.serial != 0
+        return self.campaign.cap is not None or (self.campaign.per_person is not None and fact.holder != 0)
+
+
+def book(connection: Connection, booking: Booking, first: int, bodies: list[bytes], hashes: list[bytes]) -> int:
+    """Books facts `first`, `first + 1` ...; gives how many were put aside."""
+    epoch_id, now_ms = booking.epoch.id, booking.now_ms
+    rows: list[tuple[Any, ...]] = []
+    redeemed: list[tuple[int, Redeemed, bytes]] = []
+    cancelled: list[tuple[int, Cancelled]] = []
+    aside: list[tuple[int, str, bytes]] = []
+    for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
+        try:
+            fact = decode_fact(body)
+        except (msgspec.MsgspecError, ValueError) as error:
+            aside.append((seq, f"not a fact: {error}", body))
+            rows.append((epoch_id, seq, digest, "", body, now_ms))
+            continue
+        problem = _unbookable(fact, seq)
+        if problem:
+            aside.append((seq, problem, body))
+            rows.append((epoch_id, seq, digest, "", body, now_ms))
+            continue
+        if isinstance(fact, Redeemed):
+            redeemed.append((seq, fact, body))
+            rows.append((epoch_id, seq, digest, "rd", body, now_ms))
+        elif isinstance(fact, Cancelled):
+            cancelled.append((seq, fact))
+            rows.append((epoch_id, seq, digest, "cx", body, now_ms))
+        else:
+            booking = msgspec.structs.replace(booking, epoch=_opened(connection, booking, fact))
+            rows.append((epoch_id, seq, digest, "ep", body, now_ms))
+    bulk.insert_rows(connection, facts, _FACT_COLUMNS, rows)
+    for seq, reason, body in aside:
+        deadletters.put_aside(
+            connection, booking.device.name, booking.topic, booking.epoch.epoch, seq, reason, body, now_ms
+        )
+    if redeemed:
+        _redeem(connection, booking, redeemed)
+    for seq, withdrawal in cancelled:
+        settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
+    return len(aside)
+
+
+def _unbookable(fact: Fact, seq: int) -> str:
+    """Why a well-formed fact still makes no sense; empty: it can be booked."""
+    at = fact.at
+    if not -_MS_MAX <= at.wall_ms <= _MS_MAX:
+        return f"its time {at.wall_ms} is no time"
+    if isinstance(fact, EpochOpened):
+        if seq != 1:
+            return "an epoch is opened by its first fact alone"
+        if len(fact.previous) not in (0, EPOCH_BYTES) or not (0 <= fact.after <= _MS_MAX >= fact.carried >= 0):
+            return "it names an epoch or a number that can't be"
+        return "" if len(fact.reason) <= _WORD_CHARS_MAX else "its reason is too long"
+    if not 0 < fact.campaign <= CAMPAIGN_ID_MAX:
+        return f"campaign {fact.campaign} can't be"
+    if not 0 <= fact.serial <= _SERIAL_MAX:
+        return f"serial {fact.serial} can't be"
+    if isinstance(fact, Cancelled):
+        return "" if len(fact.question) == QUESTION_BYTES else f"a question has {QUESTION_BYTES} bytes"
+    if not 0 <= fact.holder <= _HOLDER_MAX:
+        return f"holder {fact.holder} can't be"
+    if not 0 < len(fact.site) <= _WORD_CHARS_MAX:
+        return "it names no site"
+    if len(fact.question) not in (0, QUESTION_BYTES):
+        return f"a question has {QUESTION_BYTES} bytes"
+    if not (0 <= fact.spend_yen <= _MS_MAX and 0 <= fact.discount_yen <= _MS_MAX):
+        return "its money can't be"
+    return ""
+
+
+def _opened(connection: Connection, booking: Booking, fact: EpochOpened) -> EpochRow:
+    """An epoch that follows another: what came after the point where they part is flagged in both."""
+    row = booking.epoch._replace(
+        opened_by=fact.reason, previous=fact.previous, after=fact.after, flagged_until=1 + fact.carried
+    )
+    connection.execute(
+        update(epochs)
+        .where(epochs.c.id == row.id)
+        .values(opened_by=row.opened_by, previous=row.previous, after=row.after, flagged_until=row.flagged_until)
+    )
+    previous = _previous_id(connection, booking.device, row)
+    if previous is not None:
+        connection.execute(
+            update(redemptions)
+            .where(redemptions.c.epoch_id == previous, redemptions.c.seq > fact.after)
+            .values(flags=redemptions.c.flags.op("|")(int(row.flag())))
+        )
+    return row
+
+
+def _previous_id(connection: Connection, device: Device, epoch: EpochRow) -> int | None:
+    where = (epochs.c.device_id == device.id) & (epochs.c.epoch == epoch.previous)
+    value = connection.execute(select(epochs.c.id).where(where)).scalar()
+    return None if value is None else int(value)
+
+
+def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, Redeemed, bytes]]) -> None:
+    epoch, device, now_ms = booking.epoch, booking.device, booking.now_ms
+    terms = _terms(connection, {fact.campaign for _, fact, _ in redeemed})
+    keys = [(fact.campaign, stored_serial(fact.serial)) for _, fact, _ in redeemed]
+    used: dict[tuple[int, int], tuple[int, int]] = {}
+    wanted = [key for key in keys if key[1]]
+    if wanted:
+        for campaign, serial, epoch_id, seq in bulk.look_up(connection, _USED_SELECT, _USED_JOIN, wanted):
+            used[campaign, serial] = (epoch_id, seq)
+    told = _told_before(connection, booking, redeemed)
+    unsettled = settlement.settle(connection, device, [fact for _, fact, _ in redeemed if fact.question])
+    persons = settlement.PersonCounts(connection)
+    hinted = set(connection.execute(select(hints.c.fact).where(hints.c.device_id == device.id)).scalars())
+
+    rows: list[tuple[Any, ...]] = []
+    clashes: list[tuple[Any, ...]] = []
+    uses: dict[int, int] = {}
+    told_caches: dict[tuple[str, ...], list[Change]] = {}
+    fulfilled: list[bytes] = []
+    for (seq, fact, body), key in zip(redeemed, keys, strict=True):
+        campaign, before = terms[fact.campaign]
+        at_ms = fact.at.wall_ms
+        flags = epoch.flag() if seq <= epoch.flagged_until else Flag(0)
+        state = RedemptionState.CLEARED
+        if body in told:
+            flags |= Flag.REPEATED
+            state = RedemptionState.VOID
+        elif (earlier := used.get(key)) is not None:
+            flags |= Flag.DOUBLE
+            state = RedemptionState.DOUBLE
+            clashes.append(("double", *key, *earlier, epoch.id, seq, now_ms))
+        else:
+            if key[1]:
+                used[key] = (epoch.id, seq)
+            count = uses[fact.campaign] = uses.get(fact.campaign, 0) + 1
+            if campaign is not None:
+                if campaign.cap is not None and before + count > campaign.cap:
+                    flags |= Flag.OVER_CAP
+                if campaign.per_person is not None and fact.holder:
+                    if persons.another(fact.campaign, fact.holder) > campaign.per_person:
+                        flags |= Flag.OVER_PERSON_LIMIT
+                if campaign.ends_ms is not None and now_ms >= campaign.ends_ms + LATE_AFTER_MS:
+                    flags |= Flag.LATE
+                    state = RedemptionState.LATE
+        flags |= _oddities(campaign, fact, unsettled)
+        rows.append(
+            (
+                epoch.id,
+                seq,
+                device.id,
+                *key,
+                fact.holder,
+                fact.site,
+                at_ms,
+                now_ms,
+                fact.discount_yen,
+                state.value,
+                int(flags),
+            )  # fmt: skip
+        )
+        if hinted or terms[fact.campaign].tracked(fact):
+            name = sealing.fact_id(device.name, epoch.epoch, seq)
+            if name in hinted:
+                fulfilled.append(name)
+            shops = campaign.shops if campaign is not None else ()
+            if state is not RedemptionState.VOID and terms[fact.campaign].tracked(fact):
+                told_caches.setdefault(shops, []).append(_change(booking.secret, name, fact))
+            elif name in hinted:
+                told_caches.setdefault(shops, []).append(DropRedemption(name))
+    bulk.insert_rows(connection, redemptions, _REDEMPTION_COLUMNS, rows)
+    bulk.insert_rows(connection, conflicts, _CONFLICT_COLUMNS, clashes)
+    for campaign_id, count in uses.items():
+        grown = {"redeemed": campaigns.c.redeemed + count}
+        connection.execute(update(campaigns).where(campaigns.c.id == campaign_id).values(grown))
+    if fulfilled:
+        connection.execute(delete(hints).where(hints.c.fact.in_(fulfilled)))
+    for shops, changes in told_caches.items():
+        feed.append(connection, changes, feed.named(connection, shops))
+
+
+def _terms(connection: Connection, wanted: set[int]) -> dict[int, _Terms]:
+    found = {
+        number: _Terms(decode(body, Campaign), count)
+        for number, body, count in connection.execute(
+            select(campaigns.c.id, campaigns.c.body, campaigns.c.redeemed).where(campaigns.c.id.in_(wanted))
+        )
+    }
+    return {number: found.get(number, _Terms(None, 0)) for number in wanted}
+
+
+def _told_before(
+    connection: Connection, booking: Booking, redeemed: list[tuple[int, Redeemed, bytes]]
+) -> frozenset[bytes]:
+    """Facts that were carried over although the centre has them, under the epoch before this one."""
+    epoch = booking.epoch
+    carried = [fact for seq, fact, _ in redeemed if seq <= epoch.flagged_until]
+    previous = _previous_id(connection, booking.device, epoch) if carried else None
+    if previous is None:
+        return frozenset()
+    keys = [(fact.campaign, stored_serial(fact.serial), fact.at.wall_ms, previous, epoch.after) for fact in carried]
+    return frozenset(bytes(row[0]) for row in bulk.look_up(connection, _TOLD_SELECT, _TOLD_JOIN, keys))
+
+
+def _oddities(campaign: Campaign | None, fact: Redeemed, unsettled: dict[bytes, Flag]) -> Flag:
+    flags = Flag.CLOCK_DOUBTED if fact.clock_doubted else Flag(0)
+    if fact.question:
+        flags |= unsettled.get(fact.question, Flag(0))
+    elif campaign is not None and campaign.policy is Policy.ONLINE:
+        flags |= Flag.NOT_GRANTED
+    if campaign is None:
+        return flags | Flag.UNKNOWN_CAMPAIGN
+    at_ms = fact.at.wall_ms
+    if (campaign.starts_ms is not None and at_ms < campaign.starts_ms) or (
+        campaign.ends_ms is not None and at_ms >= campaign.ends_ms
+    ):
+        flags |= Flag.OUTSIDE_DATES
+    return flags
+
+
+def _change(secret: bytes, name: bytes, fact: Redeemed) -> PutRedemption:
+    return PutRedemption(
+        fact=name,
+        campaign=fact.campaign,
+        serial=sealing.serial_hash(secret, fact.campaign, fact.serial) if fact.serial else b"",
+        holder=sealing.holder_hash(secret, fact.holder) if fact.holder else b"",
+        at_ms=fact.at.wall_ms,
+        site=fact.site,
+    )

@@ -1,0 +1,158 @@
+"""Sites and units: who may report, and from where."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from central.db.schema import DeviceState, devices, epochs, feeds, sites
+from wire.topics import ALL, BadTopic, check_id
+
+PUBLIC_KEY_BYTES: Final = 32
+TITLE_CHARS_MAX: Final = 60
+
+
+class RegistryError(ValueError):
+    """A site or a unit can't be entered as asked; the message says why."""
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit as the centre knows it."""
+
+    id: int
+    name: str
+    site: str
+    public: bytes
+    state: str
+    awaits: bool  # nothing may be granted before it has reported what it holds
+
+    @property
+    def active(self) -> bool:
+        return self.state == DeviceState.ACTIVE
+
+
+def _checked(what: str, name: str) -> str:
+    try:
+        check_id(what, name)
+    except BadTopic as error:
+        raise RegistryError(str(error)) from error
+    if name == ALL:
+        raise RegistryError(f"{what} {ALL!r}: that name stands for all units of a site")
+    return name
+
+
+def add_site(connection: Connection, name: str, title: str = "") -> int:
+    """Enters a site, or gives the one that is there (with a new title, if one is given)."""
+    _checked("site", name)
+    if len(title) > TITLE_CHARS_MAX:
+        raise RegistryError(f"a site's title has at most {TITLE_CHARS_MAX} characters")
+    known = connection.execute(select(sites.c.id).where(sites.c.name == name)).scalar()
+    if known is not None:
+        if title:
+            connection.execute(update(sites).where(sites.c.id == known).values(title=title))
+        return int(known)
+    key = connection.execute(insert(sites).values(name=name, title=title or name)).inserted_primary_key
+    assert key is not None
+    connection.execute(insert(feeds).values(site_id=key[0], head=0, floor=0))
+    return int(key[0])
+
+
+def titles(connection: Connection) -> dict[str, str]:
+    """What people call each site."""
+    return {name: title for name, title in connection.execute(select(sites.c.name, sites.c.title))}
+
+
+def add_device(connection: Connection, name: str, site: str, public: bytes, now_ms: int) -> None:
+    """Enrols a unit at `site` (entered if new). Enrolling it again with the same key changes nothing but its site."""
+    _checked("device", name)
+    if len(public) != PUBLIC_KEY_BYTES:
+        raise RegistryError(f"a unit's public key has {PUBLIC_KEY_BYTES} bytes, not {len(public)}")
+    site_id = add_site(connection, site)
+    known = connection.execute(select(devices.c.public).where(devices.c.name == name)).scalar()
+    if known is None:
+        connection.execute(
+            insert(devices).values(
+                name=name,
+                site_id=site_id,
+                public=public,
+                state=DeviceState.ACTIVE.value,
+                enrolled_ms=now_ms,
+                awaits=False,
+            )
+        )
+    elif known != public:
+        raise RegistryError(
+            f"unit {name} is enrolled with another key; block it and give the new one a name of its own"
+        )
+    else:
+        connection.execute(
+            update(devices).where(devices.c.name == name).values(site_id=site_id, state=DeviceState.ACTIVE.value)
+        )
+
+
+def set_state(connection: Connection, name: str, state: DeviceState) -> None:
+    if not connection.execute(update(devices).where(devices.c.name == name).values(state=state.value)).rowcount:
+        raise RegistryError(f"there is no unit {name}")
+
+
+def write_off(connection: Connection, name: str) -> None:
+    """An operator's word that a unit will report nothing any more (DESIGN: 'or was written off')."""
+    gone = update(devices).where(devices.c.name == name).values(awaits=False, owed_epoch=None, owed_head=None)
+    if not connection.execute(gone).rowcount:
+        raise RegistryError(f"there is no unit {name}")
+
+
+def all_devices(connection: Connection) -> list[Device]:
+    return [_device(row._mapping) for row in connection.execute(_SELECT.order_by(devices.c.name))]
+
+
+def find(connection: Connection, name: str) -> Device | None:
+    row = connection.execute(_SELECT.where(devices.c.name == name)).one_or_none()
+    return None if row is None else _device(row._mapping)
+
+
+def anybody_awaited(connection: Connection) -> bool:
+    """Whether, after a restore, some unit has not reported yet what it holds."""
+    waits = select(devices.c.id).where(devices.c.awaits, devices.c.state == DeviceState.ACTIVE.value).limit(1)
+    return connection.execute(waits).first() is not None
+
+
+def told_where_it_ends(connection: Connection, device: Device, epoch: bytes, head: int, booked: int) -> None:
+    """A unit has said where its journal ends: it is awaited until that much is booked."""
+    if device.awaits:
+        owes = booked < head
+        connection.execute(
+            update(devices)
+            .where(devices.c.id == device.id)
+            .values(awaits=owes, owed_epoch=epoch if owes else None, owed_head=head if owes else None)
+        )
+
+
+def booked_up_to(connection: Connection, device: Device, epoch: bytes, upto: int) -> None:
+    """Facts of a unit were booked: it may have paid what it owed."""
+    if device.awaits:
+        connection.execute(
+            update(devices)
+            .where(devices.c.id == device.id, devices.c.owed_epoch == epoch, devices.c.owed_head <= upto)
+            .values(awaits=False, owed_epoch=None, owed_head=None)
+        )
+
+
+def last_booked(connection: Connection) -> dict[str, int]:
+    """How many facts of each unit are booked, over all its epochs."""
+    rows = connection.execute(select(devices.c.name, epochs.c.upto).join_from(devices, epochs))
+    total: dict[str, int] = {}
+    for name, upto in rows:
+        total[name] = total.get(name, 0) + upto
+    return total
+
+
+_SELECT: Final = select(
+    devices.c.id, devices.c.name, sites.c.name.label("site"), devices.c.public, devices.c.state, devices.c.awaits
+).join_from(devices, sites)
+
+
+def _device(row: object) -> Device:
+    return msgspec.convert(dict(row), Device)  # type: ignore[call-overload]

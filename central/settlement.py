@@ -1,0 +1,125 @@
+"""Questions and what becomes of them: settled by a redemption, or cancelled, in whichever order these arrive."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from central.db import bulk
+from central.db.schema import (
+    USES,
+    Flag,
+    QuestionState,
+    conflicts,
+    questions,
+    redemptions,
+    stored_serial,
+)
+from central.registry import Device
+from loyalty.reason import Reason
+from wire.facts import Cancelled, Redeemed
+
+_ASKED_SELECT: Final = "q.question, q.state"
+_ASKED_JOIN: Final = "questions q WHERE q.question = wanted.k0 AND q.device_id = wanted.k1"
+
+
+def settle(connection: Connection, device: Device, facts: list[Redeemed]) -> dict[bytes, Flag]:
+    """Settles the granted questions of these redemptions; gives what is odd about the other ones."""
+    if not facts:
+        return {}
+    wanted = [(fact.question, device.id) for fact in facts]
+    states = {bytes(row[0]): row[1] for row in bulk.look_up(connection, _ASKED_SELECT, _ASKED_JOIN, wanted)}
+    odd: dict[bytes, Flag] = {}
+    granted: list[dict[str, bytes]] = []
+    for fact in facts:
+        state = states.get(fact.question)
+        if state == QuestionState.GRANTED:
+            granted.append({"asked": fact.question})
+        elif state == QuestionState.CANCELLED:
+            odd[fact.question] = Flag.NOT_GRANTED | Flag.CANCELLED
+        else:  # refused, never heard of, or settled before
+            odd[fact.question] = Flag.NOT_GRANTED
+    if granted:
+        connection.execute(
+            update(questions).where(questions.c.question == bindparam("asked")).values(state=QuestionState.SETTLED),
+            granted,
+        )
+    return odd
+
+
+def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:
+    """Withdraws a question. One that has not arrived yet will be refused when it does."""
+    row = connection.execute(
+        select(questions.c.state, questions.c.device_id).where(questions.c.question == fact.question)
+    ).one_or_none()
+    if row is None:
+        connection.execute(
+            insert(questions).values(
+                question=fact.question,
+                device_id=device.id,
+                campaign=fact.campaign,
+                serial=stored_serial(fact.serial),
+                holder=0,
+                state=QuestionState.CANCELLED.value,
+                reason=Reason.NOT_NOW.value,
+                at_ms=0,
+                site="",
+                asked_ms=now_ms,
+            )
+        )
+    elif row.device_id != device.id:
+        return  # another unit's question is not this one's to withdraw
+    elif row.state == QuestionState.SETTLED:
+        _conflict(connection, epoch_id, seq, fact, now_ms)
+    else:
+        connection.execute(
+            update(questions)
+            .where(questions.c.question == fact.question)
+            .values(state=QuestionState.CANCELLED.value, reason=Reason.NOT_NOW.value)
+        )
+
+
+def _conflict(connection: Connection, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:
+    """Redeemed and cancelled: the redemption stands (goods were given), and a person is told."""
+    serial = stored_serial(fact.serial)
+    use = (redemptions.c.campaign == fact.campaign) & (redemptions.c.serial == serial) & redemptions.c.state.in_(USES)
+    row = connection.execute(select(redemptions.c.id, redemptions.c.epoch_id, redemptions.c.seq).where(use)).first()
+    if row is None:
+        return
+    flagged = redemptions.c.flags.op("|")(int(Flag.CANCELLED))
+    connection.execute(update(redemptions).where(redemptions.c.id == row.id).values(flags=flagged))
+    connection.execute(
+        insert(conflicts).values(
+            kind="cancelled",
+            campaign=fact.campaign,
+            serial=serial,
+            first_epoch=row.epoch_id,
+            first_seq=row.seq,
+            second_epoch=epoch_id,
+            second_seq=seq,
+            found_ms=now_ms,
+        )
+    )
+
+
+class PersonCounts:
+    """How many redemptions of a campaign a person has, counting those of the batch at hand."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._counts: dict[tuple[int, int], int] = {}
+
+    def another(self, campaign: int, holder: int) -> int:
+        """Counts one more; gives the number it makes."""
+        key = (campaign, holder)
+        if key not in self._counts:
+            self._counts[key] = person_count(self._connection, campaign, holder)
+        self._counts[key] += 1
+        return self._counts[key]
+
+
+def person_count(connection: Connection, campaign: int, holder: int) -> int:
+    """Uses of a campaign by a person that are booked."""
+    use = (redemptions.c.campaign == campaign) & (redemptions.c.holder == holder) & (redemptions.c.holder != 0)
+    return connection.execute(select(func.count()).where(use, redemptions.c.state.in_(USES))).scalar() or 0
