@@ -1,0 +1,30 @@
+#!/bin/sh
+# Install the Debian packages that the tests need (the demo needs none). Does nothing where they are all present.
+set -eu
+packages="mosquitto chromium libzbar0 fonts-noto-cjk"
+
+command -v dpkg-query >/dev/null || {
+    echo "tokuten: this is not Debian; the tests need these by other means: $packages" >&2
+    exit 0
+}
+missing=
+for package in $packages; do
+    dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "tokuten: the tests need Debian packages; as root: apt-get install$missing" >&2
+        exit 4
+    }
+    sudo=sudo
+fi
+echo "Installing for the tests:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+$sudo apt-get install --yes --quiet --no-install-recommends $missing || {
+    $sudo apt-get update --quiet
+    $sudo apt-get install --yes --quiet --no-install-recommends $missing
+}
