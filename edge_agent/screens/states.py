@@ -1,0 +1,86 @@
+"""Every state of the unit as a `Screen`, in Japanese and English.
+
+The words of a verdict are `loyalty.reason.sentence`'s; the others are here. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from edge_agent.screens.screen import Icon, Screen, Status
+from loyalty.reason import Sentence
+
+Lang = Literal["ja", "en"]
+Words = dict[Lang, tuple[str, str]]
+
+READY: Final[Words] = {
+    "ja": ("クーポンを\nかざして\nください", ""),
+    "en": ("Show your coupon", "to the camera"),
+}
+SEEN: Final[Words] = {"ja": ("読み取り中", "そのままお待ちください"), "en": ("Reading", "Please hold it still.")}
+CHECKING: Final[Words] = {"ja": ("確認中です", "少々お待ちください"), "en": ("Checking", "One moment, please.")}
+ASKING: Final[Words] = {
+    "ja": ("センターに確認中", "少々お待ちください"),
+    "en": ("Asking the centre", "One moment, please."),
+}
+STARTING: Final[Words] = {"ja": ("起動中です", "少々お待ちください"), "en": ("Starting", "One moment, please.")}
+UPDATING: Final[Words] = {
+    "ja": ("更新中です", "電源を切らないで\nください"),
+    "en": ("Updating", "Please don't turn\nthe power off."),
+}
+OUT_OF_SERVICE: Final[Words] = {
+    "ja": ("ただいま休止中です", "お店の人をお呼び\nください"),
+    "en": ("Out of service", "Please call the staff."),
+}
+CARD: Final[Words] = {"ja": ("いらっしゃいませ", "クーポンをどうぞ"), "en": ("Welcome", "Now show a coupon.")}
+
+
+def ready(lang: Lang, status: Status) -> Screen:
+    """Idle: an invitation, and the bar for whoever looks after the unit."""
+    return _screen(Icon.PHONE, READY[lang], status=status)
+
+
+def seen(lang: Lang, step: int = 0) -> Screen:
+    """Something stands before the camera and is being read. `step` turns the icon."""
+    return _screen(Icon.WAIT, SEEN[lang], step=step)
+
+
+def checking(lang: Lang, step: int = 0) -> Screen:
+    return _screen(Icon.WAIT, CHECKING[lang], step=step)
+
+
+def asking(lang: Lang, step: int = 0) -> Screen:
+    """The centre was asked; the answer has a time limit."""
+    return _screen(Icon.WAIT, ASKING[lang], step=step)
+
+
+def starting(lang: Lang, step: int = 0) -> Screen:
+    return _screen(Icon.WAIT, STARTING[lang], step=step)
+
+
+def answer(accepted: bool, sentence: Sentence) -> Screen:
+    """Yes or no, and why (K5). A yes glows: it is told from a no without colours and without reading."""
+    return Screen(
+        icon=Icon.CHECK if accepted else Icon.CROSS, headline=sentence.headline, detail=sentence.detail, glow=accepted
+    )
+
+
+def card_greeting(lang: Lang, detail: str = "") -> Screen:
+    """A card was put in. `detail`: what is known of it; empty: what to do next."""
+    headline, next_step = CARD[lang]
+    return _screen(Icon.CARD, (headline, detail or next_step))
+
+
+def out_of_service(lang: Lang, status: Status | None = None) -> Screen:
+    return _screen(Icon.WRENCH, OUT_OF_SERVICE[lang], status=status)
+
+
+def updating(lang: Lang, percent: int | None = None) -> Screen:
+    """`percent`: 0..100, None while it is not known."""
+    headline, detail = UPDATING[lang]
+    return Screen(icon=Icon.UPDATE, headline=headline, detail=detail, progress=percent)
+
+
+def _screen(icon: Icon, words: tuple[str, str], *, step: int = 0, status: Status | None = None) -> Screen:
+    headline, detail = words
+    return Screen(icon=icon, headline=headline, detail=detail, step=step, status=status)

@@ -1,0 +1,121 @@
+"""Lines of text: where a line may end in Japanese and English, and the best way to fill a box.
+
+Japanese is broken between characters, but never so that a mark stands at the beginning of a line that may not
+(JIS X 4051: 、。」ー and small kana among them) or an opening bracket at the end of one, and rather before a
+new phrase than inside one. English is broken at spaces. No word is ever cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from edge_agent.screens.fonts import Face, font
+
+LINES_MAX: Final = 3
+CHARACTERS_MAX: Final = 120  # of one text; more is not looked at (no box here holds half of it)
+
+NEVER_FIRST: Final = frozenset(
+    "、。，．・：；？！゛゜ヽヾゝゞ々ー―…‥’”）〕］｝〉》」』】°′″℃％‰,.:;?!)]}％%"
+    "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶｧｨｩｪｫｯｬｭｮｰ､｡｣･"
+)
+NEVER_LAST: Final = frozenset("‘“（〔［｛〈《「『【([{￥¥＃#｢")
+
+_PHRASE, _MARK, _WORD_END, _INSIDE, _COUNTED = 0, 0, 500, 1500, 5000  # what it costs to end a line there
+
+
+def wrap(text: str, face: Face, width_px: int, lines_max: int = LINES_MAX) -> list[str] | None:
+    """`text` (from `fonts.drawable`) in at most `lines_max` lines of `width_px`; None when it does not fit.
+
+    Of all ways the one with the fewest lines, then the best line ends, then the most even lines.
+    """
+    parts = [part.strip(" ") for part in text[:CHARACTERS_MAX].split("\n")]
+    if len(text) > CHARACTERS_MAX or len(parts) > lines_max:
+        return None
+    lines: list[str] = []
+    for left, part in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
+        filled = _fill(part, face, width_px, lines_max - len(lines) - left)
+        if filled is None:
+            return None
+        lines += filled
+    return lines
+
+
+def _fill(text: str, face: Face, width_px: int, lines_max: int) -> list[str] | None:
+    if font(face).width_px(text) <= width_px:
+        return [text]
+    ends = [(at, cost) for at in range(1, len(text)) if (cost := end_cost(text, at)) is not None]
+    for count in range(2, lines_max + 1):
+        best = min(_ways(text, face, width_px, ends, count), default=None)
+        if best is not None:
+            return best[1]
+    return None
+
+
+def _ways(
+    text: str, face: Face, width_px: int, ends: list[tuple[int, int]], count: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Each way to break `text` into `count` lines that fit, with its cost."""
+    measure = font(face).width_px
+    for chosen in _choices(ends, count - 1):
+        marks = [0, *(at for at, _ in chosen), len(text)]
+        lines = [text[start:end].strip(" ") for start, end in pairwise(marks)]
+        widths = [measure(line) for line in lines]
+        if max(widths) <= width_px:
+            uneven = sum((max(widths) - width) ** 2 for width in widths)
+            yield sum(cost for _, cost in chosen) + uneven // 8, lines
+
+
+def _choices(ends: list[tuple[int, int]], count: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    if count == 0:
+        yield ()
+        return
+    for index, end in enumerate(ends):
+        for rest in _choices(ends[index + 1 :], count - 1):
+            yield (end, *rest)
+
+
+def end_cost(text: str, at: int) -> int | None:
+    """What it costs to end a line before `text[at]`; None where no line may end."""
+    before, after = text[at - 1], text[at]
+    if after == " " or after in NEVER_FIRST or before in NEVER_LAST:
+        return None
+    if before == " ":
+        return _PHRASE
+    if _latin(before) and _latin(after):
+        return None
+    if before in NEVER_FIRST and not _kana(before):
+        return _MARK
+    if before.isdigit():
+        return _COUNTED  # 100円, 3回: a number stays with what it counts
+    opens = not _hiragana(after) or (after in "ごお" and at + 1 < len(text) and _kanji(text[at + 1]))
+    if _hiragana(before) and opens and before not in "ごお":
+        return _PHRASE
+    if _kind(before) != _kind(after):
+        return _WORD_END
+    return _INSIDE
+
+
+def _latin(character: str) -> bool:
+    return "!" <= character <= "ÿ"
+
+
+def _hiragana(character: str) -> bool:
+    return "ぁ" <= character <= "ん"
+
+
+def _kana(character: str) -> bool:
+    return "ぁ" <= character <= "ヺ" or character == "ー"
+
+
+def _kanji(character: str) -> bool:
+    return "一" <= character <= "鿿"
+
+
+def _kind(character: str) -> int:
+    if _hiragana(character):
+        return 0
+    if _kana(character):
+        return 1
+    return 2 if _kanji(character) else 3
