@@ -1,0 +1,80 @@
+"""The log of scans: the unit's own words about each step, put together by scan (`{"event": "scan", ...}`).
+
+Kept: the last `SCANS_MAX`. A line that is not a step of a scan is nobody's business here and is left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import Final
+
+import msgspec
+
+SCANS_MAX: Final = 60
+STEPS: Final = ("seen", "decoded", "decided", "on_disk", "shown", "sent", "booked")
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One JSON line of the unit."""
+
+    event: str
+    scan: str = ""
+    step: str = ""
+    wall_ms: int = 0
+    mono_ms: int = 0
+    reason: str = ""
+    campaign: int | None = None
+    detail: str = ""
+
+
+class Moment(msgspec.Struct, frozen=True):
+    wall_ms: int  # by the unit's clock, which may be wrong
+    mono_ms: int
+
+
+class Scan(msgspec.Struct):
+    """One scan so far."""
+
+    id: str
+    at_ms: int  # when its first step was heard of, by the real clock
+    reason: str = ""
+    campaign: int | None = None
+    detail: str = ""
+    steps: dict[str, Moment] = {}
+
+
+_decoder = msgspec.json.Decoder(Step)
+
+
+def parse(line: bytes) -> Step | None:
+    """The step or event in a line of the unit; None when it is not one."""
+    try:
+        return _decoder.decode(line)
+    except msgspec.MsgspecError:
+        return None
+
+
+class Scans:
+    """The scans of this run, newest last."""
+
+    def __init__(self) -> None:
+        self._scans: OrderedDict[str, Scan] = OrderedDict()
+
+    def add(self, step: Step) -> Scan | None:
+        """The scan that the step belongs to, as it is now; None for a line that is no step of a scan."""
+        if step.event != "scan" or not step.scan or step.step not in STEPS:
+            return None
+        scan = self._scans.get(step.scan)
+        if scan is None:
+            scan = self._scans[step.scan] = Scan(step.scan, time.time_ns() // 1_000_000, steps={})
+            if len(self._scans) > SCANS_MAX:
+                self._scans.popitem(last=False)
+        scan.steps.setdefault(step.step, Moment(step.wall_ms, step.mono_ms))
+        scan.reason = step.reason or scan.reason
+        scan.campaign = step.campaign if step.campaign else scan.campaign
+        scan.detail = step.detail or scan.detail
+        return scan
+
+    def all(self) -> list[Scan]:
+        return list(self._scans.values())
