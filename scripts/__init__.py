@@ -1,0 +1,1 @@
+"""Generators and checks that the Makefile and the tests run."""
