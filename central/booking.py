@@ -17,7 +17,6 @@ from central import deadletters, feed, settlement
 from central.db import bulk
 from central.db.schema import (
     Flag,
-    RedemptionState,
     campaigns,
     conflicts,
     epochs,
@@ -28,9 +27,9 @@ from central.db.schema import (
 )
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
-from wire import sealing
 from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, decode_fact
 from wire.messages import Change, DropRedemption, PutRedemption, decode
+from wire.sealing import fact_id, holder_hash, serial_hash
 
 LATE_AFTER_MS: Final = DAY_MS  # booked so long after the campaign's end, a redemption is late
 _SERIAL_MAX: Final = 2**64 - 1
@@ -57,6 +56,16 @@ _TOLD_JOIN: Final = (
     "redemptions r CROSS JOIN facts f WHERE r.campaign = wanted.k0 AND r.serial = wanted.k1 AND r.at_ms = wanted.k2 "
     "AND r.epoch_id = wanted.k3 AND r.seq > wanted.k4 AND f.epoch_id = r.epoch_id AND f.seq = r.seq"
 )
+# As plain numbers: an enum's operators cost more than all else that is done for a row.
+_DOUBLE: Final = int(Flag.DOUBLE)
+_LATE: Final = int(Flag.LATE)
+_UNKNOWN_CAMPAIGN: Final = int(Flag.UNKNOWN_CAMPAIGN)
+_CLOCK_DOUBTED: Final = int(Flag.CLOCK_DOUBTED)
+_OUTSIDE_DATES: Final = int(Flag.OUTSIDE_DATES)
+_OVER_CAP: Final = int(Flag.OVER_CAP)
+_OVER_PERSON_LIMIT: Final = int(Flag.OVER_PERSON_LIMIT)
+_NOT_GRANTED: Final = int(Flag.NOT_GRANTED)
+_REPEATED: Final = int(Flag.REPEATED)
 _EPOCH_FLAGS: Final = {"fork": Flag.FORK, "restored": Flag.RESTORED, "salvaged": Flag.SALVAGED}
 
 
@@ -88,16 +97,22 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Terms(NamedTuple):
-    """What of a campaign matters here."""
+    """What of a campaign matters here, worked out once for each batch. `known` is False for a lost campaign."""
 
-    campaign: Campaign | None  # None: the centre does not know it (any more)
-    redeemed: int
+    known: bool
+    shops: tuple[str, ...]
+    before: int  # uses booked before this batch
+    cap: int
+    per_person: int
+    starts_ms: int
+    ends_ms: int
+    late: bool  # the campaign ended so long ago that a redemption booked now is late
+    online: bool
+    counted: bool  # caches count its redemptions even without serials
 
-    def tracked(self, fact: Redeemed) -> bool:
-        """Whether any cache has a use for this redemption (K8 campaigns need none of it)."""
-        if fact.serial or self.campaign is None:
-            return fact.serial != 0
-        return self.campaign.cap is not None or (self.campaign.per_person is not None and fact.holder != 0)
+
+_NO_LIMIT: Final = 2**63
+_LOST: Final = _Terms(False, (), 0, _NO_LIMIT, _NO_LIMIT, -_NO_LIMIT, _NO_LIMIT, False, False, False)
 
 
 def book(connection: Connection, booking: Booking, first: int, bodies: list[bytes], hashes: list[bytes]) -> int:
@@ -114,8 +129,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             aside.append((seq, f"not a fact: {error}", body))
             rows.append((epoch_id, seq, digest, "", body, now_ms))
             continue
-        problem = _unbookable(fact, seq)
-        if problem:
+        if not _plainly_fine(fact) and (problem := _unbookable(fact, seq)):
             aside.append((seq, problem, body))
             rows.append((epoch_id, seq, digest, "", body, now_ms))
             continue
@@ -138,6 +152,21 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     for seq, withdrawal in cancelled:
         settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
     return len(aside)
+
+
+def _plainly_fine(fact: Fact) -> bool:
+    """Whether this is a redemption with nothing wrong in it: what nearly all facts are, told at once."""
+    return (
+        type(fact) is Redeemed
+        and -_MS_MAX <= fact.at.wall_ms <= _MS_MAX
+        and 0 < fact.campaign <= CAMPAIGN_ID_MAX
+        and 0 <= fact.serial <= _SERIAL_MAX
+        and 0 <= fact.holder <= _HOLDER_MAX
+        and 0 < len(fact.site) <= _WORD_CHARS_MAX
+        and len(fact.question) in (0, QUESTION_BYTES)
+        and 0 <= fact.spend_yen <= _MS_MAX
+        and 0 <= fact.discount_yen <= _MS_MAX
+    )
 
 
 def _unbookable(fact: Fact, seq: int) -> str:
@@ -195,8 +224,8 @@ def _previous_id(connection: Connection, device: Device, epoch: EpochRow) -> int
 
 
 def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, Redeemed, bytes]]) -> None:
-    epoch, device, now_ms = booking.epoch, booking.device, booking.now_ms
-    terms = _terms(connection, {fact.campaign for _, fact, _ in redeemed})
+    epoch, device, now_ms, secret = booking.epoch, booking.device, booking.now_ms, booking.secret
+    terms = _terms(connection, {fact.campaign for _, fact, _ in redeemed}, now_ms)
     keys = [(fact.campaign, stored_serial(fact.serial)) for _, fact, _ in redeemed]
     used: dict[tuple[int, int], tuple[int, int]] = {}
     wanted = [key for key in keys if key[1]]
@@ -206,66 +235,63 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
     told = _told_before(connection, booking, redeemed)
     unsettled = settlement.settle(connection, device, [fact for _, fact, _ in redeemed if fact.question])
     persons = settlement.PersonCounts(connection)
-    hinted = set(connection.execute(select(hints.c.fact).where(hints.c.device_id == device.id)).scalars())
+    hinted = frozenset(connection.execute(select(hints.c.fact).where(hints.c.device_id == device.id)).scalars())
+    carried_flags = int(epoch.flag())
 
     rows: list[tuple[Any, ...]] = []
     clashes: list[tuple[Any, ...]] = []
-    uses: dict[int, int] = {}
-    told_caches: dict[tuple[str, ...], list[Change]] = {}
+    uses = dict.fromkeys(terms, 0)
+    told_caches: dict[tuple[str, ...], list[Change]] = {term.shops: [] for term in terms.values()}
     fulfilled: list[bytes] = []
     for (seq, fact, body), key in zip(redeemed, keys, strict=True):
-        campaign, before = terms[fact.campaign]
-        at_ms = fact.at.wall_ms
-        flags = epoch.flag() if seq <= epoch.flagged_until else Flag(0)
-        state = RedemptionState.CLEARED
+        term, at_ms = terms[fact.campaign], fact.at.wall_ms
+        flags = carried_flags if seq <= epoch.flagged_until else 0
+        state = "cleared"
         if body in told:
-            flags |= Flag.REPEATED
-            state = RedemptionState.VOID
-        elif (earlier := used.get(key)) is not None:
-            flags |= Flag.DOUBLE
-            state = RedemptionState.DOUBLE
-            clashes.append(("double", *key, *earlier, epoch.id, seq, now_ms))
+            state, flags = "void", flags | _REPEATED
+        elif key in used:
+            state, flags = "double", flags | _DOUBLE
+            clashes.append(("double", *key, *used[key], epoch.id, seq, now_ms))
         else:
             if key[1]:
                 used[key] = (epoch.id, seq)
-            count = uses[fact.campaign] = uses.get(fact.campaign, 0) + 1
-            if campaign is not None:
-                if campaign.cap is not None and before + count > campaign.cap:
-                    flags |= Flag.OVER_CAP
-                if campaign.per_person is not None and fact.holder:
-                    if persons.another(fact.campaign, fact.holder) > campaign.per_person:
-                        flags |= Flag.OVER_PERSON_LIMIT
-                if campaign.ends_ms is not None and now_ms >= campaign.ends_ms + LATE_AFTER_MS:
-                    flags |= Flag.LATE
-                    state = RedemptionState.LATE
-        flags |= _oddities(campaign, fact, unsettled)
+            count = uses[fact.campaign] = uses[fact.campaign] + 1
+            if term.before + count > term.cap:
+                flags |= _OVER_CAP
+            limit = term.per_person
+            if limit != _NO_LIMIT and fact.holder and persons.another(fact.campaign, fact.holder) > limit:
+                flags |= _OVER_PERSON_LIMIT
+            if term.late:
+                state, flags = "late", flags | _LATE
+        if not term.starts_ms <= at_ms < term.ends_ms:
+            flags |= _OUTSIDE_DATES
+        if fact.clock_doubted:
+            flags |= _CLOCK_DOUBTED
+        if fact.question:
+            flags |= unsettled.get(fact.question, 0)
+        elif term.online:
+            flags |= _NOT_GRANTED
+        if not term.known:
+            flags |= _UNKNOWN_CAMPAIGN
         rows.append(
-            (
-                epoch.id,
-                seq,
-                device.id,
-                *key,
-                fact.holder,
-                fact.site,
-                at_ms,
-                now_ms,
-                fact.discount_yen,
-                state.value,
-                int(flags),
-            )  # fmt: skip
+            (epoch.id, seq, device.id, *key, fact.holder, fact.site, at_ms, now_ms, fact.discount_yen, state, flags)
         )
-        if hinted or terms[fact.campaign].tracked(fact):
-            name = sealing.fact_id(device.name, epoch.epoch, seq)
+        tracked = (key[1] or term.counted) and state != "void"
+        if tracked or hinted:
+            name = fact_id(device.name, epoch.epoch, seq)
+            if tracked:
+                serial = serial_hash(secret, fact.campaign, fact.serial) if key[1] else b""
+                holder = holder_hash(secret, fact.holder) if fact.holder else b""
+                told_caches[term.shops].append(PutRedemption(name, fact.campaign, serial, holder, at_ms, fact.site))
             if name in hinted:
                 fulfilled.append(name)
-            shops = campaign.shops if campaign is not None else ()
-            if state is not RedemptionState.VOID and terms[fact.campaign].tracked(fact):
-                told_caches.setdefault(shops, []).append(_change(booking.secret, name, fact))
-            elif name in hinted:
-                told_caches.setdefault(shops, []).append(DropRedemption(name))
+                if not tracked:
+                    told_caches[term.shops].append(DropRedemption(name))
     bulk.insert_rows(connection, redemptions, _REDEMPTION_COLUMNS, rows)
     bulk.insert_rows(connection, conflicts, _CONFLICT_COLUMNS, clashes)
     for campaign_id, count in uses.items():
+        if not count:
+            continue
         grown = {"redeemed": campaigns.c.redeemed + count}
         connection.execute(update(campaigns).where(campaigns.c.id == campaign_id).values(grown))
     if fulfilled:
@@ -274,14 +300,26 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
         feed.append(connection, changes, feed.named(connection, shops))
 
 
-def _terms(connection: Connection, wanted: set[int]) -> dict[int, _Terms]:
-    found = {
-        number: _Terms(decode(body, Campaign), count)
-        for number, body, count in connection.execute(
-            select(campaigns.c.id, campaigns.c.body, campaigns.c.redeemed).where(campaigns.c.id.in_(wanted))
+def _terms(connection: Connection, wanted: set[int], now_ms: int) -> dict[int, _Terms]:
+    terms = dict.fromkeys(wanted, _LOST)
+    for row in connection.execute(
+        select(campaigns.c.id, campaigns.c.body, campaigns.c.redeemed).where(campaigns.c.id.in_(wanted))
+    ):
+        campaign: Campaign = decode(row.body, Campaign)
+        ends_ms = _NO_LIMIT if campaign.ends_ms is None else campaign.ends_ms
+        terms[row.id] = _Terms(
+            known=True,
+            shops=campaign.shops,
+            before=row.redeemed,
+            cap=_NO_LIMIT if campaign.cap is None else campaign.cap,
+            per_person=_NO_LIMIT if campaign.per_person is None else campaign.per_person,
+            starts_ms=-_NO_LIMIT if campaign.starts_ms is None else campaign.starts_ms,
+            ends_ms=ends_ms,
+            late=now_ms >= ends_ms + LATE_AFTER_MS,
+            online=campaign.policy is Policy.ONLINE,
+            counted=campaign.cap is not None or campaign.per_person is not None,
         )
-    }
-    return {number: found.get(number, _Terms(None, 0)) for number in wanted}
+    return terms
 
 
 def _told_before(
@@ -295,30 +333,3 @@ def _told_before(
         return frozenset()
     keys = [(fact.campaign, stored_serial(fact.serial), fact.at.wall_ms, previous, epoch.after) for fact in carried]
     return frozenset(bytes(row[0]) for row in bulk.look_up(connection, _TOLD_SELECT, _TOLD_JOIN, keys))
-
-
-def _oddities(campaign: Campaign | None, fact: Redeemed, unsettled: dict[bytes, Flag]) -> Flag:
-    flags = Flag.CLOCK_DOUBTED if fact.clock_doubted else Flag(0)
-    if fact.question:
-        flags |= unsettled.get(fact.question, Flag(0))
-    elif campaign is not None and campaign.policy is Policy.ONLINE:
-        flags |= Flag.NOT_GRANTED
-    if campaign is None:
-        return flags | Flag.UNKNOWN_CAMPAIGN
-    at_ms = fact.at.wall_ms
-    if (campaign.starts_ms is not None and at_ms < campaign.starts_ms) or (
-        campaign.ends_ms is not None and at_ms >= campaign.ends_ms
-    ):
-        flags |= Flag.OUTSIDE_DATES
-    return flags
-
-
-def _change(secret: bytes, name: bytes, fact: Redeemed) -> PutRedemption:
-    return PutRedemption(
-        fact=name,
-        campaign=fact.campaign,
-        serial=sealing.serial_hash(secret, fact.campaign, fact.serial) if fact.serial else b"",
-        holder=sealing.holder_hash(secret, fact.holder) if fact.holder else b"",
-        at_ms=fact.at.wall_ms,
-        site=fact.site,
-    )

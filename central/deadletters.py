@@ -95,12 +95,12 @@ def listed(connection: Connection, *, resolved: bool = False, limit: int = 100) 
     """The newest letters, those that wait for somebody or those that are settled."""
     state = dead_letters.c.resolved_ms.is_not(None) if resolved else dead_letters.c.resolved_ms.is_(None)
     rows = connection.execute(select(*_COLUMNS).where(state).order_by(dead_letters.c.id.desc()).limit(limit))
-    return [msgspec.convert(dict(row._mapping), DeadLetter) for row in rows]
+    return [DeadLetter(**row._asdict()) for row in rows]
 
 
 def get(connection: Connection, number: int) -> DeadLetter | None:
     row = connection.execute(select(*_COLUMNS).where(dead_letters.c.id == number)).one_or_none()
-    return None if row is None else msgspec.convert(dict(row._mapping), DeadLetter)
+    return None if row is None else DeadLetter(**row._asdict())
 
 
 def resolve(connection: Connection, number: int, note: str, now_ms: int) -> bool:

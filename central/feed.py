@@ -26,7 +26,7 @@ BODIES_READ_AT_ONCE: Final = 16
 _raw_list = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
-class RawFeed(Message, tag="changes"):
+class RawFeed(Message, tag="changes", frozen=True):
     """wire.messages.Feed with its changes still encoded."""
 
     incarnation: bytes
@@ -68,7 +68,7 @@ def named(connection: Connection, names: tuple[str, ...]) -> list[int] | None:
 def heads(connection: Connection) -> dict[str, int]:
     """The newest number of each site's log."""
     rows = connection.execute(select(sites.c.name, feeds.c.head).join_from(feeds, sites))
-    return {name: head for name, head in rows}
+    return {row.name: row.head for row in rows}
 
 
 def covers(connection: Connection, site: str, number: int) -> bool:

@@ -61,7 +61,7 @@ def add_site(connection: Connection, name: str, title: str = "") -> int:
 
 def titles(connection: Connection) -> dict[str, str]:
     """What people call each site."""
-    return {name: title for name, title in connection.execute(select(sites.c.name, sites.c.title))}
+    return {row.name: row.title for row in connection.execute(select(sites.c.name, sites.c.title))}
 
 
 def add_device(connection: Connection, name: str, site: str, public: bytes, now_ms: int) -> None:
@@ -105,12 +105,12 @@ def write_off(connection: Connection, name: str) -> None:
 
 
 def all_devices(connection: Connection) -> list[Device]:
-    return [_device(row._mapping) for row in connection.execute(_SELECT.order_by(devices.c.name))]
+    return [Device(**row._asdict()) for row in connection.execute(_SELECT.order_by(devices.c.name))]
 
 
 def find(connection: Connection, name: str) -> Device | None:
     row = connection.execute(_SELECT.where(devices.c.name == name)).one_or_none()
-    return None if row is None else _device(row._mapping)
+    return None if row is None else Device(**row._asdict())
 
 
 def anybody_awaited(connection: Connection) -> bool:
@@ -152,7 +152,3 @@ def last_booked(connection: Connection) -> dict[str, int]:
 _SELECT: Final = select(
     devices.c.id, devices.c.name, sites.c.name.label("site"), devices.c.public, devices.c.state, devices.c.awaits
 ).join_from(devices, sites)
-
-
-def _device(row: object) -> Device:
-    return msgspec.convert(dict(row), Device)  # type: ignore[call-overload]

@@ -24,22 +24,22 @@ _ASKED_SELECT: Final = "q.question, q.state"
 _ASKED_JOIN: Final = "questions q WHERE q.question = wanted.k0 AND q.device_id = wanted.k1"
 
 
-def settle(connection: Connection, device: Device, facts: list[Redeemed]) -> dict[bytes, Flag]:
+def settle(connection: Connection, device: Device, facts: list[Redeemed]) -> dict[bytes, int]:
     """Settles the granted questions of these redemptions; gives what is odd about the other ones."""
     if not facts:
         return {}
     wanted = [(fact.question, device.id) for fact in facts]
     states = {bytes(row[0]): row[1] for row in bulk.look_up(connection, _ASKED_SELECT, _ASKED_JOIN, wanted)}
-    odd: dict[bytes, Flag] = {}
+    odd: dict[bytes, int] = {}
     granted: list[dict[str, bytes]] = []
     for fact in facts:
         state = states.get(fact.question)
         if state == QuestionState.GRANTED:
             granted.append({"asked": fact.question})
         elif state == QuestionState.CANCELLED:
-            odd[fact.question] = Flag.NOT_GRANTED | Flag.CANCELLED
+            odd[fact.question] = int(Flag.NOT_GRANTED | Flag.CANCELLED)
         else:  # refused, never heard of, or settled before
-            odd[fact.question] = Flag.NOT_GRANTED
+            odd[fact.question] = int(Flag.NOT_GRANTED)
     if granted:
         connection.execute(
             update(questions).where(questions.c.question == bindparam("asked")).values(state=QuestionState.SETTLED),
