@@ -7,10 +7,13 @@ characters than it has cells.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
 ELLIPSIS: Final = "…"
+FULL_WIDTH_SPACE: Final = "\u3000"
+_SPACES: Final = re.compile(r"\s+")
 _WIDE: Final = frozenset("WFA")
 
 
@@ -20,9 +23,11 @@ def cells(text: str) -> int:
 
 
 def printable(text: str) -> str:
-    """`text` composed (NFC), with single spaces, without control, format, private and unassigned characters."""
-    composed = unicodedata.normalize("NFC", " ".join(text.split()))
-    return "".join(c for c in composed if unicodedata.category(c)[0] != "C")
+    """`text` composed (NFC) and on one line: single spaces, half or full width, none at the ends; no control, format,
+    private or unassigned characters."""
+    visible = "".join(c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+    spaced = _SPACES.sub(lambda run: run[0] if run[0] == FULL_WIDTH_SPACE else " ", visible)
+    return unicodedata.normalize("NFC", spaced.strip())
 
 
 def shorten(text: str, limit: int) -> str:

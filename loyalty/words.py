@@ -1,7 +1,8 @@
 """The words of every answer, for a display of 128x64 pixels: a headline and at most three lines (K5).
 
 One entry for each `loyalty.reason.Reason` in each language: the headline, then the lines. A line may hold values in
-braces (`loyalty.reason.sentence` knows them); a line whose value the verdict does not have is left out.
+braces (`loyalty.reason.sentence` knows them); a line whose value the verdict does not have is left out, so the
+others make sense without it.
 `{name}`, `{benefit}` and `{site}` are shortened to the room that their line has; everything else must fit as
 it is, with the largest values, which a test holds for all of them.
 
@@ -41,13 +42,13 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
             "お試しください。",
         ),
         "stopped": ("受付を終了しました", "{name}", "発行元が停止しました", "お店にお尋ね下さい。"),
-        "not_yet": ("ご利用期間前です", "{name}", "{from}から", "お使いいただけます。"),
+        "not_yet": ("ご利用期間前です", "{name}", "{from}から", "またお越しください。"),
         "expired": ("期限が過ぎています", "{name}", "{until}まで", "他のクーポンをどうぞ"),
         "used": ("すでにご利用済みです", "{at}に", "{site}にて", "他のクーポンをどうぞ"),
         "person_limit": ("ご利用回数の上限です", "{name}", "お一人様{limit}回まで", "他のクーポンをどうぞ"),
         "cap_reached": ("先着数に達しました", "{name}", "受付を終了しました。", "他のクーポンをどうぞ"),
         "wrong_shop": ("対象外のお店です", "{name}", "ご利用できるお店を", "ご確認ください。"),
-        "min_spend": ("お買上げが足りません", "{name}", "あと{needed}円の", "お買い物で使えます。"),
+        "min_spend": ("お買上げが足りません", "{name}", "あと{needed}円で", "再度お試しください。"),
         "needs_basket": ("先に商品をどうぞ", "{needed}円以上の", "お買い物の途中で", "かざしてください。"),
         "wrong_holder": ("ご本人様専用です", "クーポンをお持ちの", "ご本人様のカードを", "お入れください。"),
         "not_downloaded": ("発行記録がありません", "クーポンをもう一度", "ダウンロードして", "ください。"),
@@ -76,14 +77,14 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         # what the campaign says
         "unknown_campaign": ("Unknown code", "It is no coupon of", "ours. If it is new,", "please try later."),
         "stopped": ("Coupon withdrawn", "{name}", "The issuer ended it.", "Please ask the shop."),
-        "not_yet": ("Not valid yet", "{name}", "Please come back on", "{from}"),
-        "expired": ("Coupon has expired", "It was valid until", "{until}", "Please try another."),
+        "not_yet": ("Not valid yet", "{name}", "Please come back", "on {from}"),
+        "expired": ("Coupon has expired", "{name}", "on {until}", "Please try another."),
         "used": ("Already used", "on {at}", "at {site}", "Please try another."),
         "person_limit": ("Your limit reached", "{name}", "{limit} per person.", "Please try another."),
         "cap_reached": ("All are taken", "{name}", "The limit is reached", "Please try another."),
         "wrong_shop": ("Not for this shop", "{name}", "Please check where", "it can be used."),
-        "min_spend": ("Spend a little more", "{name}", "{needed} yen more", "and it counts."),
-        "needs_basket": ("Scan goods first", "Then show it again.", "It counts from", "{needed} yen."),
+        "min_spend": ("Spend a little more", "{name}", "{needed} yen more", "Then show it again."),
+        "needs_basket": ("Scan goods first", "{name}", "From {needed} yen", "Then show it again."),
         "wrong_holder": ("Card doesn't match", "Please insert the", "card of the person", "who has the coupon."),
         "not_downloaded": ("Not on record", "Please download the", "coupon again and", "show the new code."),
         # what the unit can't do at the moment

@@ -26,12 +26,11 @@ TEXT_BYTES_MAX: Final = 4096  # no barcode holds more than 2,953 bytes (QR versi
 
 _GS1: Final = "a GS1 element string; this version honours no GS1 coupons"
 _SEEMS: Final[tuple[tuple[bytes, str], ...]] = (
-    # symbology identifiers of GS1 symbols, the separator FNC1, and GS1's coupon identifiers
+    # symbology identifiers of GS1 symbols, and the identifiers of goods and coupons in brackets
     (b"]C1", _GS1),
     (b"]e0", _GS1),
     (b"]d2", _GS1),
     (b"]Q3", _GS1),
-    (b"\x1d", _GS1),
     (b"(01)", _GS1),
     (b"(255)", _GS1),
     (b"(8110)", _GS1),
@@ -64,6 +63,8 @@ def _seems(text: bytes, format: str) -> str:
         return "an empty text"
     if len(text) > TEXT_BYTES_MAX:
         return f"{len(text)} bytes, more than any barcode holds"
+    if format in _GS1_FORMATS or b"\x1d" in text:
+        return _GS1
     if format and format in jan.LENGTHS:
         return f"{len(text)} characters that are no number of an {format} symbol"
     if text.isdigit():
@@ -73,8 +74,6 @@ def _seems(text: bytes, format: str) -> str:
     for beginning, what in _SEEMS:
         if start.startswith(beginning) or lowered.startswith(beginning):
             return what
-    if format in _GS1_FORMATS or b"\x1d" in text:
-        return _GS1
     try:
         text.decode()
     except UnicodeDecodeError:
