@@ -82,4 +82,5 @@ def encode_fact(fact: Fact) -> bytes:
 
 def decode_fact(body: bytes) -> Fact:
     """The fact in `body`. Raises msgspec.DecodeError (also a ValueError) for anything else."""
-    return _decoder.decode(body)
+    fact: Fact = _decoder.decode(body)
+    return fact

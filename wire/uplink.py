@@ -205,6 +205,7 @@ class Uplink:
 
     def _on_ok(self, ack: Ack, state: EpochState) -> list[Action]:
         answered = self._answered(ack)
+        still_open = state is self.epochs[-1]
         ours = self._journal.hash_at(state.epoch, ack.upto) if ack.upto <= state.last else None
         if ours == ack.upto_hash and ours is not None:
             self._greeted.add(state.epoch)
@@ -215,10 +216,12 @@ class Uplink:
         if answered is not None:
             # The centre compared our batch with what it has and found it the same, and it has more than that.
             actions = self._move(state, answered, ack.incarnation)
-            if answered == state.last:  # this disk is older than what it once reported
+            if answered == state.last and still_open:  # this disk is older than what it once reported
                 actions.append(OpenEpoch(state.epoch, state.last, "restored"))
             return actions
         if ack.upto > state.last and state.acked == state.last:
+            if not still_open:  # we cut this epoch ourselves
+                return self._move(state, state.last, ack.incarnation)
             return [OpenEpoch(state.epoch, state.last, "restored")]
         # The histories differ somewhere, or ours is too old to compare. A batch from our cursor on shows where.
         self._greeted.add(state.epoch)

@@ -1,0 +1,148 @@
+"""`tokuten unit`: run the agent of one unit with the backends that the settings name."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.exits import Exit, Stop
+from cli.settings import load
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey
+
+    from edge_agent.settings import UnitSettings
+
+LINES_WAITING_MAX = 2_000
+
+
+def unit(
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML), section [unit].")] = None,
+    print_key: Annotated[
+        bool, typer.Option("--print-key", help="Print the device's public key, to enrol it, and end.")
+    ] = False,
+) -> None:
+    """Run a unit: camera, decisions, journal, report. One JSON line for each step on standard output."""
+    from edge_agent.identity import BadKeyFile, device_key
+    from edge_agent.settings import UnitSettings
+    from wire.topics import BadTopic
+
+    settings = load("unit", UnitSettings, config)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings.address  # noqa: B018 - an id that can't be one is refused before anything is opened
+        key = device_key(settings.folder)
+    except (BadTopic, BadKeyFile) as error:
+        raise Stop(str(error), Exit.SETTINGS) from error
+    except OSError as error:
+        raise Stop(f"{settings.data_dir}: {error.strerror}", Exit.MISSING) from error
+    if print_key:
+        typer.echo(key.verify_key.encode().hex())
+        return
+    if not settings.centre_public_key:
+        raise Stop("unit.centre_public_key is not set: `tokuten central init` prints it", Exit.SETTINGS)
+    _run(settings, key)
+
+
+def _run(settings: UnitSettings, key: SigningKey) -> None:
+    from importlib.metadata import version
+
+    from nacl.signing import VerifyKey
+
+    from edge_agent.panel import Panel
+    from edge_agent.parts import CardPoller
+    from edge_agent.runner import Agent
+    from edge_agent.start import open_store
+    from edge_agent.steps import StepLog
+    from edge_agent.timekeeper import Timekeeper
+    from hal import backends
+    from hal.decode.process import CameraProcess
+
+    options: dict[str, object] = {"socket": settings.virtual.socket}
+    clock = backends.open_clock(settings.parts.clock, options)
+    lines = Lines()
+    reading = clock.read
+    steps = StepLog(lines.write, lambda: (now := reading()).wall_ms - now.mono_ms)
+    store = open_store(settings, clock, steps)
+    time = Timekeeper(clock, int(store.cache.meta("floor_ms", 0)))
+    panel = Panel(
+        backends.open_display(settings.parts.display, options),
+        backends.open_indicators(settings.parts.indicators, options),
+        lang=settings.language,
+        utc_offset_min=settings.utc_offset_min,
+        wall_ms=lambda: time.now().wall_ms,
+    )
+    camera: CameraProcess | None = None
+
+    def keep_frame(frame: int, reason: str) -> None:
+        if camera is not None:
+            camera.keep_refused(frame)
+
+    agent = Agent(
+        settings,
+        store=store,
+        panel=panel,
+        time=time,
+        steps=steps,
+        keys=(key, VerifyKey(bytes.fromhex(settings.centre_public_key))),
+        version=version("tokuten"),
+        keep_frame=keep_frame if settings.keep_refused_frames_s else None,
+    )
+    camera = CameraProcess(
+        settings.parts.camera,
+        options,
+        agent.inbox.put,
+        keep_frames_s=settings.keep_refused_frames_s,
+        frames_folder=settings.folder / "frames",
+    )
+    cards = CardPoller(backends.open_card(settings.parts.card, options), agent.inbox.put)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.stop())
+    camera.start()
+    cards.start()
+    try:
+        agent.run()
+    finally:
+        cards.stop()
+        camera.stop()
+        lines.close()
+
+
+class Lines:
+    """Writes lines to standard output from a thread of its own: a reader that stalls never stalls a scan."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[bytes | None] = queue.Queue(LINES_WAITING_MAX)
+        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+        self._thread.start()
+
+    def write(self, line: bytes) -> None:
+        try:
+            self._queue.put_nowait(line + b"\n")
+        except queue.Full:
+            return  # nobody reads: the log gives way, not the unit
+
+    def _run(self) -> None:
+        while (line := self._queue.get()) is not None:
+            try:
+                os.write(1, line)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self.write_end()
+        self._thread.join(1.0)
+
+    def write_end(self) -> None:
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            return

@@ -1,0 +1,216 @@
+"""The unit's side of the conversation with the centre: the wire's machines, driven over MQTT and the store.
+
+Runs on the deciding thread. Sends what the uplink and the downlink want to send, and carries out what the
+messages of the centre mean. Nothing here decides about coupons.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from functools import partial
+from random import SystemRandom
+from typing import Final
+
+import msgspec
+from nacl.signing import SigningKey, VerifyKey
+
+from edge_agent.core.events import Answered
+from edge_agent.core.machine import Moment
+from edge_agent.mqtt import Mqtt
+from edge_agent.steps import StepLog
+from edge_agent.store.store import Store
+from loyalty.reason import Reason
+from wire import chain, downlink, topics, uplink
+from wire.downlink import Downlink
+from wire.envelope import NotSealed, unseal
+from wire.facts import Redeemed
+from wire.messages import (
+    Ack,
+    Answer,
+    Ask,
+    Batch,
+    Command,
+    FeedMessage,
+    Hint,
+    PullAck,
+    Rescan,
+    decode,
+    encode,
+)
+from wire.topics import Address
+from wire.uplink import Uplink
+
+SENDS_PER_TURN: Final = 4  # so that a backlog never keeps a shopper waiting
+EMPTY_ROWS: Final = 2_000  # of an old snapshot, deleted at a time
+_random = SystemRandom().random
+log = logging.getLogger(__name__)
+
+
+class Centre:
+    """See the module."""
+
+    def __init__(
+        self, where: Address, store: Store, mqtt: Mqtt, keys: tuple[SigningKey, VerifyKey], steps: StepLog
+    ) -> None:
+        self._where, self._mqtt, self._steps = where, mqtt, steps
+        self._device_key, self._centre_key = keys
+        self.use(store)
+
+    def use(self, store: Store) -> None:
+        """Speak for this store from now on."""
+        self._store = store
+        self.uplink = Uplink(store.journal.epochs(), store.incarnation, store.retired, store.journal, _random)
+        self.downlink = Downlink(*store.cache.position, _random)
+
+    def connected(self, now_ms: int) -> None:
+        self.uplink.connected(now_ms)
+        self.downlink.connected(now_ms)
+
+    def disconnected(self) -> None:
+        self.uplink.disconnected()
+        self.downlink.disconnected()
+
+    def due_ms(self) -> int | None:
+        times = [due for due in (self.uplink.due_ms(), self.downlink.due_ms()) if due is not None]
+        return min(times) if times else None
+
+    # --- up -------------------------------------------------------------------------------------------
+
+    def pump(self, now_ms: int) -> None:
+        """Send what is to be sent now."""
+        for _ in range(SENDS_PER_TURN):
+            want = self.uplink.poll(now_ms)
+            if want is None:
+                break
+            if isinstance(want, uplink.Hello):
+                self._hello(want)
+            else:
+                self._batch(want, now_ms)
+        pull = self.downlink.poll(now_ms)
+        if pull is not None:
+            self._mqtt.publish(topics.UP_REQ, encode(pull))
+
+    def _hello(self, want: uplink.Hello) -> None:
+        head = self._store.journal.hash_at(want.epoch, want.last) or b""
+        self._mqtt.publish(topics.UP_REQ, encode(PullAck(want.epoch, want.last, head)))
+
+    def _batch(self, want: uplink.SendBatch, now_ms: int) -> None:
+        rows = self._store.journal.batch(want.epoch, want.first)
+        if rows is None:
+            return
+        signed = chain.signed_head(self._where.device, want.epoch, rows.last, rows.after)
+        signature = self._device_key.sign(signed).signature
+        batch = Batch(want.epoch, rows.first, rows.before, rows.after, rows.facts, signature)
+        self.uplink.sent(rows.last)
+        if self._mqtt.publish(topics.UP_EV, encode(batch)) and want.epoch == self._store.journal.epoch:
+            base = self._store.journal.position - self._store.journal.last
+            self._steps.sent(base + rows.first, base + rows.last, now_ms)
+
+    def ask(self, question: bytes, text: bytes, spend_yen: int, wait_ms: int) -> None:
+        self._mqtt.publish(topics.UP_REQ, encode(Ask(question, text, spend_yen, wait_ms)))
+
+    def hint(self, position: int, fact: Redeemed) -> None:
+        journal = self._store.journal
+        hint = Hint(journal.epoch, journal.number(position), fact.at.wall_ms, fact.campaign, fact.serial, fact.holder)
+        self._mqtt.publish(topics.UP_HINT, encode(hint))
+
+    # --- down -----------------------------------------------------------------------------------------
+
+    def arrived(self, topic: str, payload: bytes, at: Moment) -> Answered | None:
+        """Carry out a message of the centre; an answer to a question is handed back for the core.
+
+        Garbage and forgeries are logged and change nothing. Raises StoreError.
+        """
+        try:
+            _, leaf = topics.parse(topic)
+            handle = _BY_LEAF.get(leaf)
+            if handle is None:
+                return None
+            return handle(self, unseal(self._centre_key, topic, payload), at)
+        except (topics.BadTopic, NotSealed, msgspec.DecodeError) as error:
+            log.warning("a message on %s is not the centre's: %s", topic[:100], error)
+            return None
+
+    def _on_ack(self, body: bytes, at: Moment) -> None:
+        actions = self.uplink.on_ack(decode(body, Ack))
+        opened = self._store.carry_out(actions, secrets.token_bytes(chain.EPOCH_BYTES), at.stamp)
+        if opened:
+            self.uplink.reload(self._store.journal.epochs())
+            self._steps.forget()
+        for action in actions:
+            _say(action)
+            if isinstance(action, uplink.NewIncarnation):
+                self.downlink.restart(at.mono_ms)
+            elif isinstance(action, uplink.Advance) and action.epoch == self._store.journal.epoch:
+                base = self._store.journal.position - self._store.journal.last
+                self._steps.booked(base + action.upto, at.mono_ms)
+
+    def _on_feed(self, body: bytes, at: Moment) -> None:
+        message = decode(body, FeedMessage)
+        if message.incarnation in self.uplink.retired:
+            return
+        if self.uplink.incarnation and message.incarnation != self.uplink.incarnation:
+            self.uplink.greet()
+        cache = self._store.cache
+        for action in self.downlink.on_message(message, at.mono_ms):
+            if isinstance(action, downlink.Skip):
+                log.debug("feed: %s", action.why)
+            elif isinstance(action, downlink.StartSnapshot):
+                while not self._transact(partial(cache.start_snapshot, EMPTY_ROWS)):
+                    pass  # bounded by the rows of the snapshot before
+            elif isinstance(action, downlink.StageRows):
+                self._transact(partial(cache.stage, action.changes))
+            elif isinstance(action, downlink.FinishSnapshot):
+                self._transact(partial(cache.finish_snapshot, action.incarnation, action.number))
+            else:
+                self._transact(partial(cache.apply, action.changes, action.incarnation, action.number))
+
+    def _transact(self, write: Callable[[], bool | None]) -> bool:
+        try:
+            with self._store.transaction():
+                return bool(write())
+        except BaseException:
+            # The machine thinks it is further than the disk: begin again from what the disk has.
+            self.downlink.restart(0)
+            raise
+
+    def _on_command(self, body: bytes, at: Moment) -> Answered | None:
+        command = decode(body, Command)
+        if isinstance(command, Answer):
+            try:
+                reason = Reason(command.reason)
+            except ValueError:
+                reason = Reason.NOT_NOW  # a newer centre's reason, whose words we don't have
+            return Answered(
+                question=command.question,
+                granted=command.granted,
+                reason=reason,
+                at_ms=command.at_ms,
+                site=command.site,
+            )
+        if isinstance(command, Rescan) and command.expires_ms > at.wall_ms:
+            self.downlink.restart(at.mono_ms)
+        return None
+
+
+_BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], Answered | None]]] = {
+    topics.DN_ACK: Centre._on_ack,
+    topics.DN_FEED: Centre._on_feed,
+    topics.DN_CMD: Centre._on_command,
+}
+
+
+def _say(action: uplink.Action) -> None:
+    """What is out of the ordinary goes to the log."""
+    if isinstance(action, uplink.OpenEpoch):
+        log.warning(
+            "the journal differs from the centre's after %s: a new epoch begins (%s)", action.after, action.reason
+        )
+    elif isinstance(action, uplink.NewIncarnation):
+        log.warning("the centre's database was restored: facts it forgot are sent again")
+    elif isinstance(action, uplink.Refused):
+        log.error("the centre booked nothing of a batch: %s", action.detail)
+    elif isinstance(action, uplink.Ignored):
+        log.info("an acknowledgement changed nothing: %s", action.why)

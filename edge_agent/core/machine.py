@@ -1,0 +1,442 @@
+"""The core of a unit: one event, the rows it asked for, and the time, become facts and effects. Pure.
+
+For each event the runner calls `needs`, reads those rows in the transaction that will also hold the facts,
+calls `handle`, commits, calls `adopt`, and only then performs the effects: durable before visible. When the
+commit fails, `adopt` is not called, nothing was shown, and the machine is told `StoreFailed`.
+
+A coupon redeems when it is scanned (kiosk), or is reserved and redeems with the payment (lane). A campaign
+that only the centre decides opens a question, which is on disk before it is asked; one that is not answered
+in time is withdrawn by a fact, so that whatever the centre grants too late is void.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from edge_agent.core import events as ev
+from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
+from edge_agent.core.states import Mode, State, check
+from hal.events import CardPresented, Scanned
+from hal.indicators import Light, Sound
+from loyalty import barcode, keys
+from loyalty.barcode import Jan, NotACoupon, Own
+from loyalty.campaign import Policy
+from loyalty.coupon import Coupon, Known, Now, Verdict, judge
+from loyalty.keys import Key
+from loyalty.reason import Reason
+from wire.facts import Cancelled, Fact, Redeemed, Stamp
+
+SHOW_YES_MS: Final = 4_000
+SHOW_NO_MS: Final = 4_500
+BASKET_LIFE_MS: Final = 600_000  # a basket that is never paid nor cancelled lets go of its coupons
+RESERVED_MAX: Final = 20  # coupons in one basket
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """The time of one event, as the unit knows it."""
+
+    wall_ms: int
+    mono_ms: int
+    boot: bytes
+    trusted: bool
+    error_ms: int = 0
+
+    @property
+    def now(self) -> Now:
+        return Now(wall_ms=self.wall_ms, trusted=self.trusted, error_ms=self.error_ms)
+
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms)
+
+
+class Want(msgspec.Struct, frozen=True):
+    """The rows about one coupon: by its numbers, or by its JAN."""
+
+    coupon: Coupon | None = None
+    jan: str = ""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What cache and journal know about one wanted coupon."""
+
+    known: Known = Known()
+    key: Key | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event leads to. `facts`, `opened` and `closed` go to disk in one transaction."""
+
+    visit: Visit
+    facts: tuple[Fact, ...] = ()
+    opened: ev.OpenQuestion | None = None
+    closed: tuple[bytes, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    verdict: Verdict | None = None
+
+
+class Reserved(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon that counts when the basket is paid."""
+
+    want: Want
+    coupon: Coupon
+    question: bytes = b""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The question that is open."""
+
+    question: bytes
+    want: Want
+    coupon: Coupon
+    frame: int
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the machine remembers between events."""
+
+    state: State = State.READY
+    link_up: bool = False
+    timer: int = 0  # the newest timer; older ones mean nothing
+    asked: Asked | None = None
+    basket_yen: int | None = None
+    reserved: tuple[Reserved, ...] = ()
+
+
+class Core:
+    """The machine of one unit. `new_id` gives 16 random bytes; it is handed in."""
+
+    def __init__(self, *, site: str, mode: Mode, ask_wait_ms: int, new_id: Callable[[], bytes]) -> None:
+        self._site, self._mode, self._ask_wait_ms, self._new_id = site, mode, ask_wait_ms, new_id
+        self._read: tuple[Scanned, Own | Jan | NotACoupon] | None = None
+        self.visit = Visit()
+
+    # --- the three calls of the runner --------------------------------------------------------------
+
+    def needs(self, event: ev.Event) -> tuple[Want, ...]:
+        """The coupons whose rows `handle` will want for this event."""
+        visit = self.visit
+        if isinstance(event, Scanned):
+            return wants(self._reading(event)) if self._may_scan() else ()
+        if isinstance(event, ev.Answered) and visit.asked is not None and visit.asked.question == event.question:
+            return (visit.asked.want,)
+        if isinstance(event, ev.BasketPaid):
+            return tuple(reserved.want for reserved in visit.reserved)
+        return ()
+
+    def handle(self, event: ev.Event, rows: tuple[Row, ...], at: Moment) -> Step:
+        """The step that `event` leads to. Pure: the same machine, event, rows and time give the same step."""
+        handler = _HANDLERS.get(type(event))
+        step = handler(self, event, rows, at) if handler is not None else Step(visit=self.visit)
+        check(self.visit.state, type(event).__name__, step.visit.state)
+        return step
+
+    def adopt(self, step: Step) -> None:
+        """The step is on disk."""
+        self.visit = step.visit
+
+    # --- scanning ------------------------------------------------------------------------------------
+
+    def _may_scan(self) -> bool:
+        return self.visit.state not in (State.ASKING, State.OUT_OF_SERVICE)
+
+    def _reading(self, event: Scanned) -> Own | Jan | NotACoupon:
+        if self._read is None or self._read[0] is not event:
+            self._read = (event, barcode.read(event.text, event.format))
+        return self._read[1]
+
+    def _scanned(self, event: Scanned, rows: tuple[Row, ...], at: Moment) -> Step:
+        if not self._may_scan():
+            return Step(visit=self.visit)
+        visit = self.visit
+        reading = self._reading(event)
+        row = rows[0] if rows else Row()
+        verdict = examine(reading, event.confirmed, row, site=self._site, spend_yen=visit.basket_yen, now=at.now)
+        coupon, campaign = verdict.coupon, verdict.campaign
+        if not verdict.accepted or coupon is None or campaign is None:
+            return self._refuse(verdict, event.frame)
+        (want,) = wants(reading)
+        if verdict.reason is Reason.OK_AGAIN:
+            seen = row.known.seen
+            assert seen is not None, "the same yes again without the fact it repeats"
+            return self._show(verdict, MarkShown(numbers=(seen.fact,)))
+        if any(other.coupon == coupon for other in visit.reserved):
+            return self._show(msgspec.structs.replace(verdict, reason=Reason.RESERVED))
+        if campaign.policy is Policy.ONLINE:
+            return self._ask(event, want, verdict, coupon)
+        if self._mode is Mode.LANE and visit.basket_yen is not None:
+            return self._reserve(verdict, Reserved(want=want, coupon=coupon))
+        return self._redeem(verdict, coupon, b"", at)
+
+    def _redeem(self, verdict: Verdict, coupon: Coupon, question: bytes, at: Moment) -> Step:
+        fact = redeemed(verdict, coupon, question=question, site=self._site, spend_yen=self.visit.basket_yen, at=at)
+        step = self._show(verdict, MarkShown(), TellHint(index=0), asked=None)
+        return msgspec.structs.replace(step, facts=(fact,), closed=(question,) if question else ())
+
+    def _reserve(self, verdict: Verdict, reserved: Reserved) -> Step:
+        visit = self.visit
+        if len(visit.reserved) >= RESERVED_MAX:
+            return self._refuse(msgspec.structs.replace(verdict, reason=Reason.BUSY), 0)
+        verdict = msgspec.structs.replace(verdict, reason=Reason.RESERVED)
+        return self._show(verdict, reserved=(*visit.reserved, reserved), asked=None)
+
+    def _refuse(self, verdict: Verdict, frame: int) -> Step:
+        return self._show(verdict, KeepFrame(frame=frame, reason=verdict.reason), asked=None)
+
+    # --- questions to the centre ---------------------------------------------------------------------
+
+    def _ask(self, event: Scanned, want: Want, verdict: Verdict, coupon: Coupon) -> Step:
+        if not self.visit.link_up:
+            return self._refuse(msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), event.frame)
+        asked = Asked(question=self._new_id(), want=want, coupon=coupon, frame=event.frame)
+        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked)
+        spend_yen = self.visit.basket_yen or 0
+        return Step(
+            visit=visit,
+            opened=ev.OpenQuestion(question=asked.question, campaign=coupon.campaign, serial=coupon.serial),
+            effects=(
+                Show(view=View.ASKING, verdict=verdict),
+                Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=self._ask_wait_ms),
+                AskCentre(question=asked.question, text=event.text, spend_yen=spend_yen, wait_ms=self._ask_wait_ms),
+                timer,
+            ),
+        )
+
+    def _answered(self, event: ev.Answered, rows: tuple[Row, ...], at: Moment) -> Step:
+        visit, asked = self.visit, self.visit.asked
+        if asked is None or asked.question != event.question:
+            return Step(visit=visit)  # too late, or not ours: the withdrawal is on its way
+        known = rows[0].known
+        verdict = judge(asked.coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now)
+        if not event.granted:
+            refusal = Verdict(
+                reason=event.reason,
+                campaign=known.campaign,
+                coupon=asked.coupon,
+                at_ms=event.at_ms or None,
+                site=event.site,
+            )
+            return msgspec.structs.replace(self._refuse(refusal, asked.frame), closed=(asked.question,))
+        if not verdict.accepted:  # the cache learnt better while we asked: what was granted is given back
+            return self._withdraw(verdict, at)
+        if self._mode is Mode.LANE and visit.basket_yen is not None:
+            # The question stays open on disk until payment: a crash in between withdraws it.
+            return self._reserve(verdict, Reserved(want=asked.want, coupon=asked.coupon, question=asked.question))
+        return self._redeem(verdict, asked.coupon, asked.question, at)
+
+    def _withdraw(self, verdict: Verdict, at: Moment) -> Step:
+        asked = self.visit.asked
+        assert asked is not None, "no question is open"
+        fact = Cancelled(at.stamp, asked.question, asked.coupon.campaign, asked.coupon.serial)
+        return msgspec.structs.replace(self._refuse(verdict, asked.frame), facts=(fact,), closed=(asked.question,))
+
+    def _link_changed(self, event: ev.LinkChanged, rows: tuple[Row, ...], at: Moment) -> Step:
+        visit = msgspec.structs.replace(self.visit, link_up=event.up)
+        if visit.state is not State.ASKING or event.up:
+            # The status icon changes; only an idle display is drawn anew.
+            effects = (Show(view=View.READY),) if visit.state is State.READY else ()
+            return Step(visit=visit, effects=effects)
+        step = self._not_now(at)
+        return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, link_up=False))
+
+    def _not_now(self, at: Moment) -> Step:
+        asked = self.visit.asked
+        assert asked is not None, "no question is open"
+        return self._withdraw(Verdict(reason=Reason.NOT_NOW, coupon=asked.coupon), at)
+
+    # --- the basket of a till ------------------------------------------------------------------------
+
+    def _basket_opened(self, event: ev.BasketOpened, rows: tuple[Row, ...], at: Moment) -> Step:
+        if self._mode is not Mode.LANE or self.visit.state is State.OUT_OF_SERVICE:
+            return Step(visit=self.visit)
+        if self.visit.state is State.ASKING:  # the total changed while the centre is asked
+            return Step(visit=msgspec.structs.replace(self.visit, basket_yen=event.spend_yen))
+        visit, timer = self._timed(State.BASKET, BASKET_LIFE_MS, basket_yen=event.spend_yen)
+        return Step(visit=visit, effects=(Show(view=View.BASKET, number=event.spend_yen), timer))
+
+    def _basket_paid(self, event: ev.BasketPaid, rows: tuple[Row, ...], at: Moment) -> Step:
+        visit = self.visit
+        if visit.basket_yen is None:
+            return Step(visit=visit)
+        facts: list[Fact] = []
+        saved_yen = 0
+        counted: dict[tuple[int, int], int] = {}
+        for reserved, row in zip(visit.reserved, rows, strict=True):
+            coupon = reserved.coupon
+            before = counted.get((coupon.campaign, coupon.holder), 0)
+            known = msgspec.structs.replace(row.known, person_count=row.known.person_count + before)
+            verdict = judge(coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now)
+            if verdict.reason is Reason.OK:
+                facts.append(
+                    redeemed(
+                        verdict, coupon, question=reserved.question, site=self._site, spend_yen=visit.basket_yen, at=at
+                    )
+                )
+                saved_yen += verdict.discount_yen or 0
+                counted[coupon.campaign, coupon.holder] = before + 1
+            elif reserved.question:
+                facts.append(Cancelled(at.stamp, reserved.question, coupon.campaign, coupon.serial))
+        closed = [reserved.question for reserved in visit.reserved if reserved.question]
+        if visit.asked is not None:  # the till did not wait for the centre
+            coupon = visit.asked.coupon
+            facts.append(Cancelled(at.stamp, visit.asked.question, coupon.campaign, coupon.serial))
+            closed.append(visit.asked.question)
+        hints = tuple(TellHint(index=index) for index, fact in enumerate(facts) if isinstance(fact, Redeemed))
+        after, timer = self._timed(State.SHOWING, SHOW_YES_MS, basket_yen=None, reserved=(), asked=None)
+        return Step(
+            visit=after,
+            facts=tuple(facts),
+            closed=tuple(closed),
+            effects=(
+                Show(view=View.PAID, number=min(saved_yen, visit.basket_yen)),
+                Signal(light=Light.GREEN, sound=Sound.YES, duration_ms=SHOW_YES_MS),
+                MarkShown(),
+                *hints,
+                timer,
+            ),
+        )
+
+    def _basket_cancelled(self, event: ev.BasketCancelled, rows: tuple[Row, ...], at: Moment) -> Step:
+        return self._release(at) if self.visit.basket_yen is not None else Step(visit=self.visit)
+
+    def _release(self, at: Moment) -> Step:
+        visit = self.visit
+        held = [(r.question, r.coupon) for r in visit.reserved if r.question]
+        if visit.asked is not None:
+            held.append((visit.asked.question, visit.asked.coupon))
+        after, timer = self._timed(State.SHOWING, SHOW_NO_MS, basket_yen=None, reserved=(), asked=None)
+        return Step(
+            visit=after,
+            facts=tuple(Cancelled(at.stamp, question, coupon.campaign, coupon.serial) for question, coupon in held),
+            closed=tuple(question for question, _ in held),
+            effects=(Show(view=View.RELEASED), timer),
+        )
+
+    # --- time, trouble, and the rest -----------------------------------------------------------------
+
+    def _time_up(self, event: ev.TimeUp, rows: tuple[Row, ...], at: Moment) -> Step:
+        visit = self.visit
+        if event.id != visit.timer:
+            return Step(visit=visit)
+        if visit.state is State.ASKING:
+            return self._not_now(at)
+        if visit.state is State.BASKET:
+            return self._release(at)
+        if visit.state is not State.SHOWING:
+            return Step(visit=visit)
+        if visit.basket_yen is not None:
+            after, timer = self._timed(State.BASKET, BASKET_LIFE_MS)
+            return Step(visit=after, effects=(Show(view=View.BASKET, number=visit.basket_yen), timer))
+        return Step(visit=msgspec.structs.replace(visit, state=State.READY), effects=(Show(view=View.READY),))
+
+    def _started(self, event: ev.Started, rows: tuple[Row, ...], at: Moment) -> Step:
+        withdrawn = tuple(Cancelled(at.stamp, q.question, q.campaign, q.serial) for q in event.open_questions)
+        return Step(
+            visit=self.visit,
+            facts=withdrawn,
+            closed=tuple(q.question for q in event.open_questions),
+            effects=(Show(view=View.READY),),
+        )
+
+    def _card_presented(self, event: CardPresented, rows: tuple[Row, ...], at: Moment) -> Step:
+        if self.visit.state not in (State.READY, State.SHOWING) or self.visit.basket_yen is not None:
+            return Step(visit=self.visit)
+        visit, timer = self._timed(State.SHOWING, SHOW_NO_MS)
+        signal = Signal(light=Light.AMBER, sound=Sound.NO, duration_ms=SHOW_NO_MS)
+        return Step(visit=visit, effects=(Show(view=View.FOREIGN_CARD), signal, timer))
+
+    def _store_failed(self, event: ev.StoreFailed, rows: tuple[Row, ...], at: Moment) -> Step:
+        visit = Visit(state=State.OUT_OF_SERVICE, link_up=self.visit.link_up, timer=self.visit.timer + 1)
+        effects = (
+            Show(view=View.OUT_OF_SERVICE, detail=event.detail),
+            Signal(light=Light.RED, sound=Sound.NO, duration_ms=SHOW_NO_MS),
+        )
+        return Step(visit=visit, effects=effects if self.visit.state is not State.OUT_OF_SERVICE else ())
+
+    def _store_recovered(self, event: ev.StoreRecovered, rows: tuple[Row, ...], at: Moment) -> Step:
+        if self.visit.state is not State.OUT_OF_SERVICE:
+            return Step(visit=self.visit)
+        visit = msgspec.structs.replace(self.visit, state=State.READY)
+        return Step(visit=visit, effects=(Show(view=View.READY),))
+
+    def _show(self, verdict: Verdict, *then: Effect, **changes: object) -> Step:
+        """Put a verdict before the shopper; `then` follows when it is seen."""
+        yes = verdict.accepted
+        duration_ms = SHOW_YES_MS if yes else SHOW_NO_MS
+        visit, timer = self._timed(State.SHOWING, duration_ms, **changes)
+        light, sound = (Light.GREEN, Sound.YES) if yes else (Light.RED, Sound.NO)
+        signal = Signal(light=light, sound=sound, duration_ms=duration_ms)
+        effects = (Show(view=View.VERDICT, verdict=verdict), signal, *then, timer)
+        return Step(visit=visit, effects=effects, verdict=verdict)
+
+    def _timed(self, state: State, after_ms: int, **changes: object) -> tuple[Visit, StartTimer]:
+        number = self.visit.timer + 1
+        visit = msgspec.structs.replace(self.visit, state=state, timer=number, **changes)
+        return visit, StartTimer(id=number, after_ms=after_ms)
+
+
+def examine(
+    reading: Own | Jan | NotACoupon, confirmed: bool, row: Row, *, site: str, spend_yen: int | None, now: Now
+) -> Verdict:
+    """The verdict about what was read; the same for a unit and for `tokuten scan`."""
+    if isinstance(reading, NotACoupon):
+        return Verdict(reason=reading.reason)
+    if isinstance(reading, Jan):
+        if row.known.campaign is None:
+            return Verdict(reason=Reason.NOT_A_COUPON)
+        if not confirmed:
+            return Verdict(reason=Reason.UNCONFIRMED, campaign=row.known.campaign)
+        coupon = Coupon(campaign=row.known.campaign.id)
+    else:
+        coupon = reading.coupon
+        trouble = keys.check(reading, row.key, now)
+        if trouble is not None:
+            return Verdict(reason=trouble)
+    return judge(coupon, row.known, site=site, spend_yen=spend_yen, now=now)
+
+
+def redeemed(
+    verdict: Verdict, coupon: Coupon, *, question: bytes, site: str, spend_yen: int | None, at: Moment
+) -> Redeemed:
+    """The fact that this verdict becomes."""
+    campaign = verdict.campaign
+    assert campaign is not None, "a yes without its campaign"
+    return Redeemed(
+        at=at.stamp,
+        campaign=campaign.id,
+        serial=coupon.serial,
+        holder=coupon.holder,
+        revision=campaign.revision,
+        policy=campaign.policy,
+        site=site,
+        spend_yen=spend_yen or 0,
+        discount_yen=verdict.discount_yen or 0,
+        key=coupon.key,
+        question=question,
+        clock_doubted=verdict.clock_doubted,
+    )
+
+
+def wants(reading: Own | Jan | NotACoupon) -> tuple[Want, ...]:
+    """The rows that a verdict about this reading needs: one, or none where there is nothing to look up."""
+    if isinstance(reading, Own):
+        return (Want(coupon=reading.coupon),)
+    return (Want(jan=reading.code),) if isinstance(reading, Jan) else ()
+
+
+_HANDLERS: Final[dict[type, Callable[..., Step]]] = {
+    Scanned: Core._scanned,
+    CardPresented: Core._card_presented,
+    ev.Started: Core._started,
+    ev.Answered: Core._answered,
+    ev.TimeUp: Core._time_up,
+    ev.LinkChanged: Core._link_changed,
+    ev.BasketOpened: Core._basket_opened,
+    ev.BasketPaid: Core._basket_paid,
+    ev.BasketCancelled: Core._basket_cancelled,
+    ev.StoreFailed: Core._store_failed,
+    ev.StoreRecovered: Core._store_recovered,
+}

@@ -1,0 +1,74 @@
+"""What shoppers see and hear: the core's views as pictures on the display, and the signals.
+
+Runs on the deciding thread. `show` returns when the picture is visible; its failure is reported, because a
+yes that nobody saw was not shown (promise 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from edge_agent.core.effects import Show, Signal, View
+from edge_agent.screens import lane, states
+from edge_agent.screens.layout import draw
+from edge_agent.screens.screen import Screen, Status
+from hal.display import Display
+from hal.indicators import Indicators
+from loyalty.campaign import Lang
+from loyalty.reason import sentence
+
+
+class Panel:
+    """See the module. `wall_ms` tells the time for the idle screen."""
+
+    def __init__(
+        self, display: Display, indicators: Indicators, *, lang: Lang, utc_offset_min: int, wall_ms: Callable[[], int]
+    ) -> None:
+        self._display, self._indicators = display, indicators
+        self._lang, self._offset_min, self._wall_ms = lang, utc_offset_min, wall_ms
+        self._idle: Status | None = None
+        self._showing = Show(view=View.READY)
+
+    def show(self, what: Show, *, online: bool, waiting: int) -> None:
+        """Raises PartFailed."""
+        self._showing = what
+        status = self._status(online, waiting)
+        self._idle = status if what.view is View.READY else None
+        self._display.show(draw(self._screen(what, status)))
+
+    def refresh(self, *, online: bool, waiting: int) -> None:
+        """Draw the idle screen again if its clock or its numbers changed. Raises PartFailed."""
+        if self._idle is not None and self._status(online, waiting) != self._idle:
+            self.show(self._showing, online=online, waiting=waiting)
+
+    def signal(self, what: Signal) -> None:
+        """Raises PartFailed."""
+        self._indicators.signal(what.light, what.sound, what.duration_ms)
+
+    def close(self) -> None:
+        """Raises PartFailed."""
+        self._display.close()
+        self._indicators.close()
+
+    def _status(self, online: bool, waiting: int) -> Status:
+        local = datetime.fromtimestamp(self._wall_ms() // 60_000 * 60, UTC) + timedelta(minutes=self._offset_min)
+        return Status(clock=local.strftime("%H:%M"), online=online, waiting=waiting)
+
+    def _screen(self, what: Show, status: Status) -> Screen:
+        lang = self._lang
+        if what.view is View.VERDICT and what.verdict is not None:
+            return states.answer(what.verdict.accepted, sentence(what.verdict, lang, self._offset_min))
+        if what.view is View.ASKING:
+            return states.asking(lang)
+        if what.view is View.OUT_OF_SERVICE:
+            return states.out_of_service(lang, status)
+        if what.view is View.FOREIGN_CARD:
+            return lane.foreign_card(lang)
+        if what.view is View.BASKET:
+            return lane.basket(lang, what.number)
+        if what.view is View.PAID:
+            return lane.paid(lang, what.number)
+        if what.view is View.RELEASED:
+            return lane.released(lang)
+        return states.ready(lang, status)

@@ -1,0 +1,410 @@
+"""The runner: one thread takes events from the inbox, lets the core decide, and performs the effects.
+
+The order is the promise: rows are read and facts written in one transaction; only after its commit does the
+shopper see anything; only after that is 'shown' written down.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from nacl.signing import SigningKey, VerifyKey
+
+from edge_agent.centre import Centre
+from edge_agent.core import events as ev
+from edge_agent.core.effects import (
+    AskCentre,
+    Effect,
+    KeepFrame,
+    MarkShown,
+    Show,
+    Signal,
+    StartTimer,
+    TellHint,
+    View,
+)
+from edge_agent.core.machine import Core, Step
+from edge_agent.inbox import Inbox
+from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
+from edge_agent.panel import Panel
+from edge_agent.settings import DAY_MS, UnitSettings
+from edge_agent.steps import StepLog
+from edge_agent.store.connection import StoreCorrupt, StoreError
+from edge_agent.store.salvage import salvage
+from edge_agent.store.store import Store
+from edge_agent.timekeeper import Timekeeper
+from hal.errors import HalError
+from hal.events import PartFault, PartHealed, Scanned
+from loyalty.reason import log_prefix
+from wire import topics
+from wire.chain import EPOCH_BYTES
+from wire.facts import Redeemed
+from wire.messages import Heartbeat, Info, Report, encode
+
+TURN_MAX_S: Final = 0.5
+PROBE_EVERY_MS: Final = 1_000
+TIDY_EVERY_MS: Final = 5_000
+UNMARKED_MAX: Final = 1_000
+SCANS_REMEMBERED: Final = 64
+log = logging.getLogger(__name__)
+
+Item = ev.Event | LinkEvent
+KeepFrameCall = Callable[[int, str], None]
+
+
+class Counts(msgspec.Struct):
+    """Since the start."""
+
+    scans: int = 0
+    accepted: int = 0
+    refused: int = 0
+    camera_faults: int = 0
+
+
+class Agent:
+    """One unit. Its parts are opened by the caller, who also feeds `inbox` from them."""
+
+    def __init__(
+        self,
+        settings: UnitSettings,
+        *,
+        store: Store,
+        panel: Panel,
+        time: Timekeeper,
+        steps: StepLog,
+        keys: tuple[SigningKey, VerifyKey],
+        version: str,
+        keep_frame: KeepFrameCall | None = None,
+    ) -> None:
+        self._settings, self._store, self._panel, self._time, self._steps = settings, store, panel, time, steps
+        self._device_key, self._version, self._keep_frame = keys[0], version, keep_frame
+        self.inbox: Inbox[Item] = Inbox()
+        self._core = Core(
+            site=settings.site,
+            mode=settings.mode,
+            ask_wait_ms=settings.ask_wait_ms,
+            new_id=lambda: secrets.token_bytes(16),
+        )
+        self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
+        self._centre = Centre(settings.address, store, self._mqtt, keys, steps)
+        self._timer: StartTimer | None = None
+        self._timer_due_ms = 0
+        self._probe_at_ms: int | None = None
+        self._tidy_at_ms = self._beat_at_ms = 0
+        self._started_ms = time.now().mono_ms
+        self._scan = ""  # the scan whose answer is still open
+        self._unmarked: list[int] = []  # shown, but the mark could not be written
+        self._counts = Counts()
+        self._stopping = False
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin: withdraw what was open, show that we are ready, connect."""
+        self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
+        self.decide(ev.Started(open_questions=self._store.open_questions()))
+        self._mqtt.start()
+
+    def run(self) -> None:
+        """Until `stop`."""
+        self.start()
+        try:
+            while not self._stopping:
+                self.turn(TURN_MAX_S)
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """From any thread or signal handler."""
+        self._stopping = True
+
+    def close(self) -> None:
+        self._mqtt.stop()
+        try:
+            self._panel.close()
+        except HalError as error:
+            log.warning("a part did not let go: %s", error)
+        self._store.close()
+        self._steps.line("stopped")
+
+    def turn(self, wait_s: float) -> None:
+        """Take one event, if one comes in time, and do what is due."""
+        item = self.inbox.take(min(wait_s, self._until_due_s()))
+        if item is not None:
+            self._take(item)
+        self._pump()
+
+    def _until_due_s(self) -> float:
+        now_ms = self._time.now().mono_ms
+        due = [self._timer_due_ms] if self._timer is not None else []
+        centre_due = self._centre.due_ms()
+        if centre_due is not None:
+            due.append(centre_due)
+        return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
+
+    # --- events ---------------------------------------------------------------------------------------
+
+    def _from_broker(self, event: LinkEvent) -> None:
+        """Called on the MQTT thread. A message that finds no room is pulled or sent again."""
+        if isinstance(event, Arrived):
+            self.inbox.put_if_room(event)
+        else:
+            self.inbox.put(event)
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Arrived):
+            answer = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
+            if isinstance(answer, ev.Answered):
+                self.decide(answer)
+        elif isinstance(item, Connected):
+            self._centre.connected(self._time.now().mono_ms)
+            self._introduce()
+            self.decide(ev.LinkChanged(up=True))
+        elif isinstance(item, Disconnected):
+            self._centre.disconnected()
+            self._steps.line("link", up=False, detail=item.why)
+            self.decide(ev.LinkChanged(up=False))
+        else:
+            self._note_part(item)
+            self.decide(item)
+
+    def _note_part(self, item: ev.Event) -> None:
+        if isinstance(item, PartFault):
+            self._counts.camera_faults += item.part == "camera"
+            self._steps.line("part", part=item.part, ok=False, reason=item.reason, detail=item.detail)
+        elif isinstance(item, PartHealed):
+            self._steps.line("part", part=item.part, ok=True)
+
+    def decide(self, event: ev.Event) -> None:
+        """The way of every event: rows, verdict, commit, then effects."""
+        at = self._time.now()
+        scan = self._begin_scan(event)
+        position = 0
+
+        def transaction() -> Step:
+            nonlocal position
+            wants = self._core.needs(event)
+            if not wants:
+                step = self._core.handle(event, (), at)
+                if step.facts or step.opened is not None or step.closed:
+                    with self._store.transaction():
+                        position = self._store.keep(step)
+                return step
+            with self._store.transaction():
+                step = self._core.handle(event, self._store.look_up(wants), at)
+                position = self._store.keep(step)
+            return step
+
+        step = self._guarded(transaction)
+        if not isinstance(step, Step):
+            return
+        self._core.adopt(step)
+        if step.facts:
+            self._centre.uplink.appended(self._store.journal.last)
+        self._note(event, step, position, scan)
+        self._perform(step, position, scan)
+
+    def _guarded(self, action: Callable[[], object]) -> object:
+        """Run `action`; when the store fails, go out of service, and salvage a corrupt one."""
+        try:
+            return action()
+        except StoreCorrupt as error:
+            self._out_of_service(error)
+            self._salvage()
+        except StoreError as error:
+            self._out_of_service(error)
+        return None
+
+    # --- trouble with the store -----------------------------------------------------------------------
+
+    def _out_of_service(self, error: StoreError) -> None:
+        detail = f"{type(error).__name__}: {error}"
+        if self._probe_at_ms is None:
+            self._steps.line("store", ok=False, detail=detail)
+            log.error("facts can't be stored: %s", detail)
+        self._probe_at_ms = self._time.now().mono_ms + PROBE_EVERY_MS
+        step = self._core.handle(ev.StoreFailed(detail=detail), (), self._time.now())
+        self._core.adopt(step)
+        self._perform(step, 0, "")
+
+    def _probe(self) -> None:
+        """Can facts be stored again?"""
+        try:
+            self._store.probe()
+            if self._unmarked:
+                self._store.mark_shown(self._unmarked)
+                self._unmarked.clear()
+            questions = self._store.open_questions()
+        except StoreCorrupt:
+            self._salvage()
+            return
+        except StoreError:
+            self._probe_at_ms = self._time.now().mono_ms + PROBE_EVERY_MS
+            return
+        self._probe_at_ms = None
+        self._steps.line("store", ok=True)
+        self.decide(ev.StoreRecovered())
+        self.decide(ev.Started(open_questions=questions))
+
+    def _salvage(self) -> None:
+        """The file is damaged: set it aside, save the facts, go on under a new epoch."""
+        self._store.close()
+        at = self._time.now()
+        try:
+            self._store, saved = salvage(
+                self._store.folder, self._settings.device, secrets.token_bytes(EPOCH_BYTES), at.stamp
+            )
+        except (StoreError, OSError) as error:
+            log.error("the damaged store can't be replaced yet: %s", error)
+            self._probe_at_ms = at.mono_ms + PROBE_EVERY_MS
+            return
+        log.error("the store was damaged; it lies in %s, %s facts were saved", saved.folder, len(saved.carried))
+        self._steps.line("salvaged", facts=len(saved.carried), unverified=saved.unverified, folder=saved.folder.name)
+        self._unmarked.clear()
+        self._steps.forget()
+        self._centre.use(self._store)
+        if self._mqtt.up:
+            self._centre.connected(at.mono_ms)
+        self._probe_at_ms = at.mono_ms
+
+    # --- effects --------------------------------------------------------------------------------------
+
+    def _perform(self, step: Step, position: int, scan: str) -> None:
+        seen = True
+        for effect in step.effects:
+            if isinstance(effect, MarkShown):
+                if seen:
+                    self._mark(effect.numbers or tuple(range(position, position + len(step.facts))))
+            else:
+                try:
+                    self._one(effect, step, position)
+                except HalError as error:
+                    seen = seen and not isinstance(effect, Show)
+                    self._steps.line("part", part="panel", ok=False, reason=error.reason, detail=str(error))
+        if scan and seen and any(isinstance(e, Show) and e.view is not View.ASKING for e in step.effects):
+            self._steps.step(scan, "shown", self._time.now().mono_ms)
+
+    def _one(self, effect: Effect, step: Step, position: int) -> None:
+        if isinstance(effect, Show):
+            self._panel.show(effect, online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+        elif isinstance(effect, Signal):
+            self._panel.signal(effect)
+        elif isinstance(effect, StartTimer):
+            self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
+        elif isinstance(effect, AskCentre):
+            self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+        elif isinstance(effect, TellHint):
+            fact = step.facts[effect.index]
+            if isinstance(fact, Redeemed):
+                self._centre.hint(position + effect.index, fact)
+        elif isinstance(effect, KeepFrame) and self._keep_frame is not None:
+            self._keep_frame(effect.frame, effect.reason)
+
+    def _mark(self, positions: tuple[int, ...]) -> None:
+        try:
+            self._store.mark_shown(positions)
+        except StoreError as error:
+            # It was shown; the mark follows when the disk takes writes again.
+            self._unmarked = [*self._unmarked, *positions][-UNMARKED_MAX:]
+            self._out_of_service(error)
+
+    # --- what is due ----------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        at = self._time.now()
+        if self._timer is not None and at.mono_ms >= self._timer_due_ms:
+            timer, self._timer = self._timer, None
+            self.decide(ev.TimeUp(id=timer.id))
+        if self._probe_at_ms is not None and at.mono_ms >= self._probe_at_ms:
+            self._probe()
+        if self._probe_at_ms is None:
+            self._guarded(lambda: self._centre.pump(at.mono_ms))
+            if at.mono_ms >= self._tidy_at_ms:
+                self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
+                self._guarded(self._tidy)
+        if at.mono_ms >= self._beat_at_ms:
+            self._beat_at_ms = at.mono_ms + self._settings.heartbeat_s * 1000
+            self._heartbeat()
+        try:
+            self._panel.refresh(online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+        except HalError as error:
+            log.debug("the display does not answer: %s", error)
+
+    def _tidy(self) -> None:
+        at = self._time.now()
+        self._store.tidy(at.wall_ms - self._settings.keep_acked_days * DAY_MS)
+        trusted_ms = self._time.to_save(at)
+        if trusted_ms is not None:
+            with self._store.transaction():
+                self._store.cache.set_meta("floor_ms", trusted_ms)
+
+    def _introduce(self) -> None:
+        """Inventory and state, at each connection."""
+        parts = msgspec.to_builtins(self._settings.parts)
+        key = self._device_key.verify_key.encode()
+        self._mqtt.publish(topics.ST_INFO, encode(Info(self._version, self._settings.mode, parts, key)))
+        self._steps.line("link", up=True)
+        self._report()
+
+    def _report(self) -> None:
+        journal, cache = self._store.journal, self._store.cache
+        incarnation, number = cache.position
+        acked = journal.last - self._centre.uplink.waiting
+        trouble = "" if self._probe_at_ms is None else "facts can't be stored"
+        report = Report(journal.epoch, journal.last, acked, incarnation, number, cache.campaigns_count(), trouble)
+        self._mqtt.publish(topics.UP_REP, encode(report))
+
+    def _heartbeat(self) -> None:
+        at, counts = self._time.now(), self._counts
+        beat = Heartbeat(
+            at.wall_ms,
+            at.mono_ms - self._started_ms,
+            self._centre.uplink.waiting,
+            counts.scans,
+            counts.accepted,
+            counts.refused,
+            counts.camera_faults,
+            self.inbox.dropped,
+        )
+        self._mqtt.publish(topics.UP_HB, encode(beat))
+        if not self._mqtt.alive:
+            raise RuntimeError("the MQTT thread ended: the unit restarts")
+
+    # --- the log of scans -----------------------------------------------------------------------------
+
+    def _begin_scan(self, event: ev.Event) -> str:
+        if isinstance(event, Scanned):
+            scan = self._steps.new_scan()
+            self._steps.step(scan, "seen", event.seen_mono_ms, frame=event.frame, format=event.format)
+            self._steps.step(scan, "decoded", event.decoded_mono_ms, text=log_prefix(event.text))
+            self._counts.scans += 1
+            return scan
+        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged) else ""
+
+    def _note(self, event: ev.Event, step: Step, position: int, scan: str) -> None:
+        """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""
+        if not scan:
+            return
+        now_ms = self._time.now().mono_ms
+        if step.opened is not None:
+            self._scan = scan
+            self._steps.step(scan, "asked", now_ms)
+            return
+        if step.verdict is None:
+            return
+        self._scan = ""
+        verdict = step.verdict
+        self._counts.accepted += verdict.accepted
+        self._counts.refused += not verdict.accepted
+        campaign = verdict.campaign
+        self._steps.step(
+            scan, "decided", now_ms, reason=verdict.reason, accepted=verdict.accepted,
+            campaign=campaign.id if campaign else None, name=campaign.name if campaign else None,
+        )  # fmt: skip
+        if step.facts:
+            self._steps.step(scan, "on_disk", now_ms, position=position)
+            self._steps.follow(position + len(step.facts) - 1, scan)

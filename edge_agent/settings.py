@@ -1,0 +1,89 @@
+"""The settings of a unit: section [unit] of the settings file (loaded by `cli.settings`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from edge_agent.core.states import Mode
+from loyalty.campaign import Lang
+from wire.topics import Address, address
+
+DAY_MS: Final = 86_400_000
+
+
+class BrokerLogin(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit.broker]: where the unit reports to."""
+
+    host: Annotated[str, Meta(description="Name or address of the MQTT broker.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of the broker.")] = 1883
+    username: Annotated[str, Meta(description="Login name; empty: the device's id.")] = ""
+    password_file: Annotated[str, Meta(description="File that holds the password; empty: none is sent.")] = ""
+    ca_file: Annotated[str, Meta(description="Certificate authority of the broker; set: the connection uses TLS.")] = ""
+    cert_file: Annotated[str, Meta(description="The device's own certificate, for TLS.")] = ""
+    key_file: Annotated[str, Meta(description="The private key of that certificate.")] = ""
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600, description="MQTT keep-alive, seconds.")] = 20
+
+
+class PartNames(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit.parts]: which backend each part has. There is no fallback."""
+
+    camera: Annotated[str, Meta(description="Backend of the camera: virtual.")] = "virtual"
+    display: Annotated[str, Meta(description="Backend of the display: virtual.")] = "virtual"
+    indicators: Annotated[str, Meta(description="Backend of lights and buzzer: virtual.")] = "virtual"
+    card: Annotated[str, Meta(description="Backend of the card reader: virtual.")] = "virtual"
+    clock: Annotated[str, Meta(description="Backend of the clock: virtual.")] = "virtual"
+
+
+class VirtualWorld(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit.virtual]: the simulated world that virtual parts stand in."""
+
+    socket: Annotated[str, Meta(description="Unix socket of the simulator.")] = ""
+
+
+class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit]: one unit."""
+
+    device: Annotated[str, Meta(description="The unit's id; never changes. 1 to 32 of a-z, 0-9, _ and -.")]
+    site: Annotated[str, Meta(description="The shop's premises it stands in.")]
+    tenant: Annotated[str, Meta(description="Whose units, shops and coupons these are.")] = "demo"
+    mode: Annotated[
+        Mode, Meta(description="kiosk: a scan redeems. lane: a scan reserves, the till's payment redeems.")
+    ] = Mode.KIOSK
+    language: Annotated[Lang, Meta(description="Language of the display: ja or en.")] = "ja"
+    utc_offset_min: Annotated[
+        int, Meta(ge=-840, le=840, description="Local time on the display, minutes east of UTC.")
+    ] = 540
+    data_dir: Annotated[str, Meta(description="Folder of the store and of the device's key.")] = "var/unit"
+    centre_public_key: Annotated[
+        str,
+        Meta(
+            pattern="^([0-9a-f]{64})?$",
+            description="The centre's public key, 64 hexadecimal digits (`tokuten central init` prints it).",
+        ),
+    ] = ""
+    ask_wait_ms: Annotated[
+        int, Meta(ge=200, le=10_000, description="How long a shopper waits for the centre before 'not now', ms.")
+    ] = 3_000
+    keep_acked_days: Annotated[
+        int, Meta(ge=1, le=3650, description="How long booked facts stay, so that a restored centre can ask again.")
+    ] = 30
+    keep_refused_frames_s: Annotated[
+        int, Meta(ge=0, le=604_800, description="Keep the camera frame of a refused scan so long, s; 0: none is kept.")
+    ] = 0
+    heartbeat_s: Annotated[int, Meta(ge=1, le=3600, description="Seconds between heartbeats.")] = 30
+    broker: BrokerLogin = BrokerLogin()
+    parts: PartNames = PartNames()
+    virtual: VirtualWorld = VirtualWorld()
+
+    @property
+    def address(self) -> Address:
+        """Raises wire.topics.BadTopic for an id that can't be one."""
+        return address(self.tenant, self.site, self.device)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.data_dir)

@@ -1,0 +1,29 @@
+"""Opening the store at the start of an agent, whatever state the last power cut left it in."""
+
+from __future__ import annotations
+
+import secrets
+
+from edge_agent.settings import UnitSettings
+from edge_agent.steps import StepLog
+from edge_agent.store.connection import StoreCorrupt
+from edge_agent.store.salvage import salvage
+from edge_agent.store.store import Store
+from edge_agent.timekeeper import Timekeeper
+from hal.clock import Clock
+from wire.chain import EPOCH_BYTES
+
+
+def open_store(settings: UnitSettings, clock: Clock, steps: StepLog) -> Store:
+    """The unit's store; a damaged one is set aside and salvaged. Raises StoreError."""
+    try:
+        store = Store(settings.folder, settings.device)
+        store.start(secrets.token_bytes(EPOCH_BYTES))
+    except StoreCorrupt:
+        at = Timekeeper(clock, 0).now().stamp
+        store, saved = salvage(settings.folder, settings.device, secrets.token_bytes(EPOCH_BYTES), at)
+        steps.line("salvaged", facts=len(saved.carried), unverified=saved.unverified, folder=saved.folder.name)
+    if store.cache.meta("site", "") != settings.site:
+        with store.transaction():
+            store.cache.set_meta("site", settings.site)
+    return store

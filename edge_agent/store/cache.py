@@ -1,0 +1,177 @@
+"""The cache: what the centre told this unit. Written by the downlink alone; the unit's own facts stand elsewhere.
+
+Redemptions stand in one of two tables: one is in force while the other takes a snapshot, part by part, so
+that a snapshot of millions of rows never makes a shopper wait; the switch is one small transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from edge_agent.store.connection import Connection
+from loyalty.campaign import Campaign
+from loyalty.keys import Key
+from wire.messages import (
+    Change,
+    DropRedemption,
+    PutCampaign,
+    PutKey,
+    PutRedemption,
+    PutSecret,
+    decode,
+    encode,
+)
+
+CAMPAIGNS_HELD_MAX: Final = 512  # decoded campaigns in memory
+_EMPTY_SECRET: Final = b""
+
+
+class Cache:
+    """See the module. Opens no transaction; after a rolled-back one call `reload`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+        self._campaigns: dict[int, Campaign | None] = {}
+        self._keys: dict[int, Key | None] = {}
+        self._staging = False  # a snapshot is on its way
+        self.reload()
+
+    def reload(self) -> None:
+        self._campaigns.clear()
+        self._keys.clear()
+        self._generation = int(self.meta("generation", 0))
+        self.secret = bytes(self.meta("secret", _EMPTY_SECRET))
+
+    # --- position -----------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> tuple[bytes, int]:
+        """(incarnation, number) of the last change that is in force."""
+        return bytes(self.meta("feed_incarnation", b"")), int(self.meta("feed_number", 0))
+
+    def meta(self, key: str, default: Any) -> Any:
+        row = self._sql.row("SELECT value FROM meta WHERE key = ?", (key,))
+        return default if row is None else row[0]
+
+    def set_meta(self, key: str, value: Any) -> None:
+        self._sql.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+        )
+
+    # --- look-ups -----------------------------------------------------------------------------------
+
+    def campaign(self, number: int) -> Campaign | None:
+        if number in self._campaigns:
+            return self._campaigns[number]
+        row = self._sql.row("SELECT body FROM campaigns WHERE id = ?", (number,))
+        found = None if row is None else decode(row[0], Campaign)
+        if len(self._campaigns) >= CAMPAIGNS_HELD_MAX:
+            self._campaigns.clear()
+        self._campaigns[number] = found
+        return found
+
+    def campaign_of_jan(self, jan: str) -> Campaign | None:
+        row = self._sql.row("SELECT id FROM campaigns WHERE jan = ? LIMIT 1", (jan,)) if jan else None
+        return None if row is None else self.campaign(row[0])
+
+    def key(self, number: int) -> Key | None:
+        if number not in self._keys:
+            row = self._sql.row("SELECT public, retired_ms FROM keys WHERE id = ?", (number,))
+            self._keys[number] = None if row is None else Key(id=number, public=row[0], retired_ms=row[1])
+        return self._keys[number]
+
+    def seen(self, key: bytes) -> tuple[int, str] | None:
+        """(at_ms, site) of a redemption told by the centre, by the keyed hash of its serial."""
+        row = self._sql.row(f"SELECT at_ms, site FROM seen_{self._generation} WHERE key = ?", (key,))  # noqa: S608
+        return None if row is None else (row[0], row[1])
+
+    def facts_of_holder(self, campaign: int, holder: bytes, at_most: int) -> list[bytes]:
+        rows = self._sql.rows(
+            f"SELECT fact FROM seen_{self._generation} WHERE holder = ? AND campaign = ? AND holder <> x'' LIMIT ?",  # noqa: S608
+            (holder, campaign, at_most),
+        )
+        return [row[0] for row in rows]
+
+    def campaigns_count(self) -> int:
+        row = self._sql.row("SELECT count(*) FROM campaigns")
+        return int(row[0]) if row else 0
+
+    # --- changes ------------------------------------------------------------------------------------
+
+    def apply(self, changes: Iterable[Change], incarnation: bytes, number: int) -> None:
+        for change in changes:
+            self._apply(change, self._generation)
+        self._set_position(incarnation, number)
+
+    def start_snapshot(self, rows_max: int) -> bool:
+        """Empty the table that is not in force, at most `rows_max` rows at a time. True when it is empty."""
+        self._sql.execute("DELETE FROM staged")
+        self._staging = True
+        return self._empty(rows_max)
+
+    def empty_old(self, rows_max: int) -> None:
+        """Let go of what a snapshot replaced, a little at a time, unless the next one is on its way."""
+        if not self._staging:
+            self._empty(rows_max)
+
+    def _empty(self, rows_max: int) -> bool:
+        table = f"seen_{1 - self._generation}"
+        cursor = self._sql.execute(f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} LIMIT ?)", (rows_max,))  # noqa: S608
+        return cursor.rowcount < rows_max
+
+    def stage(self, changes: Iterable[Change]) -> None:
+        """Put rows of a snapshot aside: redemptions into the table that is not in force, the rest as it came."""
+        for change in changes:
+            if isinstance(change, PutRedemption | DropRedemption):
+                self._apply(change, 1 - self._generation)
+            else:
+                self._sql.execute("INSERT INTO staged (body) VALUES (?)", (encode(change),))
+
+    def finish_snapshot(self, incarnation: bytes, number: int) -> None:
+        self._sql.execute("DELETE FROM campaigns")
+        self._sql.execute("DELETE FROM keys")
+        self._campaigns.clear()
+        self._keys.clear()
+        for (body,) in self._sql.rows("SELECT body FROM staged ORDER BY id"):
+            self._apply(decode(body, Change), self._generation)
+        self._sql.execute("DELETE FROM staged")
+        self._generation = 1 - self._generation
+        self._staging = False
+        self.set_meta("generation", self._generation)
+        self._set_position(incarnation, number)
+
+    def _set_position(self, incarnation: bytes, number: int) -> None:
+        self.set_meta("feed_incarnation", incarnation)
+        self.set_meta("feed_number", number)
+
+    def _apply(self, change: Change, generation: int) -> None:
+        if isinstance(change, PutRedemption):
+            # The first one told stands; what was only a hint gives way to what is booked.
+            self._sql.execute(
+                f"INSERT INTO seen_{generation} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",  # noqa: S608
+                (change.serial or change.fact, change.campaign, change.holder, change.at_ms, change.site, change.fact),
+            )
+        elif isinstance(change, DropRedemption):
+            self._sql.execute(
+                f"DELETE FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
+                (change.serial or change.fact, change.fact),
+            )
+        elif isinstance(change, PutCampaign):
+            campaign = change.campaign
+            self._campaigns.pop(campaign.id, None)
+            self._sql.execute(
+                "INSERT INTO campaigns VALUES (?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET jan = excluded.jan, body = excluded.body",
+                (campaign.id, campaign.jan, encode(campaign)),
+            )
+        elif isinstance(change, PutKey):
+            self._keys.pop(change.id, None)
+            self._sql.execute(
+                "INSERT INTO keys VALUES (?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET public = excluded.public, retired_ms = excluded.retired_ms",
+                (change.id, change.public, change.retired_ms),
+            )
+        elif isinstance(change, PutSecret):
+            self.secret = change.secret
+            self.set_meta("secret", change.secret)

@@ -1,0 +1,86 @@
+"""The tables of a unit's store, and its versions.
+
+Positions number the rows of the journal for good; a fact's number within its epoch is its position less the
+epoch's `base`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edge_agent.store.connection import Connection, StoreError
+
+VERSION: Final = 1
+_TABLES: Final = """
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+
+-- The journal is the outbox: what lies beyond the cursor of its epoch waits to be booked.
+CREATE TABLE epochs (
+    id INTEGER PRIMARY KEY,
+    epoch BLOB NOT NULL UNIQUE,      -- 16 random bytes
+    base INTEGER NOT NULL,           -- position before the first fact
+    last INTEGER,                    -- number of the last fact; NULL: this epoch is open
+    acked INTEGER NOT NULL,          -- the cursor: 1..acked are booked
+    incarnation BLOB NOT NULL        -- of the centre's database that said so
+);
+CREATE TABLE journal (
+    position INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,          -- wall time, for retention alone
+    hash BLOB NOT NULL,              -- of the chain after this fact
+    body BLOB NOT NULL
+);
+
+-- This unit's own redemptions, and whether the shopper saw the yes.
+CREATE TABLE own (
+    position INTEGER PRIMARY KEY,
+    campaign INTEGER NOT NULL,
+    serial INTEGER NOT NULL,         -- as signed 64 bits; 0: none
+    holder INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    shown INTEGER NOT NULL,
+    fact BLOB NOT NULL               -- wire.sealing.fact_id
+);
+CREATE INDEX own_serial ON own (serial, campaign) WHERE serial <> 0;
+CREATE INDEX own_holder ON own (holder, campaign) WHERE holder <> 0;
+CREATE INDEX own_unseen ON own (campaign) WHERE shown = 0;
+CREATE TABLE questions (
+    question BLOB PRIMARY KEY,
+    campaign INTEGER NOT NULL,
+    serial INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- The cache: what the centre told. Redemptions stand in two tables; one is in force, the other takes a snapshot.
+CREATE TABLE campaigns (id INTEGER PRIMARY KEY, jan TEXT NOT NULL, body BLOB NOT NULL);
+CREATE INDEX campaigns_jan ON campaigns (jan) WHERE jan <> '';
+CREATE TABLE keys (id INTEGER PRIMARY KEY, public BLOB NOT NULL, retired_ms INTEGER);
+CREATE TABLE staged (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+"""
+_SEEN: Final = """
+CREATE TABLE seen_{n} (
+    key BLOB PRIMARY KEY,            -- keyed hash of the serial; for campaigns without serials the fact's id
+    campaign INTEGER NOT NULL,
+    holder BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    site TEXT NOT NULL,
+    fact BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX seen_{n}_holder ON seen_{n} (holder, campaign) WHERE holder <> x'';
+"""
+
+
+def prepare(connection: Connection, *, read_only: bool = False) -> None:
+    """Make the tables where there are none. Raises StoreError for a store of another version."""
+    row = connection.row("PRAGMA user_version")
+    version = row[0] if row else 0
+    if version == VERSION:
+        return
+    if version != 0 or read_only:
+        raise StoreError(f"the store has version {version}, this software knows version {VERSION}")
+    with connection.transaction():
+        for statement in (_TABLES + _SEEN.format(n=0) + _SEEN.format(n=1)).split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={VERSION}")

@@ -1,0 +1,236 @@
+"""The store of a unit: journal and cache in one file, and what one event reads and writes.
+
+    with store.transaction():
+        rows = store.look_up(wants)      # cache and own facts together
+        first = store.keep(step)         # facts, questions
+
+A transaction that fails leaves the store as it was, in memory too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from edge_agent.core.events import OpenQuestion
+from edge_agent.core.machine import Row, Step, Want
+from edge_agent.store.cache import Cache
+from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
+from edge_agent.store.journal import Journal, signed64, unsigned64
+from edge_agent.store.schema import prepare
+from loyalty.campaign import Campaign
+from loyalty.coupon import Coupon, Known, Seen
+from wire import sealing
+from wire.chain import EPOCH_BYTES
+from wire.facts import Stamp
+from wire.uplink import Action, Advance, NewIncarnation, OpenEpoch
+
+FILE_NAME: Final = "store.db"
+IDENTITY_NAME: Final = "identity.json"  # beside it: what must survive a corrupt store
+RETIRED_BYTES: Final = 16
+TIDY_ROWS_MAX: Final = 500
+KEEP_FACTS_MIN: Final = 10_000
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whose journal this is, and its epoch, in a file of its own."""
+
+    device: str
+    epoch: str
+
+
+class WrongDevice(StoreError):
+    """The store belongs to another device."""
+
+
+class Store:
+    """See the module. Raises StoreError."""
+
+    def __init__(self, folder: Path, device: str = "", *, read_only: bool = False) -> None:
+        """`device` may be left out where the store is only read: it is the store's own then."""
+        self.folder = folder
+        if not read_only:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.connection = Connection(folder / FILE_NAME, read_only=read_only)
+        try:
+            prepare(self.connection, read_only=read_only)
+            self.cache = Cache(self.connection)
+            owner = self.cache.meta("device", device)
+            self.device = device or str(owner)
+            self.journal = Journal(self.connection, self.device)
+            if owner != self.device:
+                raise WrongDevice(f"{folder / FILE_NAME} belongs to the device {owner!r}, not to {device!r}")
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def start(self, epoch: bytes) -> None:
+        """Give a store without an epoch its first one."""
+        assert len(epoch) == EPOCH_BYTES, "an epoch has 16 bytes"
+        if self.journal.epoch:
+            return
+        with self.transaction():
+            self.cache.set_meta("device", self.device)
+            self.journal.start(epoch)
+        self.write_identity()
+
+    def write_identity(self) -> None:
+        """The file beside the store says the newest epoch; written whole or not at all."""
+        new = self.folder / (IDENTITY_NAME + ".new")
+        with new.open("wb") as file:
+            file.write(msgspec.json.encode(Identity(self.device, self.journal.epoch.hex())))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.folder / IDENTITY_NAME)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        try:
+            with self.connection.transaction():
+                yield
+        except BaseException:
+            # What memory held of the transaction goes too. If even reading fails, that is the error to report.
+            self.journal.reload()
+            self.cache.reload()
+            raise
+
+    # --- one event ------------------------------------------------------------------------------------
+
+    def look_up(self, wants: Sequence[Want]) -> tuple[Row, ...]:
+        return tuple(self._row(want) for want in wants)
+
+    def _row(self, want: Want) -> Row:
+        if want.coupon is None:
+            campaign = self.cache.campaign_of_jan(want.jan)
+            coupon = Coupon(campaign=campaign.id) if campaign is not None else None
+        else:
+            coupon = want.coupon
+            campaign = self.cache.campaign(coupon.campaign)
+        if coupon is None:
+            return Row()
+        known = Known(
+            campaign=campaign,
+            seen=self._seen(coupon),
+            person_count=self._person_count(campaign, coupon),
+        )
+        return Row(known, self.cache.key(coupon.key) if coupon.key else None)
+
+    def _seen(self, coupon: Coupon) -> Seen | None:
+        """An earlier redemption of the same coupon: our own first, then what the centre told."""
+        if coupon.serial:
+            own = self.connection.row(
+                "SELECT position, at_ms, shown FROM own WHERE serial = ? AND campaign = ? AND serial <> 0 LIMIT 1",
+                (signed64(coupon.serial), coupon.campaign),
+            )
+            if own is not None:
+                return Seen(at_ms=own[1], here=True, shown=bool(own[2]), fact=own[0])
+            told = self.cache.seen(sealing.serial_hash(self.cache.secret, coupon.campaign, coupon.serial))
+            return None if told is None else Seen(at_ms=told[0], site=told[1])
+        # Without a serial any number may count; only a yes that nobody saw is found again.
+        own = self.connection.row(
+            "SELECT position, at_ms FROM own WHERE campaign = ? AND shown = 0 AND serial = 0 AND holder = ? LIMIT 1",
+            (coupon.campaign, coupon.holder),
+        )
+        return None if own is None else Seen(at_ms=own[1], here=True, shown=False, fact=own[0])
+
+    def _person_count(self, campaign: Campaign | None, coupon: Coupon) -> int:
+        if campaign is None or campaign.per_person is None or not coupon.holder:
+            return 0
+        at_most = campaign.per_person + 1
+        facts = {
+            row[0]
+            for row in self.connection.rows(
+                "SELECT fact FROM own WHERE holder = ? AND campaign = ? AND holder <> 0 LIMIT ?",
+                (coupon.holder, coupon.campaign, at_most),
+            )
+        }
+        facts.update(
+            self.cache.facts_of_holder(coupon.campaign, sealing.holder_hash(self.cache.secret, coupon.holder), at_most)
+        )
+        return len(facts)
+
+    def keep(self, step: Step) -> int:
+        """Write what a step decided; returns the position of its first fact."""
+        if step.opened is not None:
+            question = step.opened
+            self.connection.execute(
+                "INSERT INTO questions VALUES (?, ?, ?)",
+                (question.question, question.campaign, signed64(question.serial)),
+            )
+        for gone in step.closed:
+            self.connection.execute("DELETE FROM questions WHERE question = ?", (gone,))
+        return self.journal.append(step.facts)
+
+    def open_questions(self) -> tuple[OpenQuestion, ...]:
+        return tuple(
+            OpenQuestion(question=question, campaign=campaign, serial=unsigned64(serial))
+            for question, campaign, serial in self.connection.rows("SELECT question, campaign, serial FROM questions")
+        )
+
+    def mark_shown(self, positions: Sequence[int]) -> None:
+        with self.transaction():
+            for position in positions:
+                self.connection.execute("UPDATE own SET shown = 1 WHERE position = ?", (position,))
+
+    # --- uplink ---------------------------------------------------------------------------------------
+
+    @property
+    def incarnation(self) -> bytes:
+        """Of the centre's database, as last told by an acknowledgement."""
+        return bytes(self.cache.meta("incarnation", b""))
+
+    @property
+    def retired(self) -> list[bytes]:
+        """Incarnations that are gone."""
+        packed = bytes(self.cache.meta("retired", b""))
+        return [packed[i : i + RETIRED_BYTES] for i in range(0, len(packed), RETIRED_BYTES)]
+
+    def carry_out(self, actions: Sequence[Action], new_epoch: bytes, at: Stamp) -> bool:
+        """Write what an acknowledgement asks for, in one transaction. True if a new epoch was opened."""
+        opened = False
+        writing = [action for action in actions if isinstance(action, Advance | NewIncarnation | OpenEpoch)]
+        if not writing:
+            return False
+        with self.transaction():
+            for action in writing:
+                if isinstance(action, Advance):
+                    self.journal.advance(action.epoch, action.upto, action.incarnation)
+                    self.cache.set_meta("incarnation", action.incarnation)
+                elif isinstance(action, NewIncarnation):
+                    self.cache.set_meta("retired", b"".join([*self.retired, action.gone][-8:]))
+                    self.cache.set_meta("incarnation", action.incarnation)
+                else:
+                    self.journal.open_epoch(action.epoch, action.after, new_epoch, action.reason, at)
+                    opened = True
+        if opened:
+            self.write_identity()
+        return opened
+
+    # --- upkeep, between shoppers -----------------------------------------------------------------------
+
+    def tidy(self, before_ms: int, keep_facts: int = KEEP_FACTS_MIN) -> None:
+        """Let go of what is no longer needed, a little at a time, and checkpoint where that is due."""
+        with self.transaction():
+            self.journal.prune(before_ms, keep_facts, TIDY_ROWS_MAX)
+            # Our own redemption has come back from the centre: the cache refuses it from now on.
+            self.connection.execute(
+                "DELETE FROM own WHERE position IN (SELECT position FROM own WHERE shown = 1 AND position <"
+                " (SELECT coalesce(min(position), 0) FROM journal) ORDER BY position LIMIT ?)",
+                (TIDY_ROWS_MAX,),
+            )
+            self.cache.empty_old(TIDY_ROWS_MAX)
+        if self.connection.wal_pages() > WAL_PAGES_MAX:
+            self.connection.checkpoint()
+
+    def probe(self) -> None:
+        """Can a fact be stored? Raises StoreError if not."""
+        with self.transaction():
+            self.cache.set_meta("probe", os.urandom(64))
+
+    def close(self) -> None:
+        self.connection.close()
