@@ -42,7 +42,7 @@ class Recipe(NamedTuple):
 
 RECIPES: Final = (
     Recipe("text12", "mplus_j12r", "mplus_f12r", "mplus_f12r-jisx0201", 11, 13),
-    Recipe("bold12", "mplus_j12b", "mplus_f12b", "mplus_f12b-jisx0201", 11, 13),
+    Recipe("bold12", "mplus_j12b", "mplus_h12b", "mplus_f12b-jisx0201", 11, 14),
     Recipe("bold16", "shnmk16b", "shnm8x16ab", "shnm8x16rb", 14, 16),
 )
 
@@ -88,7 +88,8 @@ def read_pcf(path: Path) -> dict[int, Glyph]:
                 rows.append([bool(line[x // 8] >> (7 - x % 8) & 1) for x in range(width)])
             else:
                 rows.append([bool(line[x // 8] >> (x % 8) & 1) for x in range(width)])
-        glyphs.append(Glyph(advance, left, ascent, rows))
+        overhang = max(0, -left)  # cells hold all of their ink
+        glyphs.append(Glyph(advance + overhang, left + overhang, ascent, rows))
 
     order, _, table = tables[ENCODINGS]
     first2, last2, first1, last1, _ = struct.unpack_from(order + "5h", table, 4)

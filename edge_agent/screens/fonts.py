@@ -42,7 +42,8 @@ class Font:
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        magic, self.height_px, self.ascent_px, self._cell_bytes, self._count = _HEAD.unpack_from(self._data)
+        head: tuple[bytes, int, int, int, int] = _HEAD.unpack_from(self._data)
+        magic, self.height_px, self.ascent_px, self._cell_bytes, self._count = head
         if magic != b"TKF1":
             raise ValueError(f"{path.name} is not a font of ours")
         self._advances_at = _HEAD.size + _CODE.size * self._count
@@ -69,7 +70,7 @@ class Font:
         return Image.frombytes("1", (width, self.height_px), b"".join(row.to_bytes(row_bytes, "big") for row in rows))
 
     def _advance(self, character: str) -> int:
-        return self._data[self._advances_at + self._index_or_geta(character)]
+        return int(self._data[self._advances_at + self._index_or_geta(character)])
 
     def _index_or_geta(self, character: str) -> int:
         index = self._index(character)

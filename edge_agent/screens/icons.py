@@ -43,9 +43,8 @@ class _Pen:
 
     def box(self, left: float, top: float, right: float, bottom: float, corner: float = 0, ink: bool = True) -> None:
         area = [v * self._unit for v in (left, top, right, bottom)]
-        area[2] -= 1  # Pillow's boxes include their last row and column
-        area[3] -= 1
-        self._draw.rounded_rectangle(area, corner * self._unit, fill=255 if ink else 0)
+        inside = (area[0], area[1], area[2] - 1, area[3] - 1)  # Pillow's boxes include their last row and column
+        self._draw.rounded_rectangle(inside, corner * self._unit, fill=255 if ink else 0)
 
     def shape(self, points: list[Point], ink: bool = True) -> None:
         self._draw.polygon([(x * self._unit, y * self._unit) for x, y in points], fill=255 if ink else 0)
@@ -74,10 +73,10 @@ def _phone(pen: _Pen, step: int) -> None:
     pen.box(5, 0, 19, 24, 2.5)
     pen.box(6.6, 2.6, 17.4, 20.4, 0.5, ink=False)
     pen.box(10.4, 21.4, 13.6, 22.6, 0.5, ink=False)
-    for x, y in ((8, 5.2), (13, 5.2), (8, 11.4)):  # the three eyes of a QR code
+    for x, y in ((8.0, 5.2), (13.0, 5.2), (8.0, 11.4)):  # the three eyes of a QR code
         pen.box(x, y, x + 3.6, y + 3.6)
         pen.box(x + 1.2, y + 1.2, x + 2.4, y + 2.4, ink=False)
-    for x, y in ((13, 11.4), (15.4, 12.6), (13, 13.8), (8, 16.4), (10.4, 17.6), (13, 16.4), (15.4, 17.6), (15.4, 15)):
+    for x, y in ((13.0, 11.4), (15.4, 12.6), (13, 13.8), (8, 16.4), (10.4, 17.6), (13, 16.4), (15.4, 17.6), (15.4, 15)):
         pen.box(x, y, x + 1.3, y + 1.3)
 
 
@@ -103,9 +102,18 @@ def _update(pen: _Pen, step: int) -> None:
     pen.stroke([(2.5, 15), (2.5, 21), (21.5, 21), (21.5, 15)], 2.6)
 
 
+def _basket(pen: _Pen, step: int) -> None:
+    pen.stroke([(7, 10), (11, 2.5)], 1.8)
+    pen.stroke([(17, 10), (13, 2.5)], 1.8)
+    pen.box(0.5, 8, 23.5, 11.5, 1)
+    pen.shape([(2.2, 12.5), (21.8, 12.5), (19.6, 22), (4.4, 22)])
+    for x in (8, 12, 16):
+        pen.stroke([(x, 14.8), (x, 19.4)], 1.5, ink=False)
+
+
 _DRAWN: Final[dict[Icon, Callable[[_Pen, int], None]]] = {
     Icon.CHECK: _check, Icon.CROSS: _cross, Icon.WAIT: _wait, Icon.PHONE: _phone, Icon.CARD: _card,
-    Icon.WRENCH: _wrench, Icon.UPDATE: _update,
+    Icon.WRENCH: _wrench, Icon.UPDATE: _update, Icon.BASKET: _basket,
 }  # fmt: skip
 
 

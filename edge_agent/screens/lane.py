@@ -10,23 +10,23 @@ from loyalty.campaign import Lang
 Words = dict[Lang, tuple[str, str]]
 
 BASKET: Final[Words] = {
-    "ja": ("{yen}円", "クーポンをどうぞ"),
-    "en": ("{yen} yen", "Now show your coupons."),
+    "ja": ("クーポンを\nどうぞ", "お会計 {yen}円"),
+    "en": ("Show your coupon", "Total {yen} yen"),
 }
 PAID: Final[Words] = {
-    "ja": ("ありがとう\nございました", "{yen}円引きました"),
-    "en": ("Thank you", "{yen} yen off."),
+    "ja": ("ありがとう\nございました", "クーポンのお値引き\n{yen}円"),
+    "en": ("Thank you", "You saved\n{yen} yen"),
 }
 PAID_PLAIN: Final[Words] = {
-    "ja": ("ありがとう\nございました", "またお越し下さい"),
+    "ja": ("ありがとう\nございました", "またお越しください"),
     "en": ("Thank you", "Please come again."),
 }
 RELEASED: Final[Words] = {
-    "ja": ("お会計は\n中止されました", "クーポンは使われて\nいません"),
-    "en": ("Cancelled", "No coupon\nwas used."),
+    "ja": ("お会計は\n取消しです", "クーポンはまた\nお使いになれます"),
+    "en": ("Checkout cancelled", "Your coupons can\nbe used again."),
 }
 FOREIGN_CARD: Final[Words] = {
-    "ja": ("このカードは\n使えません", "クーポンをカメラに\nお見せ下さい"),
+    "ja": ("このカードは\n使えません", "クーポンのコードを\nカメラにお見せ下さい"),
     "en": ("Unknown card", "Please show a coupon\nto the camera."),
 }
 
@@ -34,22 +34,24 @@ FOREIGN_CARD: Final[Words] = {
 def basket(lang: Lang, yen: int) -> Screen:
     """The till's total so far."""
     headline, detail = BASKET[lang]
-    return Screen(icon=Icon.PHONE, headline=headline.format(yen=f"{yen:,}"), detail=detail)
+    return Screen(icon=Icon.BASKET, headline=headline, detail=detail.format(yen=f"{yen:,}"))
 
 
 def paid(lang: Lang, off_yen: int) -> Screen:
     """The basket is paid; `off_yen` is what its coupons took off."""
     headline, detail = (PAID if off_yen else PAID_PLAIN)[lang]
-    return Screen(icon=Icon.CHECK, headline=headline, detail=detail.format(yen=f"{off_yen:,}"), tone=Tone.YES)
+    strong = 1 if off_yen else None
+    text = detail.format(yen=f"{off_yen:,}")
+    return Screen(icon=Icon.CHECK, headline=headline, detail=text, strong=strong, tone=Tone.YES)
 
 
 def released(lang: Lang) -> Screen:
     """The basket was given up, and its coupons with it."""
     headline, detail = RELEASED[lang]
-    return Screen(icon=Icon.CROSS, headline=headline, detail=detail)
+    return Screen(icon=Icon.BASKET, headline=headline, detail=detail)
 
 
 def foreign_card(lang: Lang) -> Screen:
     """A card that nobody told this unit about."""
     headline, detail = FOREIGN_CARD[lang]
-    return Screen(icon=Icon.CARD, headline=headline, detail=detail)
+    return Screen(icon=Icon.CARD, headline=headline, detail=detail, tone=Tone.NO)

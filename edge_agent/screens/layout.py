@@ -14,27 +14,40 @@ from PIL import Image, ImageDraw
 
 from edge_agent.screens.fonts import Face, drawable, font, glyph
 from edge_agent.screens.icons import icon
-from edge_agent.screens.screen import Screen, Status
-from edge_agent.screens.text import CHARACTERS_MAX, LINES_MAX, end_cost, wrap
+from edge_agent.screens.screen import Screen, Status, Tone
+from edge_agent.screens.text import CHARACTERS_MAX, INSIDE_COST, LINES_MAX, end_cost, wrap
 from hal.display import HEIGHT_PX, WIDTH_PX
 
 MARGIN_PX: Final = 1
-GAP_PX: Final = 3  # between icon and headline
+GAP_PX: Final = 2  # between icon and headline
 LINE_PX: Final = 13  # from one detail line to the next
+STRONG_PX: Final = 18  # height of a line in the large face
+STRONG_HEAD_PX: Final = 32  # what the head keeps beside it
+DETAIL_PX: Final = WIDTH_PX - 2 * MARGIN_PX
 BAR_PX: Final = 12
 PROGRESS_PX: Final = 8
 ICON_SIZES_PX: Final = (40, 36, 32, 28, 24)
 WAITING_SHOWN_MAX: Final = 9999
+SMALLER_COST: Final = 20  # of an icon, for each pixel that it is smaller
 ELLIPSIS: Final = "…"
 
 
 class HeadFace(NamedTuple):
     face: Face
-    line_px: int
+    line_px: int  # from one line to the next
     lines_max: int
+    height_min_px: int  # of a head in which it is used
 
 
-FACES: Final = (HeadFace(Face.BOLD16, 17, 2), HeadFace(Face.BOLD12, 12, 3))
+FACES: Final = (HeadFace(Face.BOLD16, 17, 2, 35), HeadFace(Face.BOLD12, 12, 3, 0))
+
+
+class _Line(NamedTuple):
+    """A line of the detail."""
+
+    text: str
+    face: Face
+    height_px: int
 
 
 def draw(screen: Screen) -> Image.Image:
@@ -49,52 +62,86 @@ def draw(screen: Screen) -> Image.Image:
         if screen.progress is not None:
             bottom -= PROGRESS_PX
             _progress(pen, bottom + 1, screen.progress)
-        lines = _lines(screen.detail, bottom - top)
-        split = bottom - LINE_PX * len(lines)
-        _head(pen, screen, top, split)
-        for index, line in enumerate(lines):
-            _text(pen, _centred(line, Face.TEXT12, 0, WIDTH_PX), split + LINE_PX * index, line, Face.TEXT12)
+        if screen.tone is Tone.YES:
+            pen.rectangle((0, top, WIDTH_PX - 1, bottom - 1), fill=1)
+        lines = _detail(screen, bottom - top)
+        y = bottom - sum(line.height_px for line in lines)
+        _head(pen, screen, top, y)
+        ink = 0 if screen.tone is Tone.YES else 1
+        for line in lines:
+            _text(pen, _centred(line.text, line.face, 0, WIDTH_PX), y, line.text, line.face, ink)
+            y += line.height_px
     return sheet.image
 
 
 def _head(pen: ImageDraw.ImageDraw, screen: Screen, top: int, bottom: int) -> None:
     height = bottom - top
     face, line_px, icon_px, lines = _fit_head(drawable(screen.headline), height)
-    ink = 1
-    if screen.glow:
-        pen.rectangle((0, top, WIDTH_PX - 1, bottom - 1 - (bottom < HEIGHT_PX)), fill=1)
-        ink = 0
+    ink = 1 if screen.tone is Tone.PLAIN else 0
+    if screen.tone is Tone.NO:
+        pen.rectangle((0, top, WIDTH_PX - 1, bottom - 1), fill=1)
     left = MARGIN_PX + max(0, height - icon_px) // 4
     pen.bitmap((left, top + (height - icon_px) // 2), icon(screen.icon, icon_px, screen.step), fill=ink)
     left += icon_px + GAP_PX
-    y = top + (height - line_px * len(lines) + line_px - font(face).height_px) // 2
+    first, last = _ink(lines[0], face)[0], _ink(lines[-1], face)[1] + line_px * (len(lines) - 1)
+    y = top + (height - (last - first)) // 2 - first
     for line in lines:
-        _text(pen, _centred(line, face, left, WIDTH_PX), y, line, face, ink)
+        _text(pen, _centred(line, face, left, WIDTH_PX - MARGIN_PX), y, line, face, ink)
         y += line_px
 
 
-def _fit_head(headline: str, height: int) -> tuple[Face, int, int, list[str]]:
-    """Face, line height, icon's size and lines: the largest face, then the largest icon, that fit."""
+class _Head(NamedTuple):
+    face: Face
+    line_px: int
+    icon_px: int
+    lines: list[str]
+
+
+def _fit_head(headline: str, height: int) -> _Head:
+    """The largest face in which the headline fits without a broken word; then the best line ends and the
+    largest icon."""
     sizes = [size for size in ICON_SIZES_PX if size <= height] or [ICON_SIZES_PX[-1]]
-    for face, line_px, lines_max in FACES:
+    broken: _Head | None = None
+    for face, line_px, lines_max, height_min_px in FACES:
+        if height < height_min_px:
+            continue
+        best: tuple[int, _Head] | None = None
         for icon_px in sizes:
             room = WIDTH_PX - 2 * MARGIN_PX - GAP_PX - icon_px
-            lines = wrap(headline, face, room, min(lines_max, height // line_px))
-            if lines is not None:
-                return face, line_px, icon_px, lines
-    face, line_px, lines_max = FACES[-1]
+            wrapped = wrap(headline, face, room, min(lines_max, max(1, height // (line_px - 1))))
+            if wrapped is not None:
+                cost = wrapped.cost + SMALLER_COST * (sizes[0] - icon_px)
+                if best is None or cost < best[0]:
+                    best = cost, _Head(face, line_px, icon_px, wrapped.lines)
+        if best is not None and best[0] < INSIDE_COST:
+            return best[1]
+        if best is not None:
+            broken = best[1]
+    if broken is not None:
+        return broken
+    face, line_px, lines_max, _ = FACES[-1]
     room = WIDTH_PX - 2 * MARGIN_PX - GAP_PX - sizes[-1]
-    return face, line_px, sizes[-1], _shortened(headline, face, room, max(1, min(lines_max, height // line_px)))
+    lines = _shortened(headline, face, room, max(1, min(lines_max, height // line_px)))
+    return _Head(face, line_px, sizes[-1], lines)
 
 
-def _lines(detail: str, height: int) -> list[str]:
-    """The detail's lines; a head of at least the smallest icon stays free above them."""
-    if not detail:
+def _detail(screen: Screen, height: int) -> list[_Line]:
+    """The detail's lines, the strong one as large as it may be; a head of the smallest icon stays free."""
+    if not screen.detail:
         return []
-    text = drawable(detail)
+    text = drawable(screen.detail)
     lines_max = min(LINES_MAX, (height - ICON_SIZES_PX[-1]) // LINE_PX)
-    room = WIDTH_PX - 2 * MARGIN_PX
-    return wrap(text, Face.TEXT12, room, lines_max) or _shortened(text, Face.TEXT12, room, lines_max)
+    wrapped = wrap(text, Face.TEXT12, DETAIL_PX, lines_max)
+    lines = wrapped.lines if wrapped else _shortened(text, Face.TEXT12, DETAIL_PX, lines_max)
+    out = [_Line(line, Face.TEXT12, LINE_PX) for line in lines]
+    if screen.strong is not None and screen.strong < len(out) and lines == text.split("\n"):
+        line = lines[screen.strong]
+        room_px = height - LINE_PX * (len(out) - 1) - STRONG_HEAD_PX
+        for face, height_px in ((Face.BOLD16, STRONG_PX), (Face.BOLD12, LINE_PX)):
+            if font(face).width_px(line) <= DETAIL_PX and height_px <= max(room_px, LINE_PX):
+                out[screen.strong] = _Line(line, face, height_px)
+                break
+    return out
 
 
 def _shortened(text: str, face: Face, room: int, lines_max: int) -> list[str]:
@@ -103,9 +150,9 @@ def _shortened(text: str, face: Face, room: int, lines_max: int) -> list[str]:
     text = " ".join(text.split())[:CHARACTERS_MAX]
     for end in range(len(text) - 1, 0, -1):
         if end_cost(text, end) is not None:
-            lines = wrap(text[:end].rstrip(" ") + ELLIPSIS, face, room, lines_max)
-            if lines is not None:
-                return lines
+            wrapped = wrap(text[:end].rstrip(" ") + ELLIPSIS, face, room, lines_max)
+            if wrapped is not None:
+                return wrapped.lines
     return [ELLIPSIS]
 
 
@@ -142,6 +189,12 @@ def _progress(pen: ImageDraw.ImageDraw, top: int, percent: int) -> None:
 
 def _centred(line: str, face: Face, left: int, right: int) -> int:
     return left + (right - left - font(face).width_px(line)) // 2
+
+
+def _ink(line: str, face: Face) -> tuple[int, int]:
+    """The first row of `line` that has ink, and the one after its last."""
+    boxes = [box for box in (glyph(face, character).getbbox() for character in line) if box is not None]
+    return min((box[1] for box in boxes), default=0), max((box[3] for box in boxes), default=font(face).height_px)
 
 
 def _text(pen: ImageDraw.ImageDraw, x: int, y: int, line: str, face: Face, ink: int = 1) -> None:

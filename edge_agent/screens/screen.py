@@ -15,6 +15,15 @@ class Icon(StrEnum):
     CARD = "card"
     WRENCH = "wrench"  # out of service
     UPDATE = "update"
+    BASKET = "basket"
+
+
+class Tone(StrEnum):
+    """How much of the display is lit: a yes is told from a no without colours and without reading."""
+
+    PLAIN = "plain"  # light on dark
+    NO = "no"  # the head is lit
+    YES = "yes"  # all of it is lit
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +40,8 @@ class Screen(msgspec.Struct, frozen=True, kw_only=True):
     icon: Icon
     headline: str
     detail: str = ""
-    glow: bool = False  # the head stands in light: a yes that is seen from across the shop
+    strong: int | None = None  # which line of the detail (from 0) says what the shopper gets
+    tone: Tone = Tone.PLAIN
     step: int = 0  # where the icon's movement is; 'wait' has WAIT_STEPS of them
     progress: int | None = None  # 0..100, a bar at the bottom
     status: Status | None = None

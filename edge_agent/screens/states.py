@@ -5,19 +5,29 @@ The words of a verdict are `loyalty.reason.sentence`'s; the others are here. Pur
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-from edge_agent.screens.screen import Icon, Screen, Status
-from loyalty.reason import Sentence
+from edge_agent.screens.screen import Icon, Screen, Status, Tone
+from loyalty.campaign import Lang, benefit
+from loyalty.coupon import Verdict
+from loyalty.reason import Reason, sentence
 
-Lang = Literal["ja", "en"]
+ANSWERS: Final = {
+    Reason.OK: (Icon.CHECK, Tone.YES),
+    Reason.OK_AGAIN: (Icon.CHECK, Tone.YES),
+    Reason.RESERVED: (Icon.CHECK, Tone.YES),
+    Reason.UNCONFIRMED: (Icon.WAIT, Tone.PLAIN),
+    Reason.BUSY: (Icon.WAIT, Tone.PLAIN),
+    Reason.OUT_OF_SERVICE: (Icon.WRENCH, Tone.NO),
+}  # every other reason is a plain no
+
 Words = dict[Lang, tuple[str, str]]
 
 READY: Final[Words] = {
-    "ja": ("クーポンを\nかざして\nください", ""),
+    "ja": ("クーポンを\nどうぞ", "カメラにお見せ下さい"),
     "en": ("Show your coupon", "to the camera"),
 }
-SEEN: Final[Words] = {"ja": ("読み取り中", "そのままお待ちください"), "en": ("Reading", "Please hold it still.")}
+SEEN: Final[Words] = {"ja": ("読み取り中", "そのままお待ち下さい"), "en": ("Reading", "Please hold it still.")}
 CHECKING: Final[Words] = {"ja": ("確認中です", "少々お待ちください"), "en": ("Checking", "One moment, please.")}
 ASKING: Final[Words] = {
     "ja": ("センターに確認中", "少々お待ちください"),
@@ -29,10 +39,10 @@ UPDATING: Final[Words] = {
     "en": ("Updating", "Please don't turn\nthe power off."),
 }
 OUT_OF_SERVICE: Final[Words] = {
-    "ja": ("ただいま休止中です", "お店の人をお呼び\nください"),
+    "ja": ("ただいま休止中です", "係員をお呼びください"),
     "en": ("Out of service", "Please call the staff."),
 }
-CARD: Final[Words] = {"ja": ("いらっしゃいませ", "クーポンをどうぞ"), "en": ("Welcome", "Now show a coupon.")}
+CARD: Final[Words] = {"ja": ("ようこそ", "クーポンをどうぞ"), "en": ("Welcome", "Now show a coupon.")}
 
 
 def ready(lang: Lang, status: Status) -> Screen:
@@ -58,11 +68,14 @@ def starting(lang: Lang, step: int = 0) -> Screen:
     return _screen(Icon.WAIT, STARTING[lang], step=step)
 
 
-def answer(accepted: bool, sentence: Sentence) -> Screen:
-    """Yes or no, and why (K5). A yes glows: it is told from a no without colours and without reading."""
-    return Screen(
-        icon=Icon.CHECK if accepted else Icon.CROSS, headline=sentence.headline, detail=sentence.detail, glow=accepted
-    )
+def answer(verdict: Verdict, lang: Lang, tz_offset_min: int) -> Screen:
+    """Yes or no, and why (K5); 'hold it still' and 'one moment' are neither."""
+    words = sentence(verdict, lang, tz_offset_min)
+    icon, tone = ANSWERS.get(verdict.reason, (Icon.CROSS, Tone.NO))
+    given = "" if verdict.campaign is None else benefit(verdict.campaign, lang)
+    lines = words.detail.split("\n")
+    strong = lines.index(given) if tone is Tone.YES and given in lines else None
+    return Screen(icon=icon, headline=words.headline, detail=words.detail, strong=strong, tone=tone)
 
 
 def card_greeting(lang: Lang, detail: str = "") -> Screen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge_agent.screens.fonts import Face, font
 
@@ -22,10 +22,15 @@ NEVER_FIRST: Final = frozenset(
 )
 NEVER_LAST: Final = frozenset("‘“（〔［｛〈《「『【([{￥¥＃#｢")
 
-_PHRASE, _MARK, _WORD_END, _INSIDE, _COUNTED = 0, 0, 500, 1500, 5000  # what it costs to end a line there
+_PHRASE, _MARK, _WORD_END, INSIDE_COST, _COUNTED = 0, 0, 500, 5000, 20000  # what it costs to end a line there
 
 
-def wrap(text: str, face: Face, width_px: int, lines_max: int = LINES_MAX) -> list[str] | None:
+class Wrapped(NamedTuple):
+    cost: int  # of its line ends; INSIDE_COST and more: a word of kana or kanji had to be broken
+    lines: list[str]
+
+
+def wrap(text: str, face: Face, width_px: int, lines_max: int = LINES_MAX) -> Wrapped | None:
     """`text` (from `fonts.drawable`) in at most `lines_max` lines of `width_px`; None when it does not fit.
 
     Of all ways the one with the fewest lines, then the best line ends, then the most even lines.
@@ -33,29 +38,29 @@ def wrap(text: str, face: Face, width_px: int, lines_max: int = LINES_MAX) -> li
     parts = [part.strip(" ") for part in text[:CHARACTERS_MAX].split("\n")]
     if len(text) > CHARACTERS_MAX or len(parts) > lines_max:
         return None
+    cost = 0
     lines: list[str] = []
     for left, part in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
         filled = _fill(part, face, width_px, lines_max - len(lines) - left)
         if filled is None:
             return None
-        lines += filled
-    return lines
+        cost += filled.cost
+        lines += filled.lines
+    return Wrapped(cost, lines)
 
 
-def _fill(text: str, face: Face, width_px: int, lines_max: int) -> list[str] | None:
+def _fill(text: str, face: Face, width_px: int, lines_max: int) -> Wrapped | None:
     if font(face).width_px(text) <= width_px:
-        return [text]
+        return Wrapped(0, [text])
     ends = [(at, cost) for at in range(1, len(text)) if (cost := end_cost(text, at)) is not None]
     for count in range(2, lines_max + 1):
         best = min(_ways(text, face, width_px, ends, count), default=None)
         if best is not None:
-            return best[1]
+            return best
     return None
 
 
-def _ways(
-    text: str, face: Face, width_px: int, ends: list[tuple[int, int]], count: int
-) -> Iterator[tuple[int, list[str]]]:
+def _ways(text: str, face: Face, width_px: int, ends: list[tuple[int, int]], count: int) -> Iterator[Wrapped]:
     """Each way to break `text` into `count` lines that fit, with its cost."""
     measure = font(face).width_px
     for chosen in _choices(ends, count - 1):
@@ -64,7 +69,7 @@ def _ways(
         widths = [measure(line) for line in lines]
         if max(widths) <= width_px:
             uneven = sum((max(widths) - width) ** 2 for width in widths)
-            yield sum(cost for _, cost in chosen) + uneven // 8, lines
+            yield Wrapped(sum(cost for _, cost in chosen) + uneven // 8, lines)
 
 
 def _choices(ends: list[tuple[int, int]], count: int) -> Iterator[tuple[tuple[int, int], ...]]:
@@ -94,7 +99,7 @@ def end_cost(text: str, at: int) -> int | None:
         return _PHRASE
     if _kind(before) != _kind(after):
         return _WORD_END
-    return _INSIDE
+    return INSIDE_COST
 
 
 def _latin(character: str) -> bool:
