@@ -16,8 +16,11 @@ from loyalty.reason import ACCEPTING, Reason
 EXPIRES_S_MAX: Final = 2**32 - 1  # 32 bits in the text: until the year 2106
 
 DECIDED_HERE: Final = frozenset({Policy.ONLINE, Policy.SIGNED, Policy.OPEN})
-"""The policies this version knows. `home` and `lease` need what their units may decide alone (the home site of a
-serial, the part of a cap) among the `Known` rows; their checks stand between 11 and 12 of `judge`."""
+"""The policies that this version can judge.
+
+`home` and `lease` come next and have their place: `Known` gets the serial's home site and this unit's part of the
+cap, and `judge` looks at them where it looks at the cap (step 11). Until then it says so (step 3) and never guesses.
+"""
 
 
 class Coupon(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,7 +88,7 @@ IN_ORDER: list[tuple[Reason, Callable[[Scan], Scan]]] = [
     (Reason.OK, lambda s: s),
 ]
 ALTERNATIVES = {Reason.NOT_YET, Reason.EXPIRED, Reason.CLOCK_UNTRUSTED, Reason.NEEDS_BASKET}
-"""Reasons that exclude the one or two after them: one clock shows one time, one basket is open or not."""
+"""Reasons that can't hold together: one clock shows one time, and a basket that is not open holds too little."""
 
 
 @pytest.mark.parametrize(("reason", "wrong"), IN_ORDER, ids=[reason for reason, _ in IN_ORDER])
