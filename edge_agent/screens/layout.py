@@ -80,7 +80,9 @@ def _head(pen: ImageDraw.ImageDraw, screen: Screen, top: int, bottom: int) -> No
     ink = 1 if screen.tone is Tone.PLAIN else 0
     if screen.tone is Tone.NO:
         pen.rectangle((0, top, WIDTH_PX - 1, bottom - 1), fill=1)
-    left = MARGIN_PX + max(0, height - icon_px) // 4
+    wide = max(font(face).width_px(line) for line in lines)
+    free = WIDTH_PX - 2 * MARGIN_PX - GAP_PX - icon_px - wide
+    left = MARGIN_PX + max(0, min(free, height - icon_px)) // 4
     pen.bitmap((left, top + (height - icon_px) // 2), icon(screen.icon, icon_px, screen.step), fill=ink)
     left += icon_px + GAP_PX
     first, last = _ink(lines[0], face)[0], _ink(lines[-1], face)[1] + line_px * (len(lines) - 1)

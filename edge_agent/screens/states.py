@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from edge_agent.core.effects import Show, View
+from edge_agent.screens import lane
 from edge_agent.screens.screen import Icon, Screen, Status, Tone
 from loyalty.campaign import Lang, benefit
 from loyalty.coupon import Verdict
@@ -43,6 +45,28 @@ OUT_OF_SERVICE: Final[Words] = {
     "en": ("Out of service", "Please call the staff."),
 }
 CARD: Final[Words] = {"ja": ("ようこそ", "クーポンをどうぞ"), "en": ("Welcome", "Now show a coupon.")}
+
+
+def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Screen:
+    """The screen of an effect of the core. `status` is for the views that carry the bar."""
+    match show.view:
+        case View.READY:
+            return ready(lang, status)
+        case View.ASKING:
+            return asking(lang)
+        case View.VERDICT:
+            assert show.verdict is not None, "a view of a verdict has one"
+            return answer(show.verdict, lang, tz_offset_min)
+        case View.FOREIGN_CARD:
+            return lane.foreign_card(lang)
+        case View.BASKET:
+            return lane.basket(lang, show.number)
+        case View.PAID:
+            return lane.paid(lang, show.number)
+        case View.RELEASED:
+            return lane.released(lang)
+        case View.OUT_OF_SERVICE:
+            return out_of_service(lang, status)
 
 
 def ready(lang: Lang, status: Status) -> Screen:
