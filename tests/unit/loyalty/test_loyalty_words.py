@@ -118,7 +118,7 @@ ENDED = Verdict(reason=Reason.EXPIRED, campaign=CAMPAIGN, at_ms=964_969_200_000)
         (
             Verdict(reason=Reason.MIN_SPEND, campaign=CAMPAIGN, needed_yen=1200),
             "ja",
-            ["お買上げが足りません", "S楽器 1000円券", "あと1,200円で", "再度お試しください。"],
+            ["お買上げが足りません", "S楽器 1000円券", "あと1,200円の", "ご購入で使えます。"],
         ),
         (
             Verdict(reason=Reason.PERSON_LIMIT, campaign=CAMPAIGN),
