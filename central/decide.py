@@ -1,0 +1,179 @@
+"""The answer to a question that only the centre may answer (DESIGN, 'What may be decided alone': `online`).
+
+The centre reads the text and checks its signature itself, judges by the same rules as a unit but with its own
+rows, and holds the serial for that question in the same transaction. The redemption that follows settles the
+question, a cancel frees it (`central.settlement`). The same question again has the same answer; two units that
+ask for one serial get one yes.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from central import registry, settlement
+from central.coupons import issue
+from central.db.database import Database
+from central.db.schema import (
+    USES,
+    QuestionState,
+    coupon_keys,
+    coupons,
+    questions,
+    redemptions,
+    stored_serial,
+)
+from central.registry import Device
+from loyalty import barcode
+from loyalty.barcode.kinds import Jan, NotACoupon
+from loyalty.campaign import Campaign
+from loyalty.coupon import Coupon, Known, Now, Seen, Verdict, judge, of_jan
+from loyalty.keys import Key, check
+from loyalty.reason import Reason
+from wire.messages import Answer, Ask
+
+QUESTION_BYTES: Final = 16
+CLOCK_ERROR_MS: Final = 1_000  # the centre's clock is kept by NTP
+_log = logging.getLogger(__name__)
+
+
+class Decider:
+    """Answers questions. The answer is committed when `answer` returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def answer(self, ask: Ask, device_name: str, now_ms: int) -> Answer:
+        """Raises StorageError: then nothing was granted."""
+        if len(ask.question) != QUESTION_BYTES:
+            return Answer(ask.question[:QUESTION_BYTES], False, Reason.NOT_NOW.value)
+        with self._database.write() as connection:
+            device = registry.find(connection, device_name)
+            if device is None or not device.active:
+                return Answer(ask.question, False, Reason.NOT_NOW.value)
+            before = _answered_before(connection, ask.question, device)
+            if before is not None:
+                return before
+            coupon, verdict = _judge(connection, ask, device, now_ms)
+            state = QuestionState.GRANTED if verdict.reason is Reason.OK else QuestionState.REFUSED
+            connection.execute(
+                insert(questions).values(
+                    question=ask.question,
+                    device_id=device.id,
+                    campaign=coupon.campaign,
+                    serial=stored_serial(coupon.serial),
+                    holder=coupon.holder,
+                    state=state.value,
+                    reason=verdict.reason.value,
+                    at_ms=verdict.at_ms or 0,
+                    site=verdict.site,
+                    asked_ms=now_ms,
+                )
+            )
+            return _as_answer(ask.question, state, verdict.reason.value, verdict.at_ms or 0, verdict.site)
+
+
+def _as_answer(question: bytes, state: str, reason: str, at_ms: int, site: str) -> Answer:
+    granted = state in (QuestionState.GRANTED, QuestionState.SETTLED)
+    return Answer(question, granted, reason, at_ms, site)
+
+
+def _answered_before(connection: Connection, question: bytes, device: Device) -> Answer | None:
+    row = connection.execute(
+        select(questions.c.device_id, questions.c.state, questions.c.reason, questions.c.at_ms, questions.c.site).where(
+            questions.c.question == question
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.device_id != device.id:
+        _log.warning("%s asked a question that is another unit's", device.name)
+        return Answer(question, False, Reason.NOT_NOW.value)
+    return _as_answer(question, row.state, row.reason, row.at_ms, row.site)
+
+
+def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int) -> tuple[Coupon, Verdict]:
+    now = Now(wall_ms=now_ms, error_ms=CLOCK_ERROR_MS)
+    read = barcode.read(ask.text)
+    if isinstance(read, NotACoupon):
+        return Coupon(campaign=0), Verdict(reason=read.reason)
+    if isinstance(read, Jan):
+        issued = issue.by_jan(connection, read.code)
+        coupon = of_jan(read.code, issued.campaign if issued else None)
+    else:
+        coupon = read.coupon
+        doubt = check(read, _key(connection, coupon.key), now)
+        if doubt is not None:
+            return Coupon(campaign=0), Verdict(reason=doubt)
+        issued = issue.get(connection, coupon.campaign)
+    campaign = issued.campaign if issued else None
+    known = _known(connection, campaign, coupon, device)
+    spend_yen = ask.spend_yen if ask.spend_yen > 0 else None
+    verdict = judge(coupon, known, site=device.site, spend_yen=spend_yen, now=now)
+    if verdict.reason is Reason.OK:
+        doubt = _held_back(connection, coupon, device)
+        if doubt is not None:
+            return coupon, Verdict(reason=doubt)
+    return coupon, verdict
+
+
+def _key(connection: Connection, number: int) -> Key | None:
+    row = connection.execute(
+        select(coupon_keys.c.public, coupon_keys.c.retired_ms).where(coupon_keys.c.id == number)
+    ).one_or_none()
+    return None if row is None else Key(number, row.public, row.retired_ms)
+
+
+def _known(connection: Connection, campaign: Campaign | None, coupon: Coupon, device: Device) -> Known:
+    """The centre's rows; coupons that are held for other questions count as used up, as they may be."""
+    if campaign is None:
+        return Known()
+    seen = None
+    if coupon.serial:
+        use = (redemptions.c.campaign == coupon.campaign) & (redemptions.c.serial == stored_serial(coupon.serial))
+        row = connection.execute(
+            select(redemptions.c.at_ms, redemptions.c.site)
+            .where(use, redemptions.c.state.in_(USES))
+            .order_by(redemptions.c.at_ms)
+        ).first()
+        seen = None if row is None else Seen(at_ms=row.at_ms, site=row.site)
+    person_count = total_count = 0
+    held = (questions.c.campaign == coupon.campaign) & (questions.c.state == QuestionState.GRANTED)
+    # A question of this same unit about this same serial is over, or it would not ask again (`_held_back`).
+    held &= ~((questions.c.device_id == device.id) & (questions.c.serial == stored_serial(coupon.serial)))
+    if campaign.per_person is not None and coupon.holder:
+        theirs = held & (questions.c.holder == coupon.holder)
+        person_count = settlement.person_count(connection, campaign.id, coupon.holder)
+        person_count += connection.execute(select(func.count()).where(theirs)).scalar() or 0
+    if campaign.cap is not None:
+        issued = issue.get(connection, campaign.id)
+        assert issued is not None
+        total_count = issued.redeemed + (connection.execute(select(func.count()).where(held)).scalar() or 0)
+    return Known(campaign=campaign, seen=seen, person_count=person_count, total_count=total_count)
+
+
+def _held_back(connection: Connection, coupon: Coupon, device: Device) -> Reason | None:
+    """Why a coupon that would count is still not granted."""
+    if registry.anybody_awaited(connection):
+        return Reason.NOT_NOW  # after a restore: some unit may hold the redemption that we forgot
+    if not coupon.serial:
+        return None
+    same = stored_serial(coupon.serial)
+    given = select(coupons.c.id).where(coupons.c.campaign == coupon.campaign, coupons.c.serial == same)
+    if connection.execute(given).first() is None:
+        return Reason.NOT_DOWNLOADED
+    holding = (
+        (questions.c.campaign == coupon.campaign)
+        & (questions.c.serial == same)
+        & (questions.c.state == QuestionState.GRANTED)
+    )
+    # A unit asks one question at a time and journals a cancel for one that timed out: its older one is over.
+    connection.execute(
+        update(questions)
+        .where(holding, questions.c.device_id == device.id)
+        .values(state=QuestionState.CANCELLED.value, reason=Reason.NOT_NOW.value)
+    )
+    held = connection.execute(select(questions.c.question).where(holding)).first()
+    return None if held is None else Reason.BUSY

@@ -1,0 +1,235 @@
+"""A message in, messages out: what the centre does with each topic, without a network in it.
+
+Every handler commits before it gives its answer. A message whose topic does not fit (another tenant, a unit that
+is not enrolled, a site that is not the unit's) is refused: logged, and answered only where a batch was refused.
+What goes down is sealed for its topic (`wire.envelope`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from central import deadletters, feed, hinting, incarnation, registry
+from central.db.database import StorageError
+from central.decide import Decider
+from central.ingest import Ingest, Origin
+from central.office import Office
+from central.spool import Snapshots
+from wire.envelope import seal
+from wire.messages import (
+    Ack,
+    Ask,
+    CommandResult,
+    Conn,
+    Heartbeat,
+    Hint,
+    Info,
+    LogLine,
+    PullAck,
+    PullFeed,
+    Report,
+    Request,
+    decode,
+    encode,
+)
+from wire.topics import DN_ACK, DN_CMD, DN_FEED, Address, BadTopic, Leaf, parse
+
+PULL_CHANGES_MAX: Final = 20_000  # a cache further behind than this gets a snapshot
+_log = logging.getLogger(__name__)
+
+
+class Outgoing(NamedTuple):
+    """One message to publish, at QoS 1, not retained."""
+
+    topic: str
+    payload: bytes
+
+
+class Desk:
+    """One centre at work. Not for several threads at once."""
+
+    def __init__(self, office: Office, incarnation: bytes) -> None:
+        self._office = office
+        self._database = office.database
+        self._incarnation = incarnation
+        self._secret = office.keys.cache_secret()
+        self._key = office.keys.centre()
+        self._ingest = Ingest(office.database, incarnation, self._secret)
+        self._decider = Decider(office.database)
+        self._pushed: dict[str, int] = {}
+        self.snapshots = Snapshots(office.database, incarnation, self._secret, office.settings.folder)
+
+    def close(self) -> None:
+        self.snapshots.close()
+
+    # --- up --------------------------------------------------------------------------------------------
+
+    def handle(self, topic: str, payload: bytes, now_ms: int) -> list[Outgoing]:
+        """What is to be published in answer. Never raises for what a message says; StorageError for the disk."""
+        try:
+            address, leaf = parse(topic)
+        except BadTopic as error:
+            _log.warning("refused: %s", error)
+            return []
+        handler = _HANDLERS.get(leaf.path)
+        if handler is None or address.tenant != self._office.settings.tenant:
+            _log.warning("refused: %s is no topic of this tenant's units", topic)
+            return []
+        try:
+            return handler(self, address, payload, Origin(address.device, topic, now_ms))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._refused(topic, address, payload, f"not a {leaf.message}: {error}", now_ms)
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours with one unit's message must not stop all units
+            _log.exception("a fault while handling a message on %s", topic)
+            self._refused(topic, address, payload, f"a fault of the centre: {type(error).__name__}", now_ms)
+        return []
+
+    def _refused(self, topic: str, address: Address, payload: bytes, reason: str, now_ms: int) -> None:
+        _log.warning("refused on %s: %s", topic, reason)
+        with self._database.write() as connection:
+            deadletters.refuse(connection, address.device, topic, reason, payload, now_ms)
+
+    def _sealed(self, address: Address, leaf: Leaf, message: Any) -> Outgoing:
+        topic = address.topic(leaf)
+        return Outgoing(topic, seal(self._key, topic, encode(message)))
+
+    def _on_batch(self, address: Address, payload: bytes, origin: Origin) -> list[Outgoing]:
+        ack: Ack = self._ingest.book(payload, origin)
+        return [self._sealed(address, DN_ACK, ack)]
+
+    def _on_request(self, address: Address, payload: bytes, origin: Origin) -> list[Outgoing]:
+        request = decode(payload, Request)
+        if isinstance(request, PullAck):
+            return [self._sealed(address, DN_ACK, self._ingest.tell(request, origin))]
+        if self._stranger(address):
+            return []
+        if isinstance(request, Ask):
+            answer = self._decider.answer(request, address.device, origin.now_ms)
+            return [self._sealed(address, DN_CMD, answer)]
+        return self._on_pull(address, request, origin.now_ms)
+
+    def _on_pull(self, address: Address, pull: PullFeed, now_ms: int) -> list[Outgoing]:
+        with self._database.read() as connection:
+            head = feed.heads(connection).get(address.site, 0)
+            near = head - pull.number <= PULL_CHANGES_MAX
+            if pull.incarnation == self._incarnation and near and feed.covers(connection, address.site, pull.number):
+                messages = feed.messages_since(connection, address.site, pull.number, self._incarnation)
+                return [self._sealed(address, DN_FEED, message) for message in messages]
+        self.snapshots.wanted(address, now_ms)
+        return []
+
+    def _on_hint(self, address: Address, payload: bytes, origin: Origin) -> list[Outgoing]:
+        hint: Hint = decode(payload, Hint)
+        if not self._stranger(address):
+            with self._database.write() as connection:
+                hinting.take(connection, self._secret, address, hint, origin.now_ms)
+        return []
+
+    def _on_info(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
+        if not payload:  # a retained message that was cleared
+            return []
+        info: Info = decode(payload, Info)
+        with self._database.read() as connection:
+            device = registry.find(connection, address.device)
+        if device is not None and device.public != info.device_key:
+            _log.warning("%s says that its key is another than the enrolled one", address.device)
+        return []
+
+    def _on_conn(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
+        if payload:
+            conn: Conn = decode(payload, Conn)
+            _log.info("%s is %s", address.device, "connected" if conn.up else "gone")
+        return []
+
+    def _on_report(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
+        report: Report = decode(payload, Report)
+        if report.out_of_service:
+            _log.warning("%s is out of service: %s", address.device, report.out_of_service[:200])
+        return []
+
+    def _on_result(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
+        result: CommandResult = decode(payload, CommandResult)
+        _log.info("%s: command %s %s", address.device, result.command.hex()[:16], "done" if result.ok else "failed")
+        return []
+
+    def _on_heartbeat(self, _address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
+        decode(payload, Heartbeat)
+        return []
+
+    def _on_log(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
+        line: LogLine = decode(payload, LogLine)
+        _log.debug("%s: %s", address.device, line.text[:500])
+        return []
+
+    def _stranger(self, address: Address) -> bool:
+        """Whether the topic names a unit that is not enrolled, is blocked, or belongs to another site."""
+        with self._database.read() as connection:
+            device = registry.find(connection, address.device)
+        if device is not None and device.active and device.site == address.site:
+            return False
+        _log.warning("refused: %s is not a unit of site %s", address.device, address.site)
+        return True
+
+    # --- down ------------------------------------------------------------------------------------------
+
+    def announce(self) -> list[Outgoing]:
+        """After each connect: where every site's log stands, so that a cache that is behind pulls."""
+        with self._database.read() as connection:
+            self._pushed = feed.heads(connection)
+        empty = (feed.RawFeed(self._incarnation, head, []) for head in self._pushed.values())
+        return [self._to_site(site, message) for site, message in zip(self._pushed, empty, strict=True)]
+
+    def pushes(self) -> Iterator[Outgoing]:
+        """The changes since the last push, also those written by another process."""
+        with self._database.read() as connection:
+            for site, head in feed.heads(connection).items():
+                known = self._pushed.get(site, 0)
+                if head <= known:
+                    continue
+                if feed.covers(connection, site, known) and head - known <= PULL_CHANGES_MAX:
+                    for message in feed.messages_since(connection, site, known, self._incarnation):
+                        yield self._to_site(site, message)
+                else:  # too many at once: let each cache pull for itself
+                    yield self._to_site(site, feed.RawFeed(self._incarnation, head, []))
+                self._pushed[site] = head
+
+    def snapshot_parts(self, room: int) -> Iterator[Outgoing]:
+        """At most `room` parts of the snapshots that are on their way."""
+        for address, part in self.snapshots.next_parts(room):
+            yield self._sealed(address, DN_FEED, part)
+
+    def _to_site(self, site: str, message: feed.RawFeed) -> Outgoing:
+        return self._sealed(Address(self._office.settings.tenant, site, "-").whole_site, DN_FEED, message)
+
+    # --- by time ---------------------------------------------------------------------------------------
+
+    def tidy(self, now_ms: int) -> None:
+        """Takes back hints that never came true, and prunes the change log."""
+        settings = self._office.settings
+        with self._database.write() as connection:
+            hinting.expire(connection, now_ms - settings.hint_life_s * 1000)
+            feed.prune(connection, settings.log_kept_changes)
+
+    def restored_meanwhile(self) -> bool:
+        """Whether another process gave the database a new incarnation."""
+        with self._database.read() as connection:
+            return incarnation.current(connection) != self._incarnation
+
+
+_HANDLERS: Final[dict[str, Callable[[Desk, Address, bytes, Origin], list[Outgoing]]]] = {
+    "up/ev": Desk._on_batch,
+    "up/req": Desk._on_request,
+    "up/res": Desk._on_result,
+    "up/rep": Desk._on_report,
+    "up/hb": Desk._on_heartbeat,
+    "up/log": Desk._on_log,
+    "up/hint": Desk._on_hint,
+    "st/conn": Desk._on_conn,
+    "st/info": Desk._on_info,
+}
