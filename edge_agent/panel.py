@@ -10,13 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from edge_agent.core.effects import Show, Signal, View
-from edge_agent.screens import lane, states
+from edge_agent.screens import states
 from edge_agent.screens.layout import draw
-from edge_agent.screens.screen import Screen, Status
+from edge_agent.screens.screen import Status
 from hal.display import Display
 from hal.indicators import Indicators
 from loyalty.campaign import Lang
-from loyalty.reason import sentence
 
 
 class Panel:
@@ -35,7 +34,7 @@ class Panel:
         self._showing = what
         status = self._status(online, waiting)
         self._idle = status if what.view is View.READY else None
-        self._display.show(draw(self._screen(what, status)))
+        self._display.show(draw(states.screen_for(what, self._lang, self._offset_min, status)))
 
     def refresh(self, *, online: bool, waiting: int) -> None:
         """Draw the idle screen again if its clock or its numbers changed. Raises PartFailed."""
@@ -54,21 +53,3 @@ class Panel:
     def _status(self, online: bool, waiting: int) -> Status:
         local = datetime.fromtimestamp(self._wall_ms() // 60_000 * 60, UTC) + timedelta(minutes=self._offset_min)
         return Status(clock=local.strftime("%H:%M"), online=online, waiting=waiting)
-
-    def _screen(self, what: Show, status: Status) -> Screen:
-        lang = self._lang
-        if what.view is View.VERDICT and what.verdict is not None:
-            return states.answer(what.verdict.accepted, sentence(what.verdict, lang, self._offset_min))
-        if what.view is View.ASKING:
-            return states.asking(lang)
-        if what.view is View.OUT_OF_SERVICE:
-            return states.out_of_service(lang, status)
-        if what.view is View.FOREIGN_CARD:
-            return lane.foreign_card(lang)
-        if what.view is View.BASKET:
-            return lane.basket(lang, what.number)
-        if what.view is View.PAID:
-            return lane.paid(lang, what.number)
-        if what.view is View.RELEASED:
-            return lane.released(lang)
-        return states.ready(lang, status)
