@@ -182,7 +182,8 @@ class _Channel:
         return answer
 
     def _exchange(self, sock: socket.socket, ask: Ask, wait_s: float) -> Answer:
-        framing.send(sock, ask)
+        with suppress(Ended):  # the world may have closed with a reason, which then stands to be read
+            framing.send(sock, ask)
         answer = framing.receive_answer(sock, wait_s + CALL_WAIT_S)
         if isinstance(answer, framing.Goodbye):
             raise Garbage(f"the world said goodbye: {answer.reason}")

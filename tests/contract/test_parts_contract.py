@@ -1,0 +1,269 @@
+"""What every backend of a part promises (hal/*.py), as one suite over all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from hal.card import PAGE_BYTES
+from hal.display import HEIGHT_PX, WIDTH_PX
+from hal.errors import CardGone, CardRefused, HalReason, PartFailed
+from hal.events import CardPresented, CardRemoved
+from hal.indicators import LONGEST_MS, Light, Sound
+from hal.virtual.tag import Tag
+from hal.virtual.world import DARK, CardMoved, Lit, Part, Played, Shown, WorldEvent
+from tests.contract.parts_rig import RIGS, Rig, open_rig
+
+UID = bytes.fromhex("04a1b2c3d4e5f6")
+OTHER_UID = bytes.fromhex("04000102030405")
+
+
+@pytest.fixture(params=RIGS)
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    with open_rig(request.param, tmp_path) as opened:
+        yield opened
+
+
+def _picture() -> Image.Image:
+    picture = Image.new("1", (WIDTH_PX, HEIGHT_PX))
+    ImageDraw.Draw(picture).rectangle((3, 5, 60, 20), fill=1)
+    return picture
+
+
+# -- the display
+
+
+def test_a_picture_is_visible_when_show_returns(rig: Rig) -> None:
+    rig.display.show(_picture())
+    assert rig.world.look().pixels == _picture().tobytes()
+
+
+@pytest.mark.parametrize("wrong", [Image.new("1", (64, 128)), Image.new("L", (128, 64)), Image.new("1", (128, 65))])
+def test_a_picture_of_another_size_or_mode_is_refused(rig: Rig, wrong: Image.Image) -> None:
+    with pytest.raises(ValueError, match="128x64"):
+        rig.display.show(wrong)
+    assert rig.world.look().pixels == DARK
+
+
+def test_a_closed_display_is_dark(rig: Rig) -> None:
+    rig.display.show(_picture())
+    rig.display.close()
+    assert rig.world.look().pixels == DARK
+
+
+def test_a_broken_display_says_so_and_works_again_when_healed(rig: Rig) -> None:
+    rig.world.break_part(Part.DISPLAY, HalReason.NO_ANSWER)
+    with pytest.raises(PartFailed) as failed:
+        rig.display.show(_picture())
+    assert failed.value.reason is HalReason.NO_ANSWER
+    rig.world.heal_part(Part.DISPLAY)
+    rig.display.show(_picture())
+    assert rig.world.look().pixels == _picture().tobytes()
+
+
+# -- lights and buzzer
+
+
+def test_a_light_is_on_for_its_time_and_then_dark_by_itself(rig: Rig) -> None:
+    rig.indicators.signal(Light.GREEN, Sound.NONE, 150)
+    assert rig.world.look().light is Light.GREEN
+    deadline = time.monotonic() + 2
+    while rig.world.look().light is not Light.OFF:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("duration_ms", [0, -1, LONGEST_MS + 1])
+def test_a_light_without_an_end_in_sight_is_refused(rig: Rig, duration_ms: int) -> None:
+    with pytest.raises(ValueError, match="ms"):
+        rig.indicators.signal(Light.GREEN, Sound.YES, duration_ms)
+    assert rig.world.look().light is Light.OFF
+
+
+def test_closing_puts_the_lights_out(rig: Rig) -> None:
+    rig.indicators.signal(Light.GREEN, Sound.NONE, LONGEST_MS)
+    rig.indicators.close()
+    deadline = time.monotonic() + 2
+    while rig.world.look().light is not Light.OFF:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_observers_are_told_of_pictures_lights_and_sounds_in_order(rig: Rig) -> None:
+    told: list[WorldEvent] = []
+    stop = rig.world.observe(told.append)
+    rig.display.show(_picture())
+    rig.indicators.signal(Light.RED, Sound.NO, 500)
+    rig.world.insert_card(Tag(UID))
+    stop()
+    rig.world.remove_card()
+    assert told == [Shown(_picture().tobytes()), Lit(Light.RED, 500), Played(Sound.NO), CardMoved(UID)]
+
+
+def test_a_power_cut_leaves_everything_dark(rig: Rig) -> None:
+    rig.display.show(_picture())
+    rig.indicators.signal(Light.GREEN, Sound.YES, LONGEST_MS)
+    rig.world.cut_power()
+    assert rig.world.look()[:2] == (DARK, Light.OFF)
+
+
+# -- the card reader
+
+
+def test_cards_come_and_go_as_events_in_order(rig: Rig) -> None:
+    tag, other = Tag(UID), Tag(OTHER_UID)
+    assert rig.card.poll() == []
+    rig.world.insert_card(tag)
+    rig.world.remove_card()
+    rig.world.insert_card(other)
+    assert rig.card.poll() == [
+        CardPresented(uid=UID, record=tag.user_memory),
+        CardRemoved(uid=UID),
+        CardPresented(uid=OTHER_UID, record=other.user_memory),
+    ]
+    assert rig.card.poll() == []
+
+
+def test_what_was_written_is_read_back_and_stays_on_the_card(rig: Rig) -> None:
+    tag = Tag(UID)
+    rig.world.insert_card(tag)
+    rig.card.write(UID, 4, b"abcd")
+    rig.card.write(UID, 39, b"wxyz")
+    assert rig.card.read(UID, 4, 1) == b"abcd"
+    rig.world.remove_card()
+    rig.world.insert_card(tag)
+    assert rig.card.read(UID, 4, 36) == b"abcd" + bytes(34 * PAGE_BYTES) + b"wxyz"
+
+
+def test_the_uid_stands_in_the_first_pages_and_cannot_be_written(rig: Rig) -> None:
+    rig.world.insert_card(Tag(UID))
+    head = rig.card.read(UID, 0, 2)
+    assert head[:3] + head[4:] == UID
+    assert head[3] == 0x88 ^ UID[0] ^ UID[1] ^ UID[2]
+    for page in (0, 1):
+        with pytest.raises(CardRefused):
+            rig.card.write(UID, page, b"zzzz")
+    assert rig.card.read(UID, 0, 2) == head
+
+
+@pytest.mark.parametrize(("page", "pages"), [(45, 1), (44, 2), (-1, 1), (4, 0), (0, 46)])
+def test_pages_that_a_card_does_not_have_are_refused(rig: Rig, page: int, pages: int) -> None:
+    rig.world.insert_card(Tag(UID))
+    with pytest.raises(ValueError, match="page"):
+        rig.card.read(UID, page, pages)
+
+
+@pytest.mark.parametrize("data", [b"", b"abc", b"abcde"])
+def test_a_write_is_one_page_exactly(rig: Rig, data: bytes) -> None:
+    rig.world.insert_card(Tag(UID))
+    with pytest.raises(ValueError, match="4 bytes"):
+        rig.card.write(UID, 4, data)
+
+
+def test_another_card_than_the_one_meant_is_never_touched(rig: Rig) -> None:
+    other = Tag(OTHER_UID)
+    rig.world.insert_card(Tag(UID))
+    rig.world.remove_card()
+    with pytest.raises(CardGone):
+        rig.card.read(UID, 4, 1)
+    rig.world.insert_card(other)
+    with pytest.raises(CardGone):
+        rig.card.write(UID, 4, b"mine")
+    assert other.user_memory == bytes(144)
+
+
+def test_a_card_pulled_out_in_the_middle_of_a_write_holds_half_of_the_page(rig: Rig) -> None:
+    tag = Tag(UID)
+    tag.write(8, b"old!")
+    rig.world.insert_card(tag)
+    rig.world.tear_card(after_bytes=2)
+    with pytest.raises(CardGone):
+        rig.card.write(UID, 8, b"NEW?")
+    assert tag.read(8, 1) == b"NEd!"
+    assert [type(event) for event in rig.card.poll()] == [CardPresented, CardRemoved]
+
+
+def test_lock_bits_freeze_a_page_for_good(rig: Rig) -> None:
+    rig.world.insert_card(Tag(UID))
+    rig.card.write(UID, 5, b"kept")
+    rig.card.write(UID, 2, bytes((0, 0, 1 << 5, 0)))
+    with pytest.raises(CardRefused):
+        rig.card.write(UID, 5, b"lost")
+    rig.card.write(UID, 2, bytes(4))  # bits can be set and never cleared
+    with pytest.raises(CardRefused):
+        rig.card.write(UID, 5, b"lost")
+    assert rig.card.read(UID, 5, 1) == b"kept"
+
+
+# -- the clock
+
+
+def test_the_clock_shows_the_worlds_offset_and_trust(rig: Rig) -> None:
+    rig.world.set_clock_offset(-86_400_000)
+    rig.world.set_synchronised(False)
+    before = time.time_ns() // 1_000_000
+    reading = rig.clock.read()
+    after = time.time_ns() // 1_000_000
+    assert before <= reading.wall_ms + 86_400_000 <= after
+    assert not reading.synchronised
+    rig.world.set_synchronised(True, error_ms=35)
+    assert rig.clock.read()[2:] == (True, 35)
+
+
+def test_a_frozen_clock_stands_still_while_monotonic_time_goes_on(rig: Rig) -> None:
+    rig.world.set_clock_rate(-1_000_000)
+    first = rig.clock.read()
+    deadline = time.monotonic() + 2
+    while (second := rig.clock.read()).mono_ms < first.mono_ms + 60:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert abs(second.wall_ms - first.wall_ms) <= 2  # the real clock is read a moment before the monotonic one
+
+
+def test_a_drifting_clock_does_not_jump_when_the_drift_begins(rig: Rig) -> None:
+    rig.world.set_clock_offset(5_000)
+    rig.world.set_clock_rate(500_000)
+    ahead_ms = rig.clock.read().wall_ms - time.time_ns() // 1_000_000
+    assert 4_990 <= ahead_ms <= 6_000
+
+
+def test_the_boot_has_one_name_of_eight_bytes(rig: Rig) -> None:
+    assert len(rig.clock.boot) == 8
+    assert rig.clock.boot == rig.clock.boot
+
+
+# -- the camera
+
+
+def test_frames_are_grey_and_their_numbers_count_up(rig: Rig) -> None:
+    rig.world.show_picture(Image.new("L", (200, 300), 255))
+    frames = [rig.camera.read(2.0) for _ in range(3)]
+    numbers = [frame.number for frame in frames if frame is not None]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) == 3
+    assert all(frame is not None and frame.grey.shape == (720, 1280) for frame in frames)
+
+
+def test_a_frame_that_was_given_is_not_given_again(rig: Rig) -> None:
+    assert rig.camera.read(2.0) is not None
+    assert rig.camera.read(0.0) is None
+
+
+def test_a_picture_held_up_makes_the_frame_brighter(rig: Rig) -> None:
+    empty = rig.camera.read(2.0)
+    rig.world.show_picture(Image.new("L", (300, 300), 255))
+    held_up = rig.camera.read(2.0)
+    assert empty is not None
+    assert held_up is not None
+    assert held_up.grey.mean() > empty.grey.mean() + 20
+
+
+def test_a_broken_camera_says_so(rig: Rig) -> None:
+    rig.world.break_part(Part.CAMERA, HalReason.VANISHED)
+    with pytest.raises(PartFailed) as failed:
+        rig.camera.read(1.0)
+    assert failed.value.reason is HalReason.VANISHED
