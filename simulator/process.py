@@ -119,8 +119,6 @@ class Process:
         log: Path,
         ready_within_s: float = 20.0,
         env: Mapping[str, str] | None = None,
-        on_line: Callable[[bytes], None] = lambda line: None,
-        on_state: Callable[[Process], None] = lambda process: None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.name = name
@@ -134,14 +132,22 @@ class Process:
         self._ready = ready
         self._ready_within_s = ready_within_s
         self._env = dict(env) if env is not None else None
-        self._on_stdout = on_line
-        self._on_state = on_state
+        self._on_stdout: Callable[[bytes], None] = lambda line: None
+        self._on_state: Callable[[Process], None] = lambda process: None
         self._say = say
         self._log_path = log
         self._log: IO[bytes] | None = None
         self._running: Running | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = False
+
+    def watch(self, on_state: Callable[[Process], None]) -> None:
+        """Tell `on_state` of each change of the state from now on."""
+        self._on_state = on_state
+
+    def listen(self, on_line: Callable[[bytes], None]) -> None:
+        """Give `on_line` each line of standard output from now on."""
+        self._on_stdout = on_line
 
     @property
     def pid(self) -> int | None:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 SCANS_MAX: Final = 60
-STEPS: Final = ("seen", "decoded", "decided", "on_disk", "shown", "sent", "booked")
+STEPS: Final = ("seen", "decoded", "asked", "decided", "on_disk", "shown", "sent", "booked")
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -25,7 +25,9 @@ class Step(msgspec.Struct, frozen=True):
     mono_ms: int = 0
     reason: str = ""
     campaign: int | None = None
+    name: str | None = None
     detail: str = ""
+    position: int = 0  # in the unit's journal
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -40,7 +42,9 @@ class Scan(msgspec.Struct):
     at_ms: int  # when its first step was heard of, by the real clock
     reason: str = ""
     campaign: int | None = None
+    name: str = ""  # of the campaign
     detail: str = ""
+    position: int = 0  # in the unit's journal; 0: no fact came of it
     steps: dict[str, Moment] = {}
 
 
@@ -60,20 +64,28 @@ class Scans:
 
     def __init__(self) -> None:
         self._scans: OrderedDict[str, Scan] = OrderedDict()
+        self._life = 0
+
+    def new_life(self) -> None:
+        """The unit started again: it counts its scans from 1."""
+        self._life += 1
 
     def add(self, step: Step) -> Scan | None:
         """The scan that the step belongs to, as it is now; None for a line that is no step of a scan."""
         if step.event != "scan" or not step.scan or step.step not in STEPS:
             return None
-        scan = self._scans.get(step.scan)
+        key = f"{self._life}-{step.scan}"
+        scan = self._scans.get(key)
         if scan is None:
-            scan = self._scans[step.scan] = Scan(step.scan, time.time_ns() // 1_000_000, steps={})
+            scan = self._scans[key] = Scan(key, time.time_ns() // 1_000_000, steps={})
             if len(self._scans) > SCANS_MAX:
                 self._scans.popitem(last=False)
         scan.steps.setdefault(step.step, Moment(step.wall_ms, step.mono_ms))
         scan.reason = step.reason or scan.reason
         scan.campaign = step.campaign if step.campaign else scan.campaign
+        scan.name = step.name or scan.name
         scan.detail = step.detail or scan.detail
+        scan.position = step.position or scan.position
         return scan
 
     def all(self) -> list[Scan]:

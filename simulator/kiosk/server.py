@@ -76,7 +76,7 @@ def app(stage: Stage) -> Litestar:
             {"name": one.name, "password": one.password, "about": one.about, "colours": one.colours}
             for one in stage.members.values()
         ]
-        return {"people": people, "centre": stage.centre.url, "logs": stage.logs}
+        return {"people": people, "leaflets": stage.leaflets, "centre": stage.centre.url, "logs": stage.logs}
 
     @websocket("/live")
     async def live(socket: WebSocket[Any, Any, Any]) -> None:

@@ -61,6 +61,7 @@ class Stage:
         processes: Mapping[str, Process],
         centre: Centre,
         members: Sequence[Member],
+        leaflets: Sequence[Mapping[str, Any]],
         names: dict[int, str],
         places: Mapping[str, str],
         logs: str,
@@ -69,6 +70,7 @@ class Stage:
         self.scans = Scans()
         self.centre = centre
         self.members = {member.name: member for member in members}
+        self.leaflets = list(leaflets)
         self.names = names
         self.logs = logs
         self._world = world
@@ -144,6 +146,8 @@ class Stage:
             self.note("died", name=process.name, detail=process.death.partition("\n")[0])
             if process.name == "unit":
                 self._world.cut_power()
+        if process.state is State.STARTING and process.name == "unit":
+            self.scans.new_life()
         self.changed()
 
     def _on_world(self, event: WorldEvent) -> None:

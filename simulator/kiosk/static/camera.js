@@ -18,10 +18,12 @@ const camera = document.getElementById("camera");
 const view = document.getElementById("view");
 const empty = document.getElementById("camera-empty");
 const takeAwayButton = document.getElementById("take-away");
+const pictureLabel = document.querySelector("label[for=picture-file]");
 const webcamButton = document.getElementById("webcam");
 const watchers = new Set();
 
 let pose = { ...POSE };
+let busy = false; // a picture is on its way: what the server says of the one before does not count
 let held = null; // what is held: a coupon's key, "picture", "webcam", or null
 let power = "on";
 let poseTimer = 0;
@@ -34,6 +36,8 @@ export const onHold = (watcher) => watchers.add(watcher);
 function changed() {
   camera.classList.toggle("holding", held !== null && held !== "webcam");
   takeAwayButton.hidden = held === null || held === "webcam";
+  pictureLabel.hidden = held !== null;
+  webcamButton.hidden = held !== null && held !== "webcam";
   empty.hidden = held !== null || power !== "on";
   for (const watcher of watchers) watcher(held);
 }
@@ -57,13 +61,16 @@ export async function hold(key, blob, place = {}) {
   pose = { ...pose, x: 0.5, y: 0.5, ...place };
   showSliders();
   held = key;
+  busy = true;
   changed();
   try {
     await call("POST", `/api/world/picture?pose=${encodeURIComponent(JSON.stringify(pose))}`, blob);
   } catch (error) {
     held = null;
-    changed();
     throw error;
+  } finally {
+    busy = false;
+    changed();
   }
 }
 
@@ -242,7 +249,7 @@ export function startCamera(note) {
   on("state", (state) => {
     power = state.power === "off" ? "off" : "on";
     if (power === "off") view.hidden = true;
-    if (!state.holding && held !== null && held !== "webcam") held = null;
+    if (!state.holding && !busy && held !== "webcam") held = null;
     changed();
   });
   changed();

@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { clockTime, onLanguage, reason, t } from "./i18n.js";
 import { on } from "./live.js";
 
-const STEPS = ["seen", "decoded", "decided", "on_disk", "shown", "sent", "booked"];
+const STEPS = ["seen", "decoded", "asked", "decided", "on_disk", "shown", "sent", "booked"];
 const LATER = new Set(["sent", "booked"]);
 const ROWS_MAX = 60;
 
@@ -39,7 +39,7 @@ function scanRow({ scan, fresh }) {
   const { mood, text } = reason(scan.reason);
   return el("li", { class: `scan${fresh ? " fresh" : ""}`, "data-scan": scan.id, "data-reason": scan.reason },
     el("div", { class: "scan-head" }, el("span", { class: `verdict ${mood}` }, text || "…"),
-      el("b", {}, names[scan.campaign] ?? scan.detail ?? ""), el("time", {}, clockTime(scan.at_ms))),
+      el("b", {}, scan.name || names[scan.campaign] || scan.detail), el("time", {}, clockTime(scan.at_ms))),
     el("ol", { class: "steps" }, ...stepItems(scan)));
 }
 
@@ -68,7 +68,7 @@ function put(scan, fresh) {
 }
 
 function announce(scan) {
-  said.textContent = `${names[scan.campaign] ?? ""} ${reason(scan.reason).text}`;
+  said.textContent = `${scan.name || names[scan.campaign] || ""} ${reason(scan.reason).text}`;
 }
 
 export function note(code, values = {}) {

@@ -55,7 +55,7 @@ async function start() {
   onLanguage(showMute);
   startLog();
   startCamera((detail) => note("failed", { detail }));
-  startPhone(demo.people);
+  startPhone(demo.people, demo.leaflets);
   startWorld(demo.people);
   startBooked();
   onLanguage(() => {

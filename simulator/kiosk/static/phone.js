@@ -15,6 +15,7 @@ const screen = document.getElementById("phone-screen");
 const KEPT = "tokuten.phone.";
 
 let people = [];
+let leaflets = []; // printed coupons: nobody's, and never downloaded
 let who = localStorage.getItem(`${KEPT}who`) || "";
 let kept = read();
 let offers = [];
@@ -211,7 +212,8 @@ function list() {
   const mine = [...kept.coupons].sort((a, b) => order[a.state] - order[b.state] || b.downloaded_ms - a.downloaded_ms);
   return el("div", {}, appBar(), !reachable && el("p", { class: "note" }, t("offline_note")), trouble && el("p", { class: "note bad", role: "alert" }, trouble),
     el("h3", { class: "list-title" }, t("mine")), ...(mine.length ? mine.map(ticket) : [el("p", {}, t("mine_none"))]),
-    el("h3", { class: "list-title" }, t("offers")), ...(offers.length ? offers.map(offerRow) : [el("p", {}, t("offers_none"))]));
+    el("h3", { class: "list-title" }, t("offers")), ...(offers.length ? offers.map(offerRow) : [el("p", {}, t("offers_none"))]),
+    el("h3", { class: "list-title" }, t("leaflets")), ...leaflets.map(ticket));
 }
 
 function appBar() {
@@ -238,8 +240,8 @@ function couponView(coupon) {
     } }, `‹ ${t("back")}`),
     el("h3", {}, coupon.name), el("p", { class: "benefit" }, benefit(coupon)), symbol,
     el("button", { type: "button", id: "hold", class: `button ${up ? "" : "primary"}`, "aria-pressed": String(up), onclick: () => toggleHold(coupon) }, up ? t("take_away") : t("hold")),
-    el("dl", {}, ...row(t("number"), coupon.number), ...row(t("expires"), coupon.expires_ms && day(coupon.expires_ms)),
-      ...row(t("downloaded"), day(coupon.downloaded_ms)),
+    el("dl", {}, ...row(t("number"), coupon.number && String(coupon.number)), ...row(t("expires"), coupon.expires_ms && day(coupon.expires_ms)),
+      ...row(t("downloaded"), coupon.downloaded_ms && day(coupon.downloaded_ms)),
       ...row(t("used_at"), coupon.used_ms && `${instant(coupon.used_ms)} ${coupon.used_site ?? ""}`)), stateTag(coupon));
 }
 
@@ -259,7 +261,7 @@ function content() {
       render();
     });
   }
-  const shown = kept.coupons.find((coupon) => keyOf(coupon) === open);
+  const shown = [...kept.coupons, ...leaflets].find((coupon) => keyOf(coupon) === open);
   return shown ? couponView(shown) : list();
 }
 
@@ -284,8 +286,9 @@ function tick() {
   document.getElementById("phone-time").textContent = clockTime(Date.now()).slice(0, 5);
 }
 
-export function startPhone(knownPeople) {
+export function startPhone(knownPeople, printed) {
   people = knownPeople;
+  leaflets = printed.map((one) => ({ ...one, number: null, state: "untracked", downloaded_ms: 0, expires_ms: null, used_ms: null }));
   if (who && !person()) who = "";
   if (who && !kept.token) asking = { kind: "login", person: person() };
   onLanguage(render);

@@ -24,6 +24,8 @@ export function phonePicture(coupon, benefit) {
   node.width = WIDTH;
   node.height = HEIGHT;
   const context = node.getContext("2d");
+  context.fillStyle = "#141517"; // what shows beside the rounded corners
+  context.fillRect(0, 0, WIDTH, HEIGHT);
   context.fillStyle = "#1b1d20";
   rounded(context, 0, 0, WIDTH, HEIGHT, 76);
   context.fillStyle = "#fbfaf7";

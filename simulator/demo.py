@@ -1,0 +1,232 @@
+"""The demo: a broker, the centre and one virtual kiosk as processes of their own, and the kiosk page.
+
+    browser -- page (here) -- world.sock -- unit's parts          the world, in this process
+    unit -- MQTT -- cable (here, can be cut) -- broker -- centre   three processes, on a leash each
+
+Everything lies in one folder (`simulator.home`); a second run goes on with it. Every process that is started
+here ends with this one, whatever ends it: in order on Ctrl-C or SIGTERM, by the kernel when this process is
+killed (`simulator.leash`). A process that dies unasked is reported and restarted (`simulator.process`).
+
+What can fail: Taken, NotOurs (`simulator.home`), NoPort (`simulator.ports`), NotReady (`simulator.process`),
+and what the centre raises while its database is prepared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from hal.virtual import link
+from hal.virtual.world import World
+from simulator import ports
+from simulator.home import Home
+from simulator.process import Process, State
+from simulator.tcp_cut import TcpCut
+
+DEVICE: Final = "kiosk-1"
+SITE: Final = "ginza"
+BROKER_READY_S: Final = 20.0
+CENTRE_READY_S: Final = 30.0
+UNIT_READY_S: Final = 30.0
+CONNECT_S: Final = 1.0
+
+Say = Callable[[str], None]
+
+
+class DemoSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[demo]: the demo on one machine. A port that is taken is passed over for the next free one."""
+
+    dir: Annotated[str, Meta(description="Folder that holds everything of the demo.")] = "var/demo"
+    page_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the kiosk page.")] = 8480
+    centre_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the centre's HTTP API.")] = 8470
+    broker_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the MQTT broker.")] = 18830
+    cable_port: Annotated[
+        int, Meta(ge=1024, le=65535, description="Port of the cable between unit and broker, which can be cut.")
+    ] = 18831
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """The ports of this run."""
+
+    page: int
+    centre: int
+    broker: int
+    cable: int
+
+
+def choose_ports(settings: DemoSettings, say: Say) -> Ports:
+    """Raises NoPort."""
+    taken: list[int] = []
+    for name in ("page_port", "centre_port", "broker_port", "cable_port"):
+        taken.append(ports.pick(getattr(settings, name), f"demo.{name}", taken, say))
+    return Ports(page=taken[0], centre=taken[1], broker=taken[2], cable=taken[3])
+
+
+def run(settings: DemoSettings, say: Say, *, reset: bool = False) -> None:
+    """Run the demo until SIGINT or SIGTERM; see the module for what it raises."""
+    with Home(Path(settings.dir)) as home:
+        if reset:
+            home.reset()
+        chosen = choose_ports(settings, say)
+        say("preparing the centre and its story ..." if not home.central.exists() else "going on with what is there ...")
+        prepare(home, chosen)
+        asyncio.run(Demo(home, chosen, say).run())
+
+
+def prepare(home: Home, chosen: Ports) -> None:
+    """Logins, keys, database, story, enrolment and the settings file, as far as they are not there yet."""
+    from simulator.setup import prepare_centre  # SQLAlchemy and Alembic: not needed to say that a port is taken
+
+    home.make_logins(DEVICE)
+    central: dict[str, dict[str, object]] = {
+        "broker": {"port": chosen.broker, "password_file": str(home.passwords)},
+        "central": {"data_dir": str(home.central)},
+        "central.broker": {"port": chosen.broker, "password_file": str(home.password_file("centre"))},
+        "central.http": {"port": chosen.centre},
+    }
+    public_key = prepare_centre(home, DEVICE, SITE)
+    home.write_settings(
+        {
+            **central,
+            "unit": {
+                "device": DEVICE,
+                "site": SITE,
+                "data_dir": str(home.unit),
+                "centre_public_key": public_key,
+                "utc_offset_min": time.localtime().tm_gmtoff // 60,
+                "heartbeat_s": 5,
+            },
+            "unit.broker": {"port": chosen.cable, "password_file": str(home.password_file(DEVICE))},
+            "unit.virtual": {"socket": str(home.socket)},
+        }
+    )
+
+
+class Demo:
+    """One run of the demo."""
+
+    def __init__(self, home: Home, chosen: Ports, say: Say) -> None:
+        self._home = home
+        self._ports = chosen
+        self._say = say
+        self._unit_started = False
+
+    async def run(self) -> None:
+        """Until a signal. Raises NotReady when the demo can't be started; nothing is left running then."""
+        loop = asyncio.get_running_loop()
+        asked_to_end = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, asked_to_end.set)
+        ending = asyncio.create_task(asked_to_end.wait())
+        async with contextlib.AsyncExitStack() as stack:
+            starting = asyncio.create_task(self._start(stack))
+            await asyncio.wait([starting, ending], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await ending
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            self._say("\nending ...")
+        self._say("ended; everything is kept in " + _short(self._home.folder))
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        from simulator.kiosk.centre import Centre
+        from simulator.kiosk.server import KioskServer
+        from simulator.kiosk.stage import Stage
+        from simulator.setup import leaflets, members, names, operator_token, places
+
+        world = World()
+        stack.enter_context(link.serve(world, self._home.socket))
+        cable = TcpCut(self._ports.cable, ("127.0.0.1", self._ports.broker))
+        stack.push_async_callback(cable.close)
+        await cable.open()
+        centre = Centre(f"http://127.0.0.1:{self._ports.centre}", operator_token(self._home))
+        stack.push_async_callback(centre.close)
+
+        async def broker_listens() -> bool:
+            return await _listens(self._ports.broker)
+
+        async def unit_started() -> bool:
+            return self._unit_started
+
+        broker = self._process("broker", broker_listens, BROKER_READY_S)
+        central = self._process("central", centre.alive, CENTRE_READY_S)
+        unit = self._process("unit", unit_started, UNIT_READY_S)
+        for process in (broker, central, unit):  # ended in the other order
+            stack.push_async_callback(process.stop)
+        stage = Stage(
+            world=world,
+            cut=cable,
+            processes={"broker": broker, "central": central, "unit": unit},
+            centre=centre,
+            members=members(),
+            leaflets=leaflets(),
+            names=names(),
+            places=places(),
+            logs=_short(self._home.logs),
+        )
+        stack.push_async_callback(stage.close)
+
+        def on_state(process: Process) -> None:
+            if process is unit and process.state is State.STARTING:
+                self._unit_started = False
+            stage.on_process(process)
+
+        def on_unit_line(line: bytes) -> None:
+            if b'"event":"started"' in line:
+                self._unit_started = True
+            stage.on_unit_line(line)
+
+        for process in (broker, central, unit):
+            process.watch(on_state)
+        unit.listen(on_unit_line)
+        self._say("starting broker, centre and kiosk ...")
+        await broker.start()
+        await asyncio.gather(central.start(), unit.start())
+        server = KioskServer(stage, self._ports.page)
+        stack.push_async_callback(server.close)
+        server.start()
+        await _until_listens(self._ports.page)
+        page = f"http://127.0.0.1:{self._ports.page}/"
+        self._home.announce(f"process {os.getpid()}, page {page}")
+        self._say(
+            f"\n  kiosk page   {page}\n  centre API   {centre.url}/api/health\n"
+            f"  logs         {_short(self._home.logs)}/\n\nCtrl-C ends everything."
+        )
+
+    def _process(self, name: str, ready: Callable[[], Awaitable[bool]], within_s: float) -> Process:
+        argv = [sys.executable, "-m", "cli", name, "--config", str(self._home.settings_file)]
+        log = self._home.logs / f"{name}.log"
+        return Process(name, argv, ready=ready, ready_within_s=within_s, log=log, say=self._say)
+
+
+async def _listens(port: int) -> bool:
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def _until_listens(port: int) -> None:
+    async with asyncio.timeout(BROKER_READY_S):
+        while not await _listens(port):
+            await asyncio.sleep(0.02)
+
+
+def _short(path: Path) -> str:
+    """As seen from here, where that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

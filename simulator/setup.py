@@ -1,0 +1,51 @@
+"""What the demo puts into a new centre: database, keys, the story, and the enrolment of its kiosk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from central import registry
+from central.settings import CentralSettings
+from edge_agent.identity import device_key
+from loyalty.campaign import Campaign, benefit
+from simulator import story
+from simulator.home import Home
+from simulator.kiosk.stage import Member
+from simulator.kiosk.symbol import symbol
+
+
+def operator_token(home: Home) -> Path:
+    return CentralSettings(data_dir=str(home.central)).operator_token_path
+
+
+def members() -> list[Member]:
+    return [Member(one.name, one.password, one.about, one.colours, one.uid) for one in story.PEOPLE]
+
+
+def names() -> dict[int, str]:
+    return {campaign.id: campaign.name for campaign in _campaigns()}
+
+
+def places() -> dict[str, str]:
+    return dict(story.SITES)
+
+
+def leaflets() -> list[dict[str, Any]]:
+    """The story's printed coupons (EAN), as the page shows them."""
+    return [
+        {
+            "campaign": campaign.id,
+            "name": campaign.name,
+            "benefit": {"ja": benefit(campaign, "ja"), "en": benefit(campaign, "en")},
+            "text": campaign.jan,
+            "symbol": symbol(campaign.jan),
+        }
+        for campaign in _campaigns()
+        if campaign.jan
+    ]
+
+
+def _campaigns() -> list[Campaign]:
+    return story.campaigns(time.time_ns() // 1_000_000)
