@@ -20,7 +20,7 @@ from hal.decode.engines import Corners, Grey
 
 PATCH_PX: Final = 16  # of the half-size picture
 EDGE_MIN: Final = 60.0  # mean squared gradient below which a patch is flat
-AGREE_MIN: Final = 0.55  # 1: all edges of a patch run exactly one way; text and QR lie below 0.4
+AGREE_MIN: Final = 0.65  # 1: all edges of a patch run exactly one way
 PATCHES_MIN: Final = 4
 SAME_WAY_DEG: Final = 8.0
 MARGIN_PATCHES: Final = 2  # the quiet zone, and what the patches miss at the ends
