@@ -78,7 +78,9 @@ def run(settings: DemoSettings, say: Say, *, reset: bool = False) -> None:
         if reset:
             home.reset()
         chosen = choose_ports(settings, say)
-        say("preparing the centre and its story ..." if not home.central.exists() else "going on with what is there ...")
+        say(
+            "preparing the centre and its story ..." if not home.central.exists() else "going on with what is there ..."
+        )
         prepare(home, chosen)
         asyncio.run(Demo(home, chosen, say).run())
 

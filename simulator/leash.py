@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     if "--file-bytes" in head:
         limit_files(os.getpid(), int(head[head.index("--file-bytes") + 1]))
     try:
-        os.execv(run[0], run)
+        os.execv(run[0], run)  # noqa: S606 (this is what the module is for)
     except OSError as error:
         sys.stderr.write(f"leash: {run[0]}: {error}\n")
         return NO_COMMAND

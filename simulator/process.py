@@ -254,7 +254,9 @@ class Process:
             self.last_exit = code
             self.death = f"{_ended(code)}\n{self.last_words()}"
             self._set(State.DEAD)
-            self._say(f"{self.name} died unasked ({_ended(code)}); it starts again in {pause_s:.1f} s\n{self.last_words()}")
+            self._say(
+                f"{self.name} died unasked ({_ended(code)}); it starts again in {pause_s:.1f} s\n{self.last_words()}"
+            )
             await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 (jitter, no secret)
             pause_s = min(pause_s * 2, BACKOFF_MAX_S)
             self.restarts += 1

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from central import registry
+from central import office, registry
+from central.incarnation import current
 from central.settings import CentralSettings
 from edge_agent.identity import device_key
 from loyalty.campaign import Campaign, benefit
@@ -14,6 +15,28 @@ from simulator import story
 from simulator.home import Home
 from simulator.kiosk.stage import Member
 from simulator.kiosk.symbol import symbol
+
+
+def prepare_centre(home: Home, device: str, site: str) -> str:
+    """Make what is missing of the centre, tell it the story, enrol the kiosk; gives the centre's public key.
+
+    Can be called again, also after it was interrupted. Raises OfficeError, KeyFileError, StorageError.
+    """
+    settings = CentralSettings(tenant=story.TENANT, data_dir=str(home.central))
+    now_ms = office.now_ms()
+    home.central.mkdir(exist_ok=True, mode=0o700)
+    with office.alone(settings):
+        centre = office.create(settings)
+        try:
+            with centre.database.read() as connection:
+                incarnation = current(connection)
+            story.load(centre.database, centre.keys, incarnation, now_ms)
+            with centre.database.write() as connection:
+                public = device_key(home.unit).verify_key.encode()
+                registry.add_device(connection, device, site, public, now_ms)
+            return centre.keys.centre().verify_key.encode().hex()
+        finally:
+            centre.close()
 
 
 def operator_token(home: Home) -> Path:

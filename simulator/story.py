@@ -25,6 +25,7 @@ from central.db.database import Database
 from central.ingest import Ingest, Origin
 from central.keys import Keys
 from loyalty.barcode import own
+from loyalty.barcode.kinds import Own
 from loyalty.campaign import Campaign, Kind, Policy
 from wire import chain, topics
 from wire.facts import Redeemed, Stamp, encode_fact
@@ -199,7 +200,7 @@ def _book_uses(database: Database, keys: Keys, incarnation: bytes, now_ms: int) 
             if where != site:
                 continue
             code = own.parse(texts[who, number].encode())
-            assert isinstance(code, own.Own)
+            assert isinstance(code, Own)
             facts.append(_redeemed(terms[number], code, site, at_ms))
             last_ms = at_ms
         if not facts:
@@ -213,7 +214,7 @@ def _book_uses(database: Database, keys: Keys, incarnation: bytes, now_ms: int) 
         assert ack.status == "ok", f"the story's own facts were not booked: {ack}"
 
 
-def _redeemed(campaign: Campaign, code: own.Own, site: str, at_ms: int) -> bytes:
+def _redeemed(campaign: Campaign, code: Own, site: str, at_ms: int) -> bytes:
     coupon = code.coupon
     return encode_fact(
         Redeemed(

@@ -37,16 +37,17 @@ class Guard:
         self._origins = frozenset(b"http://" + host for host in self._hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
+        kind = str(scope["type"])
+        if kind == "websocket":
             if self._refusal(scope["headers"], method=None):
                 await send({"type": "websocket.close", "code": 1008, "reason": "not from here"})
                 return
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":
+        if kind != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope["headers"], scope["method"])
+        refusal = self._refusal(scope["headers"], str(scope.get("method", "")))
         if refusal:
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
             await send({"type": "http.response.body", "body": refusal.encode(), "more_body": False})

@@ -35,10 +35,11 @@ def opened(body: bytes, formats: tuple[str, ...] = FORMATS, bytes_max: int = PIC
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(body), formats=formats)
             if picture.width * picture.height > PIXELS_MAX:
-                raise BadPicture(f"a picture may have {PIXELS_MAX} pixels; this one is {picture.width}x{picture.height}")
+                raise BadPicture(
+                    f"a picture may have {PIXELS_MAX} pixels; this one is {picture.width}x{picture.height}"
+                )
             picture.draft("L", (SIDE_KEPT_MAX_PX, SIDE_KEPT_MAX_PX))
-            picture = ImageOps.exif_transpose(picture)
-            return _grey(picture)
+            return _grey(ImageOps.exif_transpose(picture))
     except BadPicture:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -64,7 +65,7 @@ def webcam_frame(body: bytes) -> NDArray[np.uint8]:
 
 def view_jpeg(width_px: int, height_px: int, grey: memoryview, side_px: int = 640) -> bytes:
     """What the camera saw, small, for the page."""
-    picture = Image.frombuffer("L", (width_px, height_px), grey, "raw", "L", 0, 1)
+    picture = Image.fromarray(np.frombuffer(grey, np.uint8).reshape(height_px, width_px))
     factor = max(1, round(width_px / side_px))
     out = io.BytesIO()
     (picture.reduce(factor) if factor > 1 else picture).save(out, "JPEG", quality=JPEG_QUALITY)

@@ -99,7 +99,14 @@ def app(stage: Stage) -> Litestar:
             await asyncio.gather(sender, return_exceptions=True)
 
     return Litestar(
-        [index, demo, live, *_world_routes(stage), *_phone_routes(stage), create_static_files_router("/static", [STATIC])],
+        [
+            index,
+            demo,
+            live,
+            *_world_routes(stage),
+            *_phone_routes(stage),
+            create_static_files_router("/static", [STATIC]),
+        ],
         openapi_config=None,
         request_max_body_size=JSON_BYTES_MAX,
         exception_handlers={
@@ -229,6 +236,6 @@ class KioskServer:
         if self._task is None:
             return
         if not self._task.done():
-            self._server.stop()
+            self._server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait([self._task], timeout=within_s)
         self._task.cancel()
