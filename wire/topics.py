@@ -35,7 +35,7 @@ UP_HINT = Leaf("up/hint", True, 0, False, "Hint", "a redemption, at once")
 ST_CONN = Leaf("st/conn", True, 1, True, "Conn", "birth and will, with a session id")
 ST_INFO = Leaf("st/info", True, 1, True, "Info", "inventory")
 DN_ACK = Leaf("dn/ack", False, 1, False, "Ack", "acknowledgements of batches")
-DN_FEED = Leaf("dn/feed", False, 1, False, "Feed", "changes and snapshots for the cache")
+DN_FEED = Leaf("dn/feed", False, 1, False, "FeedMessage", "changes and snapshots for the cache")
 DN_DES = Leaf("dn/des", False, 1, True, "Desired", "desired state")
 DN_CMD = Leaf("dn/cmd", False, 1, False, "Command", "commands and answers, with id and expiry")
 
