@@ -51,7 +51,7 @@ def asyncapi() -> dict[str, Any]:
             "schemas": schemas,
         },
     }
-    return msgspec.to_builtins(document)  # type: ignore[no-any-return]  # tuples become lists, as YAML has them
+    return msgspec.json.decode(msgspec.json.encode(document))  # type: ignore[no-any-return]  # tuples become lists
 
 
 def topics_page() -> str:
