@@ -56,7 +56,7 @@ IMPORTS = {
     "edge_agent": "import central",
     "hal": "import edge_agent",
     "simulator": "import cli.main",
-    "edge_agent/store": "import paho.mqtt.client",
+    "edge_agent/store": "import numpy",
 }
 
 
