@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from central import deadletters, feed, hinting, incarnation, registry
+from central import deadletters, feed, hinting, registry
 from central.db.database import StorageError
 from central.decide import Decider
 from central.ingest import Ingest, Origin
@@ -215,11 +215,6 @@ class Desk:
         with self._database.write() as connection:
             hinting.expire(connection, now_ms - settings.hint_life_s * 1000)
             feed.prune(connection, settings.log_kept_changes)
-
-    def restored_meanwhile(self) -> bool:
-        """Whether another process gave the database a new incarnation."""
-        with self._database.read() as connection:
-            return incarnation.current(connection) != self._incarnation
 
 
 _HANDLERS: Final[dict[str, Callable[[Desk, Address, bytes, Origin], list[Outgoing]]]] = {

@@ -164,7 +164,7 @@ class Link:
         while self._inbox:
             message = self._inbox.popleft()
             try:
-                self._publish(client, self._desk.handle(message.topic, message.payload, now_ms()))
+                self._publish(client, self._desk.handle(message.topic, bytes(message.payload), now_ms()))
             except StorageError as error:  # nothing was booked or answered; the unit sends it again
                 _log.error("the database: %s (%s)", error, error.reason.value)
             client.ack(message.mid, message.qos)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from central.db.schema import USES, campaigns, coupons, persons, redemptions
 from loyalty.campaign import Campaign
@@ -36,9 +36,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     used_site: str | None  # the site's name in topics
 
 
-def of_person(connection: Connection, name: str) -> list[Line]:
-    """The coupons of a person, oldest first."""
-    return _lines(connection, persons.c.name == name)
+def of_person(connection: Connection, name: str | None) -> list[Line]:
+    """The coupons of a person, oldest first; None: those handed out without asking who."""
+    return _lines(connection, persons.c.id.is_(None) if name is None else persons.c.name == name)
 
 
 def of_everybody(connection: Connection) -> list[Line]:
@@ -46,7 +46,7 @@ def of_everybody(connection: Connection) -> list[Line]:
     return _lines(connection, persons.c.id.is_not(None))
 
 
-def _lines(connection: Connection, which: object) -> list[Line]:
+def _lines(connection: Connection, which: ColumnElement[bool]) -> list[Line]:
     use = and_(
         coupons.c.serial != 0,
         redemptions.c.campaign == coupons.c.campaign,
@@ -66,7 +66,7 @@ def _lines(connection: Connection, which: object) -> list[Line]:
             redemptions.c.site,
         )
         .select_from(coupons.join(campaigns).outerjoin(persons).outerjoin(redemptions, use))
-        .where(which)  # type: ignore[arg-type]
+        .where(which)
         .order_by(persons.c.name, coupons.c.id)
     )
     return [

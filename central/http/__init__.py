@@ -1,0 +1,1 @@
+"""The centre's HTTP API: for phones (their coupons), and for operators (what was redeemed)."""

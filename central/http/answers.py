@@ -1,0 +1,101 @@
+"""The shapes of the API, and its refusals: {"reason", "detail": {"ja", "en"}} with a status that fits."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from loyalty.campaign import Campaign, benefit
+
+
+class ApiRefusal(Exception):
+    """A clear no, on its way to the client."""
+
+    def __init__(self, status: int, reason: str, detail: dict[str, str]) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.detail = status, reason, detail
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"reason": self.reason, "detail": self.detail}
+
+
+WORDS: Final[dict[str, dict[str, str]]] = {
+    "bad_request": {"ja": "要求の形が正しくありません", "en": "The request is not of the form that is expected"},
+    "wrong_login": {"ja": "名前またはパスワードが違います", "en": "The name or the password is wrong"},
+    "too_many_tries": {"ja": "しばらくしてからやり直してください", "en": "Too many tries; try again later"},
+    "not_logged_in": {"ja": "ログインしてください", "en": "Please log in"},
+    "not_found": {"ja": "見つかりません", "en": "There is nothing here"},
+    "unavailable": {"ja": "ただいまご利用になれません", "en": "Not available at the moment"},
+}
+
+
+def refusal(status: int, reason: str) -> ApiRefusal:
+    return ApiRefusal(status, reason, WORDS[reason])
+
+
+class Login(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    password: str
+
+
+class Session(msgspec.Struct):
+    token: str
+    name: str
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    campaign: int
+    password: str | None = None
+
+
+class Health(msgspec.Struct):
+    incarnation: str
+    booked: int
+
+
+class Words(msgspec.Struct):
+    ja: str
+    en: str
+
+
+class OnOffer(msgspec.Struct):
+    id: int
+    name: str
+    kind: str
+    benefit: Words
+    stock_left: int | None
+    download_ends_ms: int | None
+    strong_auth: bool
+
+
+class Held(msgspec.Struct):
+    campaign: int
+    name: str
+    kind: str
+    benefit: Words
+    number: int | None
+    text: str
+    downloaded_ms: int
+    expires_ms: int | None
+    state: str
+    used_ms: int | None
+    used_site: str | None
+
+
+class RedemptionRow(msgspec.Struct):
+    device: str
+    epoch: str
+    seq: int
+    campaign: int
+    name: str
+    number: int | None
+    site: str
+    at_ms: int
+    booked_ms: int
+    flags: list[str]
+
+
+def words(campaign: Campaign) -> Words:
+    return Words(benefit(campaign, "ja"), benefit(campaign, "en"))

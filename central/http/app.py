@@ -1,0 +1,251 @@
+"""The routes (Litestar). They check who asks, open a transaction, and hand over to `central.coupons`.
+
+Odd input gets a 4xx with a reason; a storage fault a 503. Nothing here writes names, tokens or texts to a log.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from litestar import Litestar, Request, Response, get, post
+from litestar.concurrency import sync_to_thread
+from litestar.exceptions import HTTPException
+from litestar.params import Parameter
+
+from central import incarnation
+from central.coupons import clearing, download, history, issue, persons
+from central.coupons.keyring import KeyringError
+from central.db.database import StorageError
+from central.http import answers
+from central.http.limits import Tries
+from central.keys import KeyFileError, read_secret
+from central.office import Office, now_ms
+
+BODY_BYTES_MAX: Final = 16 * 1024
+TOKEN_CHARS_MAX: Final = 200
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+_Request = Request[Any, Any, Any]
+
+
+class Api:
+    """The handlers of one open centre."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.tries = Tries()
+
+    # --- who asks --------------------------------------------------------------------------------------
+
+    def log_in(self, login: answers.Login) -> answers.Session:
+        person = self._checked(login.name, login.password)
+        if person is None:
+            raise answers.refusal(401, "wrong_login")
+        life_ms = self.office.settings.http.session_minutes * 60_000
+        with self.office.database.write() as connection:
+            return answers.Session(persons.open_session(connection, person, now_ms(), life_ms), person.name)
+
+    def _checked(self, name: str, password: str) -> persons.Person | None:
+        """The person, if the password is theirs. Raises ApiRefusal after too many tries."""
+        if not self.tries.allowed(name, now_ms()):
+            raise answers.refusal(429, "too_many_tries")
+        with self.office.database.read() as connection:
+            person, stored = persons.find(connection, name), persons.stored_hash(connection, name)
+        with self.tries.checking:
+            fits = persons.password_fits(stored, password)
+        if not fits:
+            self.tries.failed(name, now_ms())
+            return None
+        self.tries.succeeded(name)
+        return person
+
+    def _person(self, request: _Request) -> persons.Person:
+        with self.office.database.read() as connection:
+            person = persons.of_session(connection, _bearer(request), now_ms())
+        if person is None:
+            raise answers.refusal(401, "not_logged_in")
+        return person
+
+    def _operator(self, request: _Request) -> None:
+        expected = read_secret(self.office.settings.operator_token_path).hex()
+        if not hmac.compare_digest(_bearer(request).encode("utf-8", "replace"), expected.encode()):
+            raise answers.refusal(401, "not_logged_in")
+
+    # --- what is asked ---------------------------------------------------------------------------------
+
+    def health(self) -> answers.Health:
+        with self.office.database.read() as connection:
+            return answers.Health(incarnation.current(connection).hex(), clearing.booked(connection))
+
+    def on_offer(self) -> list[answers.OnOffer]:
+        now = now_ms()
+        with self.office.database.read() as connection:
+            every = issue.listed(connection)
+        return [
+            answers.OnOffer(
+                id=issued.campaign.id,
+                name=issued.campaign.name,
+                kind=issued.campaign.kind.value,
+                benefit=answers.words(issued.campaign),
+                stock_left=issued.stock_left,
+                download_ends_ms=issued.campaign.download_ends_ms,
+                strong_auth=issued.campaign.strong_auth,
+            )
+            for issued in every
+            if not issued.campaign.stopped
+            and not issued.campaign.jan
+            and (issued.campaign.ends_ms is None or now < issued.campaign.ends_ms)
+        ]
+
+    def held(self, request: _Request) -> list[answers.Held]:
+        person = self._person(request)
+        with self.office.database.read() as connection:
+            lines = history.of_person(connection, person.name)
+        return [
+            answers.Held(
+                campaign=line.campaign.id,
+                name=line.campaign.name,
+                kind=line.campaign.kind.value,
+                benefit=answers.words(line.campaign),
+                number=line.number,
+                text=line.text,
+                downloaded_ms=line.downloaded_ms,
+                expires_ms=line.expires_ms,
+                state=line.state.value,
+                used_ms=line.used_ms,
+                used_site=line.used_site,
+            )
+            for line in lines
+        ]
+
+    def take(self, request: _Request, wanted: answers.Wanted) -> answers.Held:
+        person = self._person(request)
+        proven = False
+        if wanted.password is not None:
+            if self._checked(person.name, wanted.password) is None:
+                raise answers.ApiRefusal(403, "wrong_password", answers.WORDS["wrong_login"])
+            proven = True
+        with self.office.database.write() as connection:
+            given = download.download(
+                connection, self.office.keys, wanted.campaign, person, proven=proven, now_ms=now_ms()
+            )
+        if isinstance(given, download.No):
+            status = 403 if given is download.No.NEEDS_PASSWORD else 404 if given is download.No.UNKNOWN else 409
+            raise answers.ApiRefusal(status, given.value, download.WORDS[given])
+        state = history.State.UNUSED if given.campaign.serials else history.State.UNTRACKED
+        return answers.Held(
+            campaign=given.campaign.id,
+            name=given.campaign.name,
+            kind=given.campaign.kind.value,
+            benefit=answers.words(given.campaign),
+            number=given.number,
+            text=given.text,
+            downloaded_ms=given.downloaded_ms,
+            expires_ms=given.expires_ms,
+            state=state.value,
+            used_ms=None,
+            used_site=None,
+        )
+
+    def redemptions(self, request: _Request, limit: int) -> list[answers.RedemptionRow]:
+        self._operator(request)
+        with self.office.database.read() as connection:
+            rows = clearing.newest(connection, limit)
+        return [
+            answers.RedemptionRow(
+                device=row.device,
+                epoch=row.epoch.hex(),
+                seq=row.seq,
+                campaign=row.campaign,
+                name=row.name,
+                number=row.number,
+                site=row.site,
+                at_ms=row.at_ms,
+                booked_ms=row.booked_ms,
+                flags=row.flags,
+            )
+            for row in rows
+        ]
+
+
+def _bearer(request: _Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_CHARS_MAX:
+        raise answers.refusal(401, "not_logged_in")
+    return token
+
+
+async def _body(request: _Request, kind: type[T]) -> T:
+    """The request's JSON as a `kind`. Raises ApiRefusal."""
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise answers.refusal(400, "bad_request") from error
+
+
+def _refused(_request: _Request, refusal: answers.ApiRefusal) -> Response[Any]:
+    return Response(refusal.body, status_code=refusal.status, media_type="application/json")
+
+
+def _odd(_request: _Request, error: HTTPException) -> Response[Any]:
+    """What the framework itself refuses: unknown paths, wrong methods, parameters, over-size bodies."""
+    reason = "not_found" if error.status_code in (404, 405) else "bad_request"
+    body = {"reason": reason, "detail": answers.WORDS[reason]}
+    return Response(body, status_code=error.status_code, media_type="application/json")
+
+
+def _broken(_request: _Request, error: Exception) -> Response[Any]:
+    """The database or a key file does not answer: it is our fault and it may pass."""
+    _log.error("a request failed: %s: %s", type(error).__name__, error)
+    body = {"reason": "unavailable", "detail": answers.WORDS["unavailable"]}
+    return Response(body, status_code=503, media_type="application/json")
+
+
+def create_app(office: Office) -> Litestar:
+    """The API over an open centre. The database is reached in worker threads, never in the event loop."""
+    api = Api(office)
+
+    @get("/api/health", sync_to_thread=True)
+    def health() -> answers.Health:
+        return api.health()
+
+    @post("/api/session", status_code=200)
+    async def session(request: _Request) -> answers.Session:
+        login = await _body(request, answers.Login)
+        return await sync_to_thread(api.log_in, login)
+
+    @get("/api/coupons", sync_to_thread=True)
+    def on_offer() -> list[answers.OnOffer]:
+        return api.on_offer()
+
+    @get("/api/me/coupons", sync_to_thread=True)
+    def held(request: _Request) -> list[answers.Held]:
+        return api.held(request)
+
+    @post("/api/me/coupons")
+    async def take(request: _Request) -> answers.Held:
+        wanted = await _body(request, answers.Wanted)
+        return await sync_to_thread(api.take, request, wanted)
+
+    @get("/api/redemptions", sync_to_thread=True)
+    def redemptions(
+        request: _Request, limit: Annotated[int, Parameter(ge=1, le=clearing.LIMIT_MAX)] = 50
+    ) -> list[answers.RedemptionRow]:
+        return api.redemptions(request, limit)
+
+    return Litestar(
+        [health, session, on_offer, held, take, redemptions],
+        exception_handlers={
+            answers.ApiRefusal: _refused,
+            HTTPException: _odd,
+            StorageError: _broken,
+            KeyFileError: _broken,
+            KeyringError: _broken,
+        },
+        request_max_body_size=BODY_BYTES_MAX,
+        openapi_config=None,
+        logging_config=None,
+    )

@@ -1,0 +1,69 @@
+"""`tokuten history`: whose coupons were used, when and where: figure 3 of document K (K7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cli.exits import Exit, Stop
+
+app = typer.Typer(help="Print who used which coupon, when and where.")
+HEADS: Final = {
+    "en": ("person", "password", "coupon", "number", "downloaded", "used", "used at", "used in"),
+    "ja": (
+        "ユーザ名",
+        "パスワード",
+        "電子クーポン名",
+        "識別番号",
+        "ダウンロード日時",
+        "使用区分",
+        "使用日時",
+        "使用場所",
+    ),
+}
+STATES: Final = {
+    "en": {"used": "used", "unused": "not yet", "untracked": "—"},
+    "ja": {"used": "済", "unused": "未", "untracked": "—"},
+}
+
+
+@app.command("history")
+def history(
+    person: Annotated[str, typer.Option(help="Whose; without it, everybody's.")] = "",
+    lang: Annotated[str, typer.Option(help="en or ja.")] = "en",
+    config: Annotated[Path | None, typer.Option(help="Settings, section [central].")] = None,
+) -> None:
+    """Print the table of figure 3."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from central import registry
+    from central.coupons import history as book
+    from central.coupons import persons
+    from cli.office import local, opened
+
+    if lang not in HEADS:
+        raise Stop(f"--lang {lang}: en or ja", Exit.USAGE)
+    with opened(config) as office, office.database.read() as connection:
+        if person and persons.find(connection, person) is None:
+            raise Stop(f"there is nobody called {person}", Exit.NO)
+        lines = book.of_person(connection, person) if person else book.of_everybody(connection)
+        titles = registry.titles(connection)
+    table = Table(*HEADS[lang])
+    last = ""
+    for line in lines:
+        untracked = line.state is book.State.UNTRACKED
+        none = "—" if untracked else ""
+        table.add_row(
+            *((line.person, "****") if line.person != last else ("", "")),
+            line.campaign.name,
+            "—" if line.number is None else str(line.number),
+            local(line.downloaded_ms),
+            STATES[lang][line.state.value],
+            local(line.used_ms, none),
+            none if line.used_site is None else titles.get(line.used_site, line.used_site),
+        )
+        last = line.person
+    Console().print(table)
