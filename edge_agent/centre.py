@@ -11,18 +11,18 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 from random import SystemRandom
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.core.events import Answered
 from edge_agent.core.machine import Moment
-from edge_agent.mqtt import Mqtt
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
 from loyalty.reason import Reason
 from wire import chain, downlink, topics, uplink
+from wire.backoff import Random
 from wire.downlink import Downlink
 from wire.envelope import NotSealed, unseal
 from wire.facts import Redeemed
@@ -48,21 +48,37 @@ _random = SystemRandom().random
 log = logging.getLogger(__name__)
 
 
+class Publisher(Protocol):
+    """What hands packets to the broker."""
+
+    def publish(self, leaf: topics.Leaf, payload: bytes) -> bool:
+        """False: not now; whatever matters is sent again."""
+
+
 class Centre:
-    """See the module."""
+    """See the module. Randomness is handed in: jitter, and the names of new epochs."""
 
     def __init__(
-        self, where: Address, store: Store, mqtt: Mqtt, keys: tuple[SigningKey, VerifyKey], steps: StepLog
+        self,
+        where: Address,
+        store: Store,
+        mqtt: Publisher,
+        keys: tuple[SigningKey, VerifyKey],
+        steps: StepLog,
+        *,
+        random: Random = _random,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._where, self._mqtt, self._steps = where, mqtt, steps
+        self._random, self._random_bytes = random, random_bytes
         self._device_key, self._centre_key = keys
         self.use(store)
 
     def use(self, store: Store) -> None:
         """Speak for this store from now on."""
         self._store = store
-        self.uplink = Uplink(store.journal.epochs(), store.incarnation, store.retired, store.journal, _random)
-        self.downlink = Downlink(*store.cache.position, _random)
+        self.uplink = Uplink(store.journal.epochs(), store.incarnation, store.retired, store.journal, self._random)
+        self.downlink = Downlink(*store.cache.position, self._random)
 
     def connected(self, now_ms: int) -> None:
         self.uplink.connected(now_ms)
@@ -135,7 +151,7 @@ class Centre:
 
     def _on_ack(self, body: bytes, at: Moment) -> None:
         actions = self.uplink.on_ack(decode(body, Ack))
-        opened = self._store.carry_out(actions, secrets.token_bytes(chain.EPOCH_BYTES), at.stamp)
+        opened = self._store.carry_out(actions, self._random_bytes(chain.EPOCH_BYTES), at.stamp)
         if opened:
             self.uplink.reload(self._store.journal.epochs())
             self._steps.forget()

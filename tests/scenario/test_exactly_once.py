@@ -1,0 +1,113 @@
+"""Exactly once, end to end: loss, doubling, reordering, old images of the unit's disk, old backups of the centre."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from exactly_once_world import World, serials
+
+
+Make = Callable[[int, float], World]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[World] = []
+
+    def world(seed: int, loss: float) -> World:
+        made.append(World(tmp_path / str(seed), seed, loss))
+        return made[-1]
+
+    yield world
+    for each in made:
+        each.close()
+
+
+def test_K6_facts_are_booked_once_over_a_network_that_loses_doubles_and_reorders(make: Make) -> None:
+    for seed in range(6):
+        world = make(seed, 0.3)
+        for _ in range(60):
+            world.redeem(world.rng.randrange(4))
+            world.pass_time(world.rng.randrange(3_000))
+            world.deliver()
+        world.settle()
+        assert world.booked() == sorted(serials(world.journal()))
+
+
+def test_K6_a_unit_restored_from_an_old_image_forks_and_every_fact_is_booked_once(make: Make) -> None:
+    world = make(100, 0.0)
+    before = world.redeem(5)
+    image = world.image()
+    lost_with_the_disk = world.redeem(7)
+    world.settle()
+    world.restore_unit(image)
+    after = world.redeem(3)  # the numbers 6, 7 and 8 a second time, with other facts
+    world.settle()
+    assert world.booked() == sorted(before + lost_with_the_disk + after)
+    assert len(world.store.journal.epochs()) == 2
+
+
+def test_K6_an_old_image_that_redeemed_nothing_since_still_gets_a_new_epoch(make: Make) -> None:
+    world = make(101, 0.0)
+    world.redeem(5)
+    world.settle()
+    image = world.image()
+    world.redeem(7)
+    world.settle()
+    world.restore_unit(image)
+    world.settle()
+    assert len(world.store.journal.epochs()) == 2
+    world.redeem(1)
+    world.settle()
+    assert world.booked() == list(range(1, 14))
+
+
+def test_K6_a_centre_restored_from_a_backup_gets_again_what_it_forgot(make: Make) -> None:
+    world = make(102, 0.0)
+    world.redeem(20)
+    world.settle()
+    backup = world.backup()
+    world.redeem(30)
+    world.settle()
+    gone = world.incarnation
+    world.restore_centre(backup)
+    assert world.incarnation != gone
+    assert len(world.booked()) == 20
+    world.settle()
+    world.settle()
+    assert world.booked() == list(range(1, 51))
+    assert world.store.retired == [gone]
+
+
+def test_K6_all_of_it_together_for_many_seeds(make: Make) -> None:
+    for seed in range(200, 212):
+        world = make(seed, 0.15)
+        _live(world, 120)
+        world.settle()
+        world.settle()  # a second time: what the first one's answers brought about
+        booked = world.booked()
+        assert len(booked) == len(set(booked)), f"seed {seed}: a fact was booked twice"
+        assert set(serials(world.journal())) <= set(booked), f"seed {seed}: a fact of the journal was not booked"
+
+
+def _live(world: World, steps: int) -> None:
+    images, backups = [world.image()], [world.backup()]
+    for _ in range(steps):
+        luck = world.rng.random()
+        if luck < 0.02:
+            images.append(world.image())
+        elif luck < 0.04:
+            backups.append(world.backup())
+        elif luck < 0.06:
+            world.restore_unit(world.rng.choice(images))
+        elif luck < 0.07:
+            world.restore_centre(world.rng.choice(backups))
+        elif luck < 0.10:
+            world.restart_unit()
+        elif luck < 0.13:
+            world.reconnect()
+        world.redeem(world.rng.randrange(3))
+        world.pass_time(world.rng.randrange(4_000))
+        world.deliver()
