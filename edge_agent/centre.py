@@ -145,7 +145,7 @@ class Centre:
             if handle is None:
                 return None
             return handle(self, unseal(self._centre_key, topic, payload), at)
-        except (topics.BadTopic, NotSealed, msgspec.DecodeError) as error:
+        except (topics.BadTopic, NotSealed, msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("a message on %s is not the centre's: %s", topic[:100], error)
             return None
 
