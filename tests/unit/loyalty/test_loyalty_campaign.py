@@ -137,6 +137,7 @@ BAD: list[tuple[str, Campaign]] = [
     ("jan", changed(JAN, jan="４９１２３４５６")),
     ("jan", changed(AMOUNT, jan="4901234567894", serials=False, per_person=1)),
     ("shops", changed(AMOUNT, shops=("Ginza",))),
+    ("shops", changed(AMOUNT, shops=("ginza!",))),
     ("shops", changed(AMOUNT, shops=("",))),
     ("shops", changed(AMOUNT, shops=("ginza", "ginza"))),
     ("shops", changed(AMOUNT, shops=tuple(f"shop-{n}" for n in range(SHOPS_MAX + 1)))),
