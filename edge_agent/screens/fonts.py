@@ -22,6 +22,7 @@ from typing import Final
 from PIL import Image
 
 GLYPHS_KEPT_MAX: Final = 512
+CHARACTERS_KEPT_MAX: Final = 1024  # whose place in a font is remembered
 GETA: Final = "〓"
 _HEAD: Final = Struct(">4sBBHH")
 _CODE: Final = Struct(">H")
@@ -48,13 +49,17 @@ class Font:
             raise ValueError(f"{path.name} is not a font of ours")
         self._advances_at = _HEAD.size + _CODE.size * self._count
         self._cells_at = self._advances_at + self._count
+        self._index = lru_cache(maxsize=CHARACTERS_KEPT_MAX)(self._find)
 
     def has(self, character: str) -> bool:
         return self._index(character) is not None
 
     def width_px(self, text: str) -> int:
         """`text` must come from `drawable`."""
-        return sum(self._advance(character) for character in text)
+        return sum(self.advances_px(text))
+
+    def advances_px(self, text: str) -> list[int]:
+        return [self._advance(character) for character in text]
 
     def glyph(self, character: str) -> Image.Image:
         """Mode '1', as wide as the character's advance."""
@@ -79,7 +84,7 @@ class Font:
             assert index is not None
         return index
 
-    def _index(self, character: str) -> int | None:
+    def _find(self, character: str) -> int | None:
         code = ord(character)
         index = bisect_left(range(self._count), code, key=self._code)
         return index if index < self._count and self._code(index) == code else None

@@ -8,7 +8,7 @@ new phrase than inside one. English is broken at spaces. No word is ever cut.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from edge_agent.screens.fonts import Face, font
@@ -50,35 +50,57 @@ def wrap(text: str, face: Face, width_px: int, lines_max: int = LINES_MAX) -> Wr
 
 
 def _fill(text: str, face: Face, width_px: int, lines_max: int) -> Wrapped | None:
-    if font(face).width_px(text) <= width_px:
-        return Wrapped(0, [text])
-    ends = [(at, cost) for at in range(1, len(text)) if (cost := end_cost(text, at)) is not None]
-    for count in range(2, lines_max + 1):
-        best = min(_ways(text, face, width_px, ends, count), default=None)
-        if best is not None:
-            return best
+    box = _Box(text, face, width_px)
+    for count in range(1, lines_max + 1):
+        if box.least_px <= count * width_px:
+            best = min(box.ways(0, count), default=None)
+            if best is not None:
+                return Wrapped(best.cost, [text[start:end].rstrip(" ") for start, end in best.spans])
     return None
 
 
-def _ways(text: str, face: Face, width_px: int, ends: list[tuple[int, int]], count: int) -> Iterator[Wrapped]:
-    """Each way to break `text` into `count` lines that fit, with its cost."""
-    measure = font(face).width_px
-    for chosen in _choices(ends, count - 1):
-        marks = [0, *(at for at, _ in chosen), len(text)]
-        lines = [text[start:end].strip(" ") for start, end in pairwise(marks)]
-        widths = [measure(line) for line in lines]
-        if max(widths) <= width_px:
-            uneven = sum((max(widths) - width) ** 2 for width in widths)
-            yield Wrapped(sum(cost for _, cost in chosen) + uneven // 8, lines)
+class _Way(NamedTuple):
+    cost: int
+    spans: tuple[tuple[int, int], ...]
 
 
-def _choices(ends: list[tuple[int, int]], count: int) -> Iterator[tuple[tuple[int, int], ...]]:
-    if count == 0:
-        yield ()
-        return
-    for index, end in enumerate(ends):
-        for rest in _choices(ends[index + 1 :], count - 1):
-            yield (end, *rest)
+class _Box:
+    """One text and the width that its lines may have. Only line ends that fit are looked at, so the work is
+    bounded by how many characters a line can hold, whatever the text."""
+
+    def __init__(self, text: str, face: Face, width_px: int) -> None:
+        self._text = text
+        self._width_px = width_px
+        advances = font(face).advances_px(text)
+        self._until = [0, *accumulate(advances)]
+        self._solid = [0] * (len(text) + 1)  # the end of the text before `at` without its spaces
+        for at, character in enumerate(text, start=1):
+            self._solid[at] = self._solid[at - 1] if character == " " else at
+        self.least_px = sum(advance for advance, c in zip(advances, text, strict=True) if c != " ")
+
+    def _line_px(self, start: int, end: int) -> int:
+        return self._until[max(start, self._solid[end])] - self._until[start]
+
+    def ways(self, start: int, count: int) -> Iterator[_Way]:
+        """Each way to break the text from `start` on into `count` lines that fit."""
+        for cost, ends in self._ends(start, count):
+            spans = tuple(pairwise((start, *ends)))
+            widths = [self._line_px(*span) for span in spans]
+            yield _Way(cost + sum((max(widths) - width) ** 2 for width in widths) // 8, spans)
+
+    def _ends(self, start: int, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        last = len(self._text)
+        if count == 1:
+            if self._line_px(start, last) <= self._width_px:
+                yield 0, (last,)
+            return
+        for end in range(start + 1, last):
+            if self._line_px(start, end) > self._width_px:
+                return
+            cost = end_cost(self._text, end)
+            if cost is not None:
+                for rest_cost, rest in self._ends(end, count - 1):
+                    yield cost + rest_cost, (end, *rest)
 
 
 def end_cost(text: str, at: int) -> int | None:

@@ -21,7 +21,8 @@ class Source:
     """Safe to call from several threads: the world's controls and any number of cameras."""
 
     def __init__(self, lens_seed: int = 0) -> None:
-        self._lens = Lens(lens_seed)
+        self._lens_seed = lens_seed
+        self._lens: Lens | None = None  # made with the first frame: it takes a tenth of a second
         self._changed = threading.Condition()
         self._picture: Image.Image | None = None
         self._pose = Pose()
@@ -71,6 +72,7 @@ class Source:
                 if newest is not None and newest.number > after and (self._webcam or now_ms < due_ms):
                     return newest
                 if not self._webcam and now_ms >= due_ms:
+                    self._lens = self._lens or Lens(self._lens_seed)
                     return self._keep(self._lens.frame(self._picture, self._pose, self._number + 1))
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
