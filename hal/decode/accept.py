@@ -6,7 +6,8 @@ A wrong EAN with a valid check digit is the risk to money, and a second engine t
 - Codes with strong error correction (QR, DataMatrix) count after one frame.
 - Every other code counts after `AGREEING_FRAMES` frames within `WINDOW_MS` that say the same, with no rival in
   that window: no other text of the same family, unless both stand side by side in one frame. Two different
-  EANs in one frame are rivals even then: both are dropped.
+  EANs in one frame are rivals even then: both are dropped. zbar has a voice in this; yet, save for EAN and UPC,
+  one of the agreeing frames must be zxing-cpp's, which alone is trusted with payload bytes.
 - A linear code must have been read over a height of at least `HEIGHT_MIN_PX`.
 - One code held up is one scan, however long. It is a new scan when it has not been seen for `GONE_MS`.
 """
@@ -17,7 +18,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from hal.decode.engines import Sighting
+from hal.decode.engines import Sighting, carries_text
 from hal.decode.formats import EAN, STRONG, Format, family
 
 AGREEING_FRAMES: Final = 2
@@ -46,9 +47,14 @@ def key(sighting: Sighting) -> Key:
     return family(sighting.format), sighting.text
 
 
+def tall_enough(sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Without linear codes that were read across too few rows: texture gives those."""
+    return [seen for seen in sightings if seen.format in STRONG or seen.height_px >= HEIGHT_MIN_PX]
+
+
 def plausible(sightings: Sequence[Sighting]) -> list[Sighting]:
     """The sightings of one frame that may count at all."""
-    tall = [seen for seen in sightings if seen.format in STRONG or seen.height_px >= HEIGHT_MIN_PX]
+    tall = tall_enough(sightings)
     if len({seen.text for seen in tall if seen.format in EAN}) > 1:
         return [seen for seen in tall if seen.format not in EAN]
     return tall
@@ -105,17 +111,19 @@ class Acceptance:
     def _agreed_since(self, code: Key) -> int | None:
         """When the first of enough agreeing frames was taken; None while there are too few, or a rival."""
         at: list[int] = []
+        trusted = False
         rivals: set[Key] = set()
         beside: set[Key] = set()  # stand in one frame with `code`, in another place
         for frame in self._window:
             keys = {key(seen) for seen in frame.sightings if family(seen.format) == code[0]}
-            tall = {key(seen) for seen in plausible(frame.sightings)}
-            if code in tall:
+            own = [seen for seen in plausible(frame.sightings) if key(seen) == code]
+            if own:
                 at.append(frame.mono_ms)
+                trusted = trusted or any(carries_text(seen) for seen in own)
                 if code[0] != "ean":
                     beside |= _apart(code, frame.sightings)
             rivals |= keys - {code}
-        if len(at) < AGREEING_FRAMES or rivals - beside:
+        if len(at) < AGREEING_FRAMES or not trusted or rivals - beside:
             return None
         return at[0]
 

@@ -1,8 +1,9 @@
 """The two decoding engines, each behind one function; both let other threads run while they work.
 
 zxing-cpp does the work and alone gives payload bytes (`.bytes`: the default text mode would hide a GS1
-separator). zbar reads some EAN and UPC symbols that zxing-cpp does not; it changes binary payloads, so it is
-asked for those digits only. zbar needs a system library and may be absent: `zbar_missing` says so in words.
+separator). zbar reads linear symbols that zxing-cpp does not, EAN and UPC above all; it changes binary payloads,
+so only its digits of EAN and UPC count, and what it says of other codes is a vote for what zxing-cpp read
+(`hal.decode.accept`). zbar needs a system library and may be absent: `zbar_missing` says so in words.
 
 What can fail: nothing, for any uint8 picture with at least one pixel; other arrays are a ValueError.
 """
@@ -40,6 +41,11 @@ class Sighting(NamedTuple):
     height_px: float  # as far as bars were read across, for linear codes
     corners: Corners  # of the symbol as it stands in the picture
     engine: str  # 'zxing' or 'zbar'
+
+
+def carries_text(sighting: Sighting) -> bool:
+    """May this text be taken as it is? From zbar only the digits of EAN and UPC."""
+    return sighting.engine != "zbar" or sighting.format in EAN
 
 
 class Effort(NamedTuple):
@@ -85,6 +91,15 @@ _VARIANTS: Final[dict[Format, tuple[zxingcpp.BarcodeFormat, ...]]] = {
 _TOLD: Final[dict[int, Format]] = {
     int(theirs): ours for ours in Format for theirs in _ASK[ours] + _VARIANTS.get(ours, ())
 }
+
+_ZBAR_NAMES: Final[dict[Format, tuple[str, ...]]] = {
+    Format.EAN13: ("EAN13", "UPCA"),
+    Format.EAN8: ("EAN8",),
+    Format.CODE128: ("CODE128",),
+    Format.DATABAR_EXPANDED: ("DATABAR_EXP",),
+}
+_ZBAR_TOLD: Final = {name: kind for kind, names in _ZBAR_NAMES.items() for name in names}
+ZBAR_READS: Final = frozenset(_ZBAR_NAMES)
 
 
 @cache
@@ -167,15 +182,25 @@ def _pyzbar() -> Any:
 
 
 def zbar(grey: Grey, wanted: frozenset[Format] = EAN) -> list[Sighting]:
-    """The EAN and UPC symbols that zbar reads in `grey`. Raises PartMissing where zbar is absent."""
-    if not wanted <= EAN:
-        raise ValueError(f"zbar is asked for EAN and UPC only, not {sorted(wanted - EAN)}")
+    """The symbols of the `wanted` formats that zbar reads in `grey`. Raises PartMissing where zbar is absent."""
+    if not wanted <= ZBAR_READS:
+        raise ValueError(f"zbar is not asked for {sorted(wanted - ZBAR_READS)}")
     pyzbar = _pyzbar()
     height, width = _checked(grey).shape
-    symbols = [pyzbar.ZBarSymbol.EAN13, pyzbar.ZBarSymbol.EAN8, pyzbar.ZBarSymbol.UPCA]
-    found = pyzbar.decode((grey.tobytes(), width, height), symbols=symbols)
-    seen = (_digits(symbol.data, wanted, _box(symbol.rect, symbol.orientation), "zbar") for symbol in found)
-    return [sighting for sighting in seen if sighting is not None][:SYMBOLS_MAX]
+    names = [name for kind in sorted(wanted) for name in _ZBAR_NAMES[kind]]
+    found = pyzbar.decode((grey.tobytes(), width, height), symbols=[pyzbar.ZBarSymbol[name] for name in names])
+    seen = (_from_zbar(symbol, wanted) for symbol in found[:SYMBOLS_MAX])
+    return [sighting for sighting in seen if sighting is not None]
+
+
+def _from_zbar(symbol: Any, wanted: frozenset[Format]) -> Sighting | None:
+    corners = _box(symbol.rect, symbol.orientation)
+    kind = _ZBAR_TOLD[symbol.type]
+    if kind in EAN:
+        return _digits(symbol.data, wanted, corners, "zbar")
+    if not 0 < len(symbol.data) <= TEXT_BYTES_MAX:  # it has returned an empty Code 128
+        return None
+    return Sighting(symbol.data, kind, height_px(corners), corners, "zbar")
 
 
 def _box(rect: Any, orientation: str | None) -> Corners:

@@ -3,8 +3,8 @@
     1  QR, full size                                        about 3 ms on an empty 1280x720 frame
     2  linear and DataBar, upright and lying, full size     about 5
     3  DataMatrix at half size                              about 1
-    4  only while something is held up and nothing new was read: what looks like bars, cut out, straightened and
-       enlarged (both engines); and in turn the blind sweep and a whole pass of everything at every size
+    4  only while something is held up and nothing was read: what looks like bars, cut out and straightened, by both
+       engines; then everything at every size, or (in turn, where nothing looks like bars) the blind sweep
 
 A tier that reads something new ends the look.
 """
@@ -15,8 +15,20 @@ from collections.abc import Callable
 from typing import Final
 
 from hal.decode import deskew
-from hal.decode.engines import PLAIN, UPRIGHT_OR_NOT, WHOLE, Grey, Sighting, height_px, zbar, zbar_missing, zxing
-from hal.decode.formats import COUPONS, EAN, LINEAR, Format
+from hal.decode.engines import (
+    PLAIN,
+    UPRIGHT_OR_NOT,
+    WHOLE,
+    ZBAR_READS,
+    Grey,
+    Sighting,
+    carries_text,
+    height_px,
+    zbar,
+    zbar_missing,
+    zxing,
+)
+from hal.decode.formats import COUPONS, LINEAR, Format
 
 QR_ONLY: Final = frozenset({Format.QR})
 DATAMATRIX_ONLY: Final = frozenset({Format.DATAMATRIX})
@@ -44,21 +56,24 @@ def look(grey: Grey, held_up: bool, turn: int, known: Callable[[Sighting], bool]
 
 
 def straightened(piece: deskew.Piece) -> list[Sighting]:
-    """The linear codes in a straightened piece, with their corners in the picture that it was cut from."""
+    """The linear codes in a straightened piece, with their corners in the picture that it was cut from.
+
+    Beside EAN, what comes from zbar is a vote and no payload (`Sighting.engine`).
+    """
     found = zxing(piece.grey, LINEAR, UPRIGHT_OR_NOT)
     if not found and not zbar_missing():
-        found = zbar(piece.grey, EAN)
+        found = zbar(piece.grey, ZBAR_READS)
     return [_placed(sighting, piece) for sighting in found]
 
 
 def _harder(grey: Grey, small: Grey, turn: int) -> list[Sighting]:
     piece = deskew.bars(grey, small)
     found = straightened(piece) if piece is not None else []
-    if found:
+    if any(carries_text(sighting) for sighting in found):
         return found
     if turn % 2 and piece is None:
         return straightened(deskew.turned(grey, deskew.TURNS_DEG[turn // 2 % len(deskew.TURNS_DEG)]))
-    return zxing(grey, COUPONS, WHOLE)
+    return found + zxing(grey, COUPONS, WHOLE)
 
 
 def _new(found: list[Sighting], known: Callable[[Sighting], bool]) -> bool:
