@@ -54,7 +54,7 @@ _USED_JOIN: Final = (
 _TOLD_SELECT: Final = "f.body"
 _TOLD_JOIN: Final = (
     "redemptions r CROSS JOIN facts f WHERE r.campaign = wanted.k0 AND r.serial = wanted.k1 AND r.at_ms = wanted.k2 "
-    "AND r.epoch_id = wanted.k3 AND r.seq > wanted.k4 AND f.epoch_id = r.epoch_id AND f.seq = r.seq"
+    "AND r.device_id = wanted.k3 AND r.epoch_id <> wanted.k4 AND f.epoch_id = r.epoch_id AND f.seq = r.seq"
 )
 # As plain numbers: an enum's operators cost more than all else that is done for a row.
 _DOUBLE: Final = int(Flag.DOUBLE)
@@ -325,11 +325,15 @@ def _terms(connection: Connection, wanted: set[int], now_ms: int) -> dict[int, _
 def _told_before(
     connection: Connection, booking: Booking, redeemed: list[tuple[int, Redeemed, bytes]]
 ) -> frozenset[bytes]:
-    """Facts that were carried over although the centre has them, under the epoch before this one."""
+    """Facts that were carried over although the centre has them, under any other epoch of this unit.
+
+    Not only under the epoch before: two images of one disk can each carry the same facts into an epoch of its own.
+    """
     epoch = booking.epoch
     carried = [fact for seq, fact, _ in redeemed if seq <= epoch.flagged_until]
-    previous = _previous_id(connection, booking.device, epoch) if carried else None
-    if previous is None:
+    if not carried:
         return frozenset()
-    keys = [(fact.campaign, stored_serial(fact.serial), fact.at.wall_ms, previous, epoch.after) for fact in carried]
+    keys = [
+        (fact.campaign, stored_serial(fact.serial), fact.at.wall_ms, booking.device.id, epoch.id) for fact in carried
+    ]
     return frozenset(bytes(row[0]) for row in bulk.look_up(connection, _TOLD_SELECT, _TOLD_JOIN, keys))

@@ -241,6 +241,8 @@ class Uplink:
         self._answered(ack)
         if self._journal.hash_at(state.epoch, ack.upto) != ack.upto_hash:
             return [Ignored("a fork that does not begin in our history")]
+        if ack.upto >= state.last:
+            return [Ignored("a fork after which this epoch has nothing: it was cut there before")]
         return [OpenEpoch(state.epoch, ack.upto, "fork")]
 
     def _on_bad(self, ack: Ack, state: EpochState) -> list[Action]:

@@ -191,9 +191,9 @@ class World:
         ]
 
     def booked(self) -> list[int]:
-        """The serials of all redemptions that the centre holds, one for each row."""
+        """The serials of all redemptions that count at the centre, one for each row."""
         with self.office.database.read() as connection:
-            rows = connection.execute(text("SELECT serial FROM redemptions ORDER BY serial"))
+            rows = connection.execute(text("SELECT serial FROM redemptions WHERE state <> 'void' ORDER BY serial"))
             return [row[0] for row in rows]
 
     def close(self) -> None:

@@ -81,6 +81,22 @@ def test_K6_a_centre_restored_from_a_backup_gets_again_what_it_forgot(make: Make
     assert world.store.retired == [gone]
 
 
+def test_K6_facts_that_two_images_carry_into_two_epochs_are_booked_once(make: Make) -> None:
+    """Seed 1009 of the search: the second image held facts that the first one had carried already."""
+    world = make(103, 0.0)
+    world.redeem(2)
+    first = world.image()
+    world.redeem(4)
+    world.settle()
+    world.restore_unit(first)
+    world.redeem(3)
+    second = world.image()  # before the fork is known, with facts of the fork in it
+    world.settle()
+    world.restore_unit(second)
+    world.settle()
+    assert world.booked() == list(range(1, 10))
+
+
 def test_K6_all_of_it_together_for_many_seeds(make: Make) -> None:
     for seed in range(200, 212):
         world = make(seed, 0.15)

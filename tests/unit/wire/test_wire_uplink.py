@@ -154,6 +154,11 @@ def test_a_fork_that_does_not_begin_in_our_history_is_not_believed() -> None:
     assert isinstance(up.on_ack(ack(8, b"theirs", status="fork"))[0], Ignored)
 
 
+def test_the_same_fork_told_twice_opens_one_epoch() -> None:
+    up = greeted(8, 7)
+    assert isinstance(up.on_ack(ack(8, status="fork"))[0], Ignored)
+
+
 def test_a_centre_that_has_more_than_we_ever_wrote_means_an_old_disk() -> None:
     up = machine(5, 5)
     up.poll(0)
