@@ -33,8 +33,8 @@ from simulator.broker.access import Passwords, may_publish, may_subscribe
 from simulator.broker.settings import BrokerSettings
 from simulator.broker.streams import BoundedWriter, PacketReader
 
-BACKLOG_MAX: Final = 2_000  # messages of at most 64 KiB that wait to be delivered
-DELIVERIES_MAX: Final = 1_000  # deliveries under way
+BACKLOG_MAX: Final = 1_000  # messages of at most 64 KiB that wait to be delivered
+DELIVERIES_MAX: Final = 500  # deliveries under way
 RETAINED_MAX: Final = 10_000  # topics with a retained message
 BACKLOG_POLL_S: Final = 0.01
 STOP_S: Final = 5.0

@@ -17,7 +17,7 @@ from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from wire.topics import PACKET_BYTES_MAX
 
 CONNECT_S: Final = 10.0  # how long a connection may take to say who it is
-WRITE_S: Final = 10.0
+WRITE_S: Final = 5.0  # how long a client may not read; so long can it hold up the others
 KEEP_ALIVE_GRACE: Final = 1.5  # MQTT 3.1.1, 3.1.2.10
 LENGTH_BYTES_MAX: Final = 4
 PUBLISH: Final = 3
