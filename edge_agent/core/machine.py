@@ -24,7 +24,7 @@ from hal.indicators import Light, Sound
 from loyalty import barcode, keys
 from loyalty.barcode import Jan, NotACoupon, Own
 from loyalty.campaign import Policy
-from loyalty.coupon import Coupon, Known, Now, Verdict, judge
+from loyalty.coupon import Coupon, Known, Now, Verdict, judge, of_jan
 from loyalty.keys import Key
 from loyalty.reason import Reason
 from wire.facts import Cancelled, Fact, Redeemed, Stamp
@@ -385,11 +385,11 @@ def examine(
     if isinstance(reading, NotACoupon):
         return Verdict(reason=reading.reason)
     if isinstance(reading, Jan):
-        if row.known.campaign is None:
+        coupon = of_jan(reading.code, row.known.campaign)
+        if not coupon.campaign:  # a product's code, not a coupon's
             return Verdict(reason=Reason.NOT_A_COUPON)
         if not confirmed:
             return Verdict(reason=Reason.UNCONFIRMED, campaign=row.known.campaign)
-        coupon = Coupon(campaign=row.known.campaign.id)
     else:
         coupon = reading.coupon
         trouble = keys.check(reading, row.key, now)

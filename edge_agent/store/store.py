@@ -24,7 +24,7 @@ from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
 from edge_agent.store.journal import Journal, signed64, unsigned64
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign
-from loyalty.coupon import Coupon, Known, Seen
+from loyalty.coupon import Coupon, Known, Seen, of_jan
 from wire import sealing
 from wire.chain import EPOCH_BYTES
 from wire.facts import Stamp
@@ -107,12 +107,12 @@ class Store:
     def _row(self, want: Want) -> Row:
         if want.coupon is None:
             campaign = self.cache.campaign_of_jan(want.jan)
-            coupon = Coupon(campaign=campaign.id) if campaign is not None else None
+            coupon = of_jan(want.jan, campaign)
         else:
             coupon = want.coupon
             campaign = self.cache.campaign(coupon.campaign)
-        if coupon is None:
-            return Row()
+        if campaign is None:
+            return Row(key=self.cache.key(coupon.key) if coupon.key else None)
         known = Known(
             campaign=campaign,
             seen=self._seen(coupon),
@@ -138,8 +138,8 @@ class Store:
         )
         return None if own is None else Seen(at_ms=own[1], here=True, shown=False, fact=own[0])
 
-    def _person_count(self, campaign: Campaign | None, coupon: Coupon) -> int:
-        if campaign is None or campaign.per_person is None or not coupon.holder:
+    def _person_count(self, campaign: Campaign, coupon: Coupon) -> int:
+        if campaign.per_person is None or not coupon.holder:
             return 0
         at_most = campaign.per_person + 1
         facts = {
