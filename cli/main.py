@@ -49,10 +49,7 @@ def load(name: str) -> Any:
     try:
         module = importlib.import_module(lazy.module)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in OUR_PACKAGES:
-            raise  # a module of ours is gone: a fault of the program, not of the installation
-        raise Stop(not_installed(lazy, missing)) from error
+        raise not_installed(lazy, error) from error
     app = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False)
@@ -63,9 +60,13 @@ def load(name: str) -> Any:
     return command
 
 
-def not_installed(lazy: Lazy, missing: str) -> str:
+def not_installed(lazy: Lazy, error: ModuleNotFoundError) -> Exception:
+    """A sentence that says what to install; the error itself where a module of ours is gone, a fault of the program."""
+    missing = (error.name or "").partition(".")[0]
+    if missing in OUR_PACKAGES or not missing:
+        return error
     package = f"tokuten[{lazy.extra}]" if lazy.extra else "tokuten"
-    return f"{lazy.what} is not installed here: pip install '{package}' (no module named {missing!r})"
+    return Stop(f"{lazy.what} is not installed here: pip install '{package}' (no module named {missing!r})")
 
 
 class LazyGroup(TyperGroup):
@@ -112,7 +113,13 @@ def root(
 def main() -> None:
     """The console script."""
     try:
-        app()
+        try:
+            app()
+        except ModuleNotFoundError as error:  # from an import inside a command
+            name = next((word for word in sys.argv[1:] if word in COMMANDS), "")
+            if not name:
+                raise
+            raise not_installed(COMMANDS[name], error) from error
     except (Stop, HalError, OSError) as failure:
         if "--debug" in sys.argv[1:2]:
             raise

@@ -66,15 +66,32 @@ CENTRE_ONLY = ("litestar", "granian", "sqlalchemy", "alembic", "argon2", "jinja2
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("broker", "the simulator is not installed here: pip install 'tokuten[simulator]' (no module named 'amqtt')"),
-        ("central", "the centre is not installed here: pip install 'tokuten[central]' (no module named "),
+        (
+            ("broker",),
+            "the simulator is not installed here: pip install 'tokuten[simulator]' (no module named 'amqtt')",
+        ),
+        (("central", "init"), "the centre is not installed here: pip install 'tokuten[central]' (no module named "),
+        (("coupon", "list"), "the centre is not installed here: pip install 'tokuten[central]' (no module named "),
     ],
 )
-def test_a_command_whose_packages_are_missing_says_what_to_install(command: str, sentence: str) -> None:
-    result = tokuten(command, "--help", before=WITHOUT.format(missing=CENTRE_ONLY))
+def test_a_command_whose_packages_are_missing_says_what_to_install(
+    tmp_path: Path, command: tuple[str, ...], sentence: str
+) -> None:
+    config = tmp_path / "tokuten.toml"
+    config.write_text(f'[central]\ndata_dir = "{tmp_path}"\n[broker]\npassword_file = "{tmp_path}/none"\n')
+    result = tokuten(*command, "--config", str(config), before=WITHOUT.format(missing=CENTRE_ONLY))
     assert result.returncode == Exit.MISSING
     assert result.stderr.startswith(f"tokuten: {sentence}")
     assert result.stderr.count("\n") == 1
+
+
+def test_packages_that_a_command_misses_on_its_way_are_named_too() -> None:
+    before = WITHOUT.format(missing=CENTRE_ONLY) + "\nimport cli.scan\ndef scan(): import amqtt\ncli.scan.scan = scan\n"
+    result = tokuten("scan", before=before)
+    assert (result.returncode, result.stderr) == (
+        Exit.MISSING,
+        "tokuten: the unit is not installed here: pip install 'tokuten' (no module named 'amqtt')\n",
+    )
 
 
 def test_the_unit_command_needs_none_of_the_centres_packages() -> None:
