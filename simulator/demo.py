@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -28,6 +29,7 @@ from msgspec import Meta
 
 from hal.virtual import link
 from hal.virtual.world import World
+from loyalty.reason import Lang
 from simulator import ports
 from simulator.home import Home
 from simulator.process import Process, State
@@ -39,6 +41,7 @@ BROKER_READY_S: Final = 20.0
 CENTRE_READY_S: Final = 30.0
 UNIT_READY_S: Final = 30.0
 CONNECT_S: Final = 1.0
+SIGNS: Final = (b'"ready"', b'"started"', b'"connected":true')  # words of the processes' JSON lines that we wait for
 
 Say = Callable[[str], None]
 
@@ -47,6 +50,7 @@ class DemoSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     """[demo]: the demo on one machine. A port that is taken is passed over for the next free one."""
 
     dir: Annotated[str, Meta(description="Folder that holds everything of the demo.")] = "var/demo"
+    language: Annotated[Lang, Meta(description="Language of the kiosk's display: ja or en.")] = "ja"
     page_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the kiosk page.")] = 8480
     centre_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the centre's HTTP API.")] = 8470
     broker_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the MQTT broker.")] = 18830
@@ -81,11 +85,11 @@ def run(settings: DemoSettings, say: Say, *, reset: bool = False) -> None:
         say(
             "preparing the centre and its story ..." if not home.central.exists() else "going on with what is there ..."
         )
-        prepare(home, chosen)
+        prepare(home, chosen, settings.language)
         asyncio.run(Demo(home, chosen, say).run())
 
 
-def prepare(home: Home, chosen: Ports) -> None:
+def prepare(home: Home, chosen: Ports, language: Lang) -> None:
     """Logins, keys, database, story, enrolment and the settings file, as far as they are not there yet."""
     from simulator.setup import prepare_centre  # SQLAlchemy and Alembic: not needed to say that a port is taken
 
@@ -103,6 +107,7 @@ def prepare(home: Home, chosen: Ports) -> None:
             "unit": {
                 "device": DEVICE,
                 "site": SITE,
+                "language": language,
                 "data_dir": str(home.unit),
                 "centre_public_key": public_key,
                 "utc_offset_min": time.localtime().tm_gmtoff // 60,
@@ -121,7 +126,7 @@ class Demo:
         self._home = home
         self._ports = chosen
         self._say = say
-        self._unit_started = False
+        self._said: dict[str, set[bytes]] = {}  # what each process has said of itself in this life
 
     async def run(self) -> None:
         """Until a signal. Raises NotReady when the demo can't be started; nothing is left running then."""
@@ -156,13 +161,17 @@ class Demo:
         stack.push_async_callback(centre.close)
 
         async def broker_listens() -> bool:
-            return await _listens(self._ports.broker)
+            return b'"ready"' in self._said["broker"]
+
+        async def centre_serves() -> bool:
+            # Connected to the broker as well: a unit that asks earlier is heard only when it asks again.
+            return b'"connected":true' in self._said["central"] and await centre.alive()
 
         async def unit_started() -> bool:
-            return self._unit_started
+            return b'"started"' in self._said["unit"]
 
         broker = self._process("broker", broker_listens, BROKER_READY_S)
-        central = self._process("central", centre.alive, CENTRE_READY_S)
+        central = self._process("central", centre_serves, CENTRE_READY_S)
         unit = self._process("unit", unit_started, UNIT_READY_S)
         for process in (broker, central, unit):  # ended in the other order
             stack.push_async_callback(process.stop)
@@ -180,21 +189,21 @@ class Demo:
         stack.push_async_callback(stage.close)
 
         def on_state(process: Process) -> None:
-            if process is unit and process.state is State.STARTING:
-                self._unit_started = False
+            if process.state is State.STARTING:
+                self._said[process.name] = set()
             stage.on_process(process)
 
-        def on_unit_line(line: bytes) -> None:
-            if b'"event":"started"' in line:
-                self._unit_started = True
-            stage.on_unit_line(line)
+        def on_line(process: Process, line: bytes) -> None:
+            self._said[process.name] |= {sign for sign in SIGNS if sign in line}
+            if process is unit:
+                stage.on_unit_line(line)
 
         for process in (broker, central, unit):
             process.watch(on_state)
-        unit.listen(on_unit_line)
+            process.listen(partial(on_line, process))
         self._say("starting broker, centre and kiosk ...")
-        await broker.start()
-        await asyncio.gather(central.start(), unit.start())
+        for process in (broker, central, unit):
+            await process.start()
         server = KioskServer(stage, self._ports.page)
         stack.push_async_callback(server.close)
         server.start()

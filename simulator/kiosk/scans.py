@@ -28,6 +28,8 @@ class Step(msgspec.Struct, frozen=True):
     name: str | None = None
     detail: str = ""
     position: int = 0  # in the unit's journal
+    ok: bool = True  # events 'store' and 'part'
+    part: str = ""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -86,6 +88,14 @@ class Scans:
         scan.name = step.name or scan.name
         scan.detail = step.detail or scan.detail
         scan.position = step.position or scan.position
+        return scan
+
+    def unanswered(self, reason: str) -> Scan | None:
+        """Give the newest scan this answer, if it has none: the unit gave it to whatever was held up."""
+        scan = next(reversed(self._scans.values()), None)
+        if scan is None or scan.reason:
+            return None
+        scan.reason = reason
         return scan
 
     def all(self) -> list[Scan]:

@@ -172,6 +172,10 @@ def _world_routes(stage: Stage) -> list[Any]:
     async def disk(data: Switch) -> None:
         stage.disk(data.full)
 
+    @post("/api/world/camera", status_code=204)
+    async def camera(data: Switch) -> None:
+        stage.camera(data.on)
+
     @post("/api/world/clock", status_code=204)
     async def clock(data: Switch) -> None:
         stage.clock(data.name, data.offset_ms)
@@ -184,7 +188,7 @@ def _world_routes(stage: Stage) -> list[Any]:
     async def process(name: str, data: Switch) -> None:
         await stage.process(name, data.run)
 
-    return [hold_up, take_away, network, power, disk, clock, card, process]
+    return [hold_up, take_away, network, power, disk, camera, clock, card, process]
 
 
 def _phone_routes(stage: Stage) -> list[Any]:
@@ -197,7 +201,7 @@ def _phone_routes(stage: Stage) -> list[Any]:
     def drawn(row: dict[str, Any]) -> dict[str, Any]:
         """A coupon of the phone, with the barcode that it shows."""
         stage.learn_name(row["campaign"], row["name"])
-        return {**row, "symbol": symbol(row["text"])}
+        return {**row, "symbol": symbol(row["text"]), "used_place": stage.place(row.get("used_site") or "")}
 
     @post("/api/phone/session")
     async def session(data: Login) -> Response[Any]:

@@ -18,9 +18,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from hal.errors import HalReason
 from hal.virtual.lens import Pose
 from hal.virtual.tag import Tag
-from hal.virtual.world import Lit, Played, Shown, World, WorldEvent
+from hal.virtual.world import Lit, Part, Played, Shown, World, WorldEvent
+from loyalty.reason import Reason
 from simulator.kiosk.centre import Centre, CentreGone
 from simulator.kiosk.live import Hub, Page, encode
 from simulator.kiosk.pictures import BadPicture, opened, view_jpeg, webcam_frame
@@ -82,6 +84,7 @@ class Stage:
         self._card = ""
         self._holding = False
         self._full = False
+        self._unplugged = False
         self._clock = CLOCK_RIGHT
         self._offset_ms = 0
         self._booked: tuple[list[dict[str, Any]], bool] = ([], True)
@@ -108,6 +111,7 @@ class Stage:
             "network": "cut" if self._cut.is_cut else "on",
             "power": {State.OFF: "off", State.UP: "on"}.get(unit, "starting"),
             "disk": "full" if self._full else "ok",
+            "camera": "out" if self._unplugged else "in",
             "clock": self._clock,
             "clock_offset_ms": self._offset_ms,
             "card": self._card,
@@ -136,7 +140,22 @@ class Stage:
     def on_unit_line(self, line: bytes) -> None:
         """A line of the unit's standard output."""
         step = parse(line)
-        scan = self.scans.add(step) if step else None
+        if step is None:
+            return
+        match step.event:
+            case "scan":
+                scan = self.scans.add(step)
+            case "store":
+                self.note("store_back" if step.ok else "store_failed")
+                scan = None if step.ok else self.scans.unanswered(Reason.OUT_OF_SERVICE)
+            case "part":
+                self.note("part_back" if step.ok else "part_failed", detail=step.part)
+                scan = None
+            case "salvaged":
+                self.note("salvaged")
+                scan = None
+            case _:
+                return
         if scan is not None:
             self.hub.tell("scan", scan=scan)
 
@@ -184,10 +203,15 @@ class Stage:
                 rows, reachable = await self.centre.redemptions(), True
             except CentreGone:
                 rows, reachable = self._booked[0], False
-            rows = [{**row, "place": self._places.get(row.get("site", ""), row.get("site", ""))} for row in rows]
+            rows = [{**row, "place": self.place(row.get("site", ""))} for row in rows]
+            rows.sort(key=lambda row: -row["booked_ms"])
             if (rows, reachable) != self._booked:
                 self._booked = (rows, reachable)
                 self.hub.tell("booked", rows=rows, reachable=reachable)
+
+    def place(self, site: str) -> str:
+        """What people call a site."""
+        return self._places.get(site, site)
 
     def learn_name(self, campaign: int, name: str) -> None:
         if self.names.get(campaign) != name:
@@ -245,6 +269,16 @@ class Stage:
         self._full = full
         self._processes["unit"].limit_files(0 if full else None)
         self.note("disk_full" if full else "disk_ok")
+        self.changed()
+
+    def camera(self, on: bool) -> None:
+        """Pull the camera's cable, or put it in."""
+        self._unplugged = not on
+        if on:
+            self._world.heal_part(Part.CAMERA)
+        else:
+            self._world.break_part(Part.CAMERA, HalReason.VANISHED)
+        self.note("camera_in" if on else "camera_out")
         self.changed()
 
     def clock(self, name: str, offset_ms: int) -> None:

@@ -25,7 +25,7 @@ const watchers = new Set();
 let pose = { ...POSE };
 let busy = false; // a picture is on its way: what the server says of the one before does not count
 let held = null; // what is held: a coupon's key, "picture", "webcam", or null
-let power = "on";
+let blind = false; // the unit is off, or its camera is unplugged
 let poseTimer = 0;
 let lastUrl = "";
 let stream = null;
@@ -38,7 +38,8 @@ function changed() {
   takeAwayButton.hidden = held === null || held === "webcam";
   pictureLabel.hidden = held !== null;
   webcamButton.hidden = held !== null && held !== "webcam";
-  empty.hidden = held !== null || power !== "on";
+  empty.hidden = held !== null && !blind;
+  empty.querySelector("p").textContent = t(blind ? "camera_blind" : "camera_empty");
   for (const watcher of watchers) watcher(held);
 }
 
@@ -229,6 +230,7 @@ function dropPictures(note) {
 export function startCamera(note) {
   buildSliders();
   onLanguage(buildSliders);
+  onLanguage(changed);
   dragWithin();
   dropPictures(note);
   takeAwayButton.addEventListener("click", takeAway);
@@ -244,12 +246,12 @@ export function startCamera(note) {
       lastUrl = url;
     };
     view.src = url;
-    view.hidden = false;
+    view.hidden = blind;
   });
   on("state", (state) => {
-    power = state.power === "off" ? "off" : "on";
-    if (power === "off") view.hidden = true;
-    if (!state.holding && !busy && held !== "webcam") held = null;
+    blind = state.power === "off" || state.camera === "out";
+    if (blind) view.hidden = true;
+    if (!busy && held !== "webcam") held = state.holding ? (held ?? "picture") : null; // perhaps another page holds it
     changed();
   });
   changed();

@@ -44,7 +44,7 @@ function scanRow({ scan, fresh }) {
 }
 
 function noteRow({ note }) {
-  const bad = ["died", "failed"].includes(note.code);
+  const bad = ["died", "failed", "store_failed", "part_failed"].includes(note.code);
   return el("li", { class: `event${bad ? " bad" : ""}` }, el("span", {}, t(`note_${note.code}`, { ...note, name: note.name ? t(note.name) : "" })), el("time", {}, clockTime(note.at_ms)));
 }
 

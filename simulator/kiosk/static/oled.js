@@ -10,14 +10,14 @@ export function draw(canvas, bits) {
   context.filter = "none";
   context.fillStyle = "#030506";
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.fillStyle = "#bdf4ff";
+  context.fillStyle = "#b4ecf8";
   for (let y = 0; y < HEIGHT; y += 1) {
     for (let x = 0; x < WIDTH; x += 1) {
       if (bits[(y * WIDTH + x) >> 3] & (0x80 >> (x & 7))) context.fillRect(x * CELL + 0.4, y * CELL + 0.4, CELL - 0.8, CELL - 0.8);
     }
   }
   context.globalCompositeOperation = "lighter";
-  context.globalAlpha = 0.42;
+  context.globalAlpha = 0.3;
   context.filter = "blur(7px)";
   context.drawImage(canvas, 0, 0);
   context.globalAlpha = 1;

@@ -20,6 +20,7 @@ let who = localStorage.getItem(`${KEPT}who`) || "";
 let kept = read();
 let offers = [];
 let reachable = true;
+let centreUp = true; // as the supervisor knows it: a phone would find out by asking
 let open = null; // key of the coupon that fills the screen
 let asking = null; // a form in place of the list: {kind: "login", person} or {kind: "ticket", offer}
 let trouble = "";
@@ -55,6 +56,10 @@ export function cardColours(node, name) {
 
 export async function refresh() {
   if (!who || !kept.token) return;
+  if (!centreUp) {
+    reachable = false;
+    return render();
+  }
   const asked = who;
   try {
     const [mine, all] = await Promise.all([call("GET", "/api/phone/mine", undefined, bearer()), call("GET", "/api/phone/coupons")]);
@@ -238,11 +243,11 @@ function couponView(coupon) {
       open = null;
       render();
     } }, `‹ ${t("back")}`),
-    el("h3", {}, coupon.name), el("p", { class: "benefit" }, benefit(coupon)), symbol,
+    el("h3", {}, coupon.name), el("p", { class: "benefit" }, benefit(coupon), " ", stateTag(coupon)), symbol,
     el("button", { type: "button", id: "hold", class: `button ${up ? "" : "primary"}`, "aria-pressed": String(up), onclick: () => toggleHold(coupon) }, up ? t("take_away") : t("hold")),
     el("dl", {}, ...row(t("number"), coupon.number && String(coupon.number)), ...row(t("expires"), coupon.expires_ms && day(coupon.expires_ms)),
       ...row(t("downloaded"), coupon.downloaded_ms && day(coupon.downloaded_ms)),
-      ...row(t("used_at"), coupon.used_ms && `${instant(coupon.used_ms)} ${coupon.used_site ?? ""}`)), stateTag(coupon));
+      ...row(t("used_at"), coupon.used_ms && `${instant(coupon.used_ms)} ${coupon.used_place ?? ""}`)));
 }
 
 function content() {
@@ -294,6 +299,12 @@ export function startPhone(knownPeople, printed) {
   onLanguage(render);
   camera.onHold(render);
   on("booked", () => refresh());
+  on("state", ({ processes }) => {
+    const up = processes.find(({ name }) => name === "central")?.state === "up";
+    if (up === centreUp) return;
+    centreUp = up;
+    refresh();
+  });
   tick();
   setInterval(tick, 5000);
   setInterval(refresh, REFRESH_MS);

@@ -26,10 +26,11 @@ export function paint(context, symbol, x, y, size) {
   [...symbol.bars].forEach((bit, i) => {
     if (bit === "1") context.fillRect(x + inset + i * cell, top, cell, height);
   });
-  context.font = `${Math.round(size / 15)}px "Noto Sans Mono", Menlo, monospace`;
+  context.font = `${Math.round((cell * symbol.bars.length) / symbol.text.length / 0.78)}px ui-monospace, "Noto Sans Mono", Menlo, monospace`;
   context.textAlign = "center";
   context.textBaseline = "top";
-  context.fillText(symbol.text.split("").join(" "), x + size / 2, top + height + 8);
+  const step = (cell * symbol.bars.length) / symbol.text.length;
+  [...symbol.text].forEach((digit, i) => context.fillText(digit, x + inset + (i + 0.5) * step, top + height + 8));
 }
 
 export function canvas(symbol, size = 490) {

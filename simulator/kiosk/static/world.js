@@ -11,6 +11,7 @@ const ICONS = {
   network: "M4 9a11.5 11.5 0 0 1 16 0M7 12.5a7 7 0 0 1 10 0M10 16a2.8 2.8 0 0 1 4 0M12 19h.01",
   power: "M12 3v8M7 6.5a7 7 0 1 0 10 0",
   disk: "M5 4h11l3 3v13H5zM8 4v5h7V4M8 20v-6h8v6",
+  camera: "M4 8h3l2-2.5h6L17 8h3v10H4zM12 10a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
   clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7.5V12l3 2",
   central: "M4 5h16v5H4zM4 14h16v5H4zM7.5 7.5h.01M7.5 16.5h.01",
   broker: "M12 4v5m0 0-6 6m6-6 6 6M12 4h.01M6 18h.01M18 18h.01",
@@ -64,7 +65,8 @@ function clockControl() {
   const group = el("span", { class: "segmented", role: "group", "aria-label": t("clock") },
     ...choices.map(([key, offset]) => el("button", { type: "button", "data-clock": key, "aria-pressed": String(state.clock === key),
       onclick: () => act("clock", { name: key, offset_ms: offset === "1970" ? -Date.now() + 3 * 3_600_000 : offset }) }, t(key))));
-  const row = control("clock", state.clock !== "clock_right", `${t("clock_note")} ${instant(Date.now() + state.clock_offset_ms)}`, group);
+  const row = control("clock", state.clock !== "clock_right", instant(Date.now() + state.clock_offset_ms), group);
+  row.title = t("clock_note");
   row.classList.add("wide");
   return row;
 }
@@ -83,6 +85,7 @@ function render() {
     control("network", cut, t(cut ? "network_cut" : "network_on"), button("toggle-network", t(cut ? "heal" : "cut"), !cut, () => act("network", { cut: !cut }))),
     control("power", state.power !== "on", t({ on: "power_on", off: "power_off" }[state.power] ?? "power_starting"), button("toggle-power", t(off ? "plug" : "pull"), !off, () => act("power", { on: off }))),
     control("disk", full, t(full ? "disk_full" : "disk_ok"), button("toggle-disk", t(full ? "free" : "fill"), !full, () => act("disk", { full: !full }))),
+    control("camera", state.camera === "out", t(state.camera === "out" ? "camera_out" : "camera_in"), button("toggle-camera", t(state.camera === "out" ? "heal" : "camera_pull"), state.camera !== "out", () => act("camera", { on: state.camera === "out" }))),
     service("central"), service("broker"), clockControl(),
   );
   if (focused) [...root.querySelectorAll("button")][index]?.focus({ preventScroll: true });
