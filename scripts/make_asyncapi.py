@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from wire import facts, messages
 from wire.topics import ALL, DN_ACK, DN_CMD, DN_FEED, LEAVES, PACKET_BYTES_MAX, ROOT, Leaf

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from cli.settings import OWNERS, describe, owner
 from scripts import make_traceability
