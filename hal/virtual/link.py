@@ -1,7 +1,8 @@
 """The unit's end of the link: the port of a World in another process, over a unix socket.
 
 `connect` runs in the unit's process, and again in its camera process; `serve` (here for its name, `serving`
-for its code) in the simulator. Frames travel raw.
+for its code) in the simulator. Frames travel raw: one of 1280x720 takes 0.3 ms, where zlib at its fastest takes
+15 ms and still leaves more than half of the bytes (measured on 2 shared x86-64 cores).
 
 What can fail: the simulator goes away, and every call but `clock_setting` raises PartFailed(VANISHED) until it
 is back. A new attempt is made by the next call after a back-off that doubles with jitter; a call never waits

@@ -182,14 +182,15 @@ class World:
 
     def set_clock_offset(self, offset_ms: int) -> None:
         """Put the unit's clock this far ahead of the real one (negative: behind) from now on."""
-        self._set_clock(offset_ms, self._state.clock.rate_ppm)
+        with self._state.lock:
+            self._set_clock(offset_ms, self._state.clock.rate_ppm)
 
     def set_clock_rate(self, rate_ppm: int) -> None:
         """Let the unit's clock run faster (or slower) by so many millionths; -1_000_000 freezes it."""
         if rate_ppm < -1_000_000:
             raise ValueError("a clock can stand still (-1_000_000 ppm), but not run backwards")
-        now_ms = _mono_ms()
-        self._set_clock(self._state.clock.wall_ms(0, now_ms), rate_ppm)
+        with self._state.lock:
+            self._set_clock(self._state.clock.wall_ms(0, _mono_ms()), rate_ppm)
 
     def set_synchronised(self, synchronised: bool, error_ms: int = 20) -> None:
         """Whether the system says that a time source disciplines the clock, and to within what."""
@@ -204,15 +205,14 @@ class World:
             )
 
     def _set_clock(self, offset_ms: int, rate_ppm: int) -> None:
-        with self._state.lock:
-            was = self._state.clock
-            self._state.clock = ClockSetting(
-                offset_ms=offset_ms,
-                rate_ppm=rate_ppm,
-                anchor_mono_ms=_mono_ms(),
-                synchronised=was.synchronised,
-                error_ms=was.error_ms,
-            )
+        was = self._state.clock
+        self._state.clock = ClockSetting(
+            offset_ms=offset_ms,
+            rate_ppm=rate_ppm,
+            anchor_mono_ms=_mono_ms(),
+            synchronised=was.synchronised,
+            error_ms=was.error_ms,
+        )
 
     # -- misfortune
 

@@ -55,7 +55,8 @@ def test_no_english_word_and_no_number_is_ever_cut(text: str) -> None:
 
 
 def test_a_number_stays_with_what_it_counts() -> None:
-    assert _lines("お会計から100円引き", Face.TEXT12, 84) == ["お会計から", "100円引き"]
+    assert _lines("今だけ値引き100円分", Face.TEXT12, 90) == ["今だけ値引き", "100円分"]
+    assert _lines("お一人様3回限定", Face.TEXT12, 60) == ["お一人様", "3回限定"]
 
 
 @pytest.mark.parametrize("face", Face)
