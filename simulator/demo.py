@@ -29,7 +29,7 @@ from msgspec import Meta
 
 from hal.virtual import link
 from hal.virtual.world import World
-from loyalty.reason import Lang
+from loyalty.campaign import Lang
 from simulator import ports
 from simulator.home import Home
 from simulator.process import Process, State
