@@ -47,7 +47,7 @@ class Office:
 
 def create(settings: CentralSettings) -> Office:
     """Makes what is missing of a centre: folder, keys, database, incarnation, first signing key."""
-    settings.folder.mkdir(parents=True, exist_ok=True)
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     office = Office(settings)
     office.keys.create_missing(settings.operator_token_path)
     migrate.upgrade(office.database)
@@ -98,7 +98,7 @@ def restore(settings: CentralSettings, source: Path) -> bytes:
     Raises OfficeError when the copy is not sound or a centre is running.
     """
     path = _sqlite_path(settings)
-    settings.folder.mkdir(parents=True, exist_ok=True)
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     with alone(settings):
         new = path.with_name(path.name + ".restoring")
         new.unlink(missing_ok=True)

@@ -122,23 +122,28 @@ def list_letters(
     resolved: Annotated[bool, typer.Option("--resolved", help="Those that are settled.")] = False, config: Config = None
 ) -> None:
     """What waits for somebody, newest first."""
-    from rich.console import Console
-    from rich.table import Table
-
     from central import deadletters
-    from cli.office import local, opened
+    from cli.office import local, opened, print_table
 
     with opened(config) as office, office.database.read() as connection:
         found = deadletters.listed(connection, resolved=resolved)
     if not found:
         typer.echo("no dead letters")
         return
-    table = Table("No.", "unit", "fact", "times", "received", "reason")
+    heads = (
+        "No.",
+        "unit",
+        "fact",
+        "times",
+        "received",
+        "reason",
+    )
+    rows: list[tuple[str, ...]] = []
     for letter in found:
         fact = "" if letter.seq is None else f"{(letter.epoch or b'').hex()[:8]} {letter.seq}"
         row = (str(letter.id), letter.device, fact, str(letter.times), local(letter.received_ms), letter.reason)
-        table.add_row(*row)
-    Console().print(table)
+        rows.append(row)
+    print_table(heads, rows)
 
 
 @letters.command("show")

@@ -71,30 +71,40 @@ def issue(
 @app.command("list")
 def list_coupons(config: Config = None) -> None:
     """Every coupon: what is left, until when, how many were given out and used."""
-    from rich.console import Console
-    from rich.table import Table
-
     from central.coupons import issue as desk
-    from cli.office import local, opened
+    from cli.office import local, opened, print_table
 
     with opened(config) as office, office.database.read() as connection:
         found = desk.listed(connection)
-    table = Table("No.", "name", "benefit", "policy", "left", "download until", "given out", "used", "")
+    heads = (
+        "No.",
+        "name",
+        "benefit",
+        "policy",
+        "left",
+        "download until",
+        "given out",
+        "used",
+        "",
+    )
+    rows: list[tuple[str, ...]] = []
     for one in found:
         campaign = one.campaign
         until = None if campaign.download_ends_ms is None else campaign.download_ends_ms - 1
-        table.add_row(
-            str(campaign.id),
-            campaign.name,
-            benefit(campaign, "en"),
-            campaign.policy.value,
-            "—" if one.stock_left is None else f"{one.stock_left:,}",
-            local(until, "—"),
-            f"{one.given_out:,}",
-            f"{one.redeemed:,}",
-            "stopped" if campaign.stopped else "",
+        rows.append(
+            (
+                str(campaign.id),
+                campaign.name,
+                benefit(campaign, "en"),
+                campaign.policy.value,
+                "—" if one.stock_left is None else f"{one.stock_left:,}",
+                local(until, "—"),
+                f"{one.given_out:,}",
+                f"{one.redeemed:,}",
+                "stopped" if campaign.stopped else "",
+            )
         )
-    Console().print(table)
+    print_table(heads, rows)
 
 
 @app.command()
@@ -195,41 +205,52 @@ def redemptions(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the newest.")] = 20, config: Config = None
 ) -> None:
     """What was redeemed, newest first (K6), with what is odd about it."""
-    from rich.console import Console
-    from rich.table import Table
-
     from central.coupons import clearing
-    from cli.office import local, opened
+    from cli.office import local, opened, print_table
 
     with opened(config) as office, office.database.read() as connection:
         found = clearing.newest(connection, limit)
-    table = Table("coupon", "number", "site", "unit", "when", "booked", "state", "flags")
+    heads = (
+        "coupon",
+        "number",
+        "site",
+        "unit",
+        "when",
+        "booked",
+        "state",
+        "flags",
+    )
+    rows: list[tuple[str, ...]] = []
     for one in found:
         known = one.name or f"(unknown {one.campaign})"
         shown = "—" if one.number is None else str(one.number)
         times = (local(one.at_ms), local(one.booked_ms))
-        table.add_row(known, shown, one.site, one.device, *times, one.state, ", ".join(one.flags))
-    Console().print(table)
+        rows.append((known, shown, one.site, one.device, *times, one.state, ", ".join(one.flags)))
+    print_table(heads, rows)
 
 
 @app.command()
 def conflicts(config: Config = None) -> None:
     """Facts that can't both be right and wait for a person: serials used twice, cancelled after use."""
-    from rich.console import Console
-    from rich.table import Table
-
     from central.coupons import clearing
-    from cli.office import local, opened
+    from cli.office import local, opened, print_table
 
     with opened(config) as office, office.database.read() as connection:
         found = clearing.open_conflicts(connection)
     if not found:
         typer.echo("no conflicts")
         return
-    table = Table("No.", "kind", "coupon", "serial", "found")
+    heads = (
+        "No.",
+        "kind",
+        "coupon",
+        "serial",
+        "found",
+    )
+    rows: list[tuple[str, ...]] = []
     for one in found:
-        table.add_row(str(one.id), one.kind, str(one.campaign), f"{one.serial:016x}", local(one.found_ms))
-    Console().print(table)
+        rows.append((str(one.id), one.kind, str(one.campaign), f"{one.serial:016x}", local(one.found_ms)))
+    print_table(heads, rows)
 
 
 @app.command()

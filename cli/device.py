@@ -41,23 +41,27 @@ def add(
 @app.command("list")
 def list_devices(config: Config = None) -> None:
     """Every unit: where it stands, how many facts of it are booked."""
-    from rich.console import Console
-    from rich.table import Table
-
     from central import registry
-    from cli.office import opened
+    from cli.office import opened, print_table
 
     with opened(config) as office, office.database.read() as connection:
         found = registry.all_devices(connection)
         booked = registry.last_booked(connection)
         titles = registry.titles(connection)
-    table = Table("unit", "site", "state", "facts booked", "key")
+    heads = (
+        "unit",
+        "site",
+        "state",
+        "facts booked",
+        "key",
+    )
+    rows: list[tuple[str, ...]] = []
     for device in found:
         state = f"{device.state}, awaited" if device.awaits else device.state
         title = titles.get(device.site, device.site)
         site = device.site if title == device.site else f"{device.site} ({title})"
-        table.add_row(device.name, site, state, f"{booked.get(device.name, 0):,}", device.public.hex()[:16] + "…")
-    Console().print(table)
+        rows.append((device.name, site, state, f"{booked.get(device.name, 0):,}", device.public.hex()[:16] + "…"))
+    print_table(heads, rows)
 
 
 @app.command()

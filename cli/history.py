@@ -36,13 +36,10 @@ def history(
     config: Annotated[Path | None, typer.Option(help="Settings, section [central].")] = None,
 ) -> None:
     """Print the table of figure 3."""
-    from rich.console import Console
-    from rich.table import Table
-
     from central import registry
     from central.coupons import history as book
     from central.coupons import persons
-    from cli.office import local, opened
+    from cli.office import local, opened, print_table
 
     if lang not in HEADS:
         raise Stop(f"--lang {lang}: en or ja", Exit.USAGE)
@@ -51,19 +48,22 @@ def history(
             raise Stop(f"there is nobody called {person}", Exit.NO)
         lines = book.of_person(connection, person) if person else book.of_everybody(connection)
         titles = registry.titles(connection)
-    table = Table(*HEADS[lang])
+    heads = HEADS[lang]
+    rows: list[tuple[str, ...]] = []
     last = ""
     for line in lines:
         untracked = line.state is book.State.UNTRACKED
         none = "—" if untracked else ""
-        table.add_row(
-            *((line.person, "****") if line.person != last else ("", "")),
-            line.campaign.name,
-            "—" if line.number is None else str(line.number),
-            local(line.downloaded_ms),
-            STATES[lang][line.state.value],
-            local(line.used_ms, none),
-            none if line.used_site is None else titles.get(line.used_site, line.used_site),
+        rows.append(
+            (
+                *((line.person, "****") if line.person != last else ("", "")),
+                line.campaign.name,
+                "—" if line.number is None else str(line.number),
+                local(line.downloaded_ms),
+                STATES[lang][line.state.value],
+                local(line.used_ms, none),
+                none if line.used_site is None else titles.get(line.used_site, line.used_site),
+            )
         )
         last = line.person
-    Console().print(table)
+    print_table(heads, rows)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
+from typing import Final
 
 from central.coupons.issue import IssueError
 from central.coupons.keyring import KeyringError
@@ -18,6 +19,8 @@ from central.registry import RegistryError
 from central.settings import CentralSettings
 from cli.exits import Exit, Stop
 from cli.settings import load
+
+TABLE_CHARS_MAX: Final = 240  # where the terminal does not say how wide it is
 
 
 def settings(config: Path | None) -> CentralSettings:
@@ -81,3 +84,19 @@ def local(at_ms: int | None, otherwise: str = "") -> str:
     if at_ms is None:
         return otherwise
     return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table in the terminal; in a file or a pipe it is as wide as it needs to be, nothing cut off."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=TABLE_CHARS_MAX)
+    table = Table()
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

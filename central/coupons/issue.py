@@ -100,6 +100,8 @@ def stop(connection: Connection, campaign_id: int) -> Campaign:
 
 
 def get(connection: Connection, campaign_id: int) -> Issued | None:
+    if not 0 < campaign_id <= CAMPAIGN_ID_MAX:
+        return None
     row = connection.execute(select(campaigns).where(campaigns.c.id == campaign_id)).one_or_none()
     return None if row is None else _issued(row)
 

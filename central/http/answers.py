@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from loyalty.campaign import Campaign, benefit
+from loyalty.campaign import CAMPAIGN_ID_MAX, Campaign, benefit
 
 
 class ApiRefusal(Exception):
@@ -46,7 +46,7 @@ class Session(msgspec.Struct):
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    campaign: int
+    campaign: Annotated[int, msgspec.Meta(ge=1, le=CAMPAIGN_ID_MAX)]
     password: str | None = None
 
 
