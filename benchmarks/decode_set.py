@@ -66,7 +66,7 @@ def _burst(rng: np.random.Generator, format_name: str, damaged: bool) -> Burst:
             x=start.x + 0.004 * (drift[0] * number + shake[0]),
             y=start.y + 0.004 * (drift[1] * number + shake[1]),
             rotate_deg=start.rotate_deg + 0.5 * (drift[2] * number + shake[2]),
-            blur_px=float(np.clip(start.blur_px + 0.15 * drift[3] * number, 0, 20)),
+            blur_px=float(np.clip(start.blur_px + 0.05 * drift[3] * number, 0, 20)),
             motion_px=float(np.clip(start.motion_px + shake[3], 0, 60)),
         )
         frames.append(Frame(number + 2, 1100 + number * INTERVAL_MS, lens.frame(picture, pose, number + 2)))

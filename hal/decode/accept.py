@@ -8,7 +8,8 @@ A wrong EAN with a valid check digit is the risk to money, and a second engine t
   that window: no other text of the same family, unless both stand side by side in one frame. Two different
   EANs in one frame are rivals even then: both are dropped. zbar has a voice in this; yet, save for EAN and UPC,
   one of the agreeing frames must be zxing-cpp's, which alone is trusted with payload bytes.
-- A linear code must have been read over a height of at least `HEIGHT_MIN_PX`.
+- A linear code must have been read over a height of at least `HEIGHT_MIN_PX`. (Not DataBar Expanded: it is
+  pieced together from rows anywhere, and what the engine tells of its height means nothing.)
 - One code held up is one scan, however long. It is a new scan when it has not been seen for `GONE_MS`.
 """
 
@@ -25,6 +26,7 @@ AGREEING_FRAMES: Final = 2
 WINDOW_MS: Final = 700
 WINDOW_FRAMES_MAX: Final = 32  # bound of what is remembered, whatever the camera's rate
 HEIGHT_MIN_PX: Final = 6.0
+HEIGHT_FREE: Final = STRONG | {Format.DATABAR_EXPANDED}
 GONE_MS: Final = 3000  # must outlast a glare, a shaking hand and a missed look
 HELD_MAX: Final = 64  # codes remembered as held up; the one not seen for longest is forgotten first
 
@@ -49,7 +51,7 @@ def key(sighting: Sighting) -> Key:
 
 def tall_enough(sightings: Sequence[Sighting]) -> list[Sighting]:
     """Without linear codes that were read across too few rows: texture gives those."""
-    return [seen for seen in sightings if seen.format in STRONG or seen.height_px >= HEIGHT_MIN_PX]
+    return [seen for seen in sightings if seen.format in HEIGHT_FREE or seen.height_px >= HEIGHT_MIN_PX]
 
 
 def plausible(sightings: Sequence[Sighting]) -> list[Sighting]:

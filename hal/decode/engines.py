@@ -93,12 +93,12 @@ _TOLD: Final[dict[int, Format]] = {
 }
 
 _ZBAR_NAMES: Final[dict[Format, tuple[str, ...]]] = {
-    Format.EAN13: ("EAN13", "UPCA"),
+    Format.EAN13: ("EAN13", "UPCA", "UPCE"),  # UPC-E is asked for to be dropped: unasked, it comes as an EAN-13
     Format.EAN8: ("EAN8",),
     Format.CODE128: ("CODE128",),
     Format.DATABAR_EXPANDED: ("DATABAR_EXP",),
 }
-_ZBAR_TOLD: Final = {name: kind for kind, names in _ZBAR_NAMES.items() for name in names}
+_ZBAR_TOLD: Final = {name: kind for kind, names in _ZBAR_NAMES.items() for name in names if name != "UPCE"}
 ZBAR_READS: Final = frozenset(_ZBAR_NAMES)
 
 
@@ -195,7 +195,9 @@ def zbar(grey: Grey, wanted: frozenset[Format] = EAN) -> list[Sighting]:
 
 def _from_zbar(symbol: Any, wanted: frozenset[Format]) -> Sighting | None:
     corners = _box(symbol.rect, symbol.orientation)
-    kind = _ZBAR_TOLD[symbol.type]
+    kind = _ZBAR_TOLD.get(symbol.type)
+    if kind is None:
+        return None
     if kind in EAN:
         return _digits(symbol.data, wanted, corners, "zbar")
     if not 0 < len(symbol.data) <= TEXT_BYTES_MAX:  # it has returned an empty Code 128

@@ -71,6 +71,9 @@ def _harder(grey: Grey, small: Grey, turn: int) -> list[Sighting]:
     found = straightened(piece) if piece is not None else []
     if any(carries_text(sighting) for sighting in found):
         return found
+    if found and piece is not None:  # zbar sees a code there: a second try for zxing-cpp, whose text it takes
+        double = deskew.enlarged(piece)
+        found += [_placed(sighting, double) for sighting in zxing(double.grey, LINEAR, UPRIGHT_OR_NOT)]
     if turn % 2 and piece is None:
         return straightened(deskew.turned(grey, deskew.TURNS_DEG[turn // 2 % len(deskew.TURNS_DEG)]))
     return found + zxing(grey, COUPONS, WHOLE)
