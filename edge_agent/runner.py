@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from nacl.signing import SigningKey, VerifyKey
@@ -27,7 +27,7 @@ from edge_agent.core.effects import (
     TellHint,
     View,
 )
-from edge_agent.core.machine import Core, Step
+from edge_agent.core.machine import Core, Moment, Step
 from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.panel import Panel
@@ -54,6 +54,14 @@ log = logging.getLogger(__name__)
 
 Item = ev.Event | LinkEvent
 KeepFrameCall = Callable[[int, str], None]
+
+
+class Decided(NamedTuple):
+    """A step, where its first fact stands in the journal, and when the verdict was known."""
+
+    step: Step
+    position: int
+    mono_ms: int
 
 
 class Counts(msgspec.Struct):
@@ -183,30 +191,29 @@ class Agent:
         """The way of every event: rows, verdict, commit, then effects."""
         at = self._time.now()
         scan = self._begin_scan(event)
-        position = 0
-
-        def transaction() -> Step:
-            nonlocal position
-            wants = self._core.needs(event)
-            if not wants:
-                step = self._core.handle(event, (), at)
-                if step.facts or step.opened is not None or step.closed:
-                    with self._store.transaction():
-                        position = self._store.keep(step)
-                return step
-            with self._store.transaction():
-                step = self._core.handle(event, self._store.look_up(wants), at)
-                position = self._store.keep(step)
-            return step
-
-        step = self._guarded(transaction)
-        if not isinstance(step, Step):
+        decided = self._guarded(lambda: self._decide(event, at))
+        if not isinstance(decided, Decided):
             return
+        step = decided.step
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
-        self._note(event, step, position, scan)
-        self._perform(step, position, scan)
+        self._note(step, decided, scan)
+        self._perform(step, decided.position, scan)
+
+    def _decide(self, event: ev.Event, at: Moment) -> Decided:
+        """One transaction; none at all where nothing is looked up nor written."""
+        wants = self._core.needs(event)
+        if not wants:
+            step = self._core.handle(event, (), at)
+            if not (step.facts or step.opened is not None or step.closed):
+                return Decided(step, 0, self._time.now().mono_ms)
+            with self._store.transaction():
+                return Decided(step, self._store.keep(step), self._time.now().mono_ms)
+        with self._store.transaction():
+            step = self._core.handle(event, self._store.look_up(wants), at)
+            decided_ms = self._time.now().mono_ms
+            return Decided(step, self._store.keep(step), decided_ms)
 
     def _guarded(self, action: Callable[[], object]) -> object:
         """Run `action`; when the store fails, go out of service, and salvage a corrupt one."""
@@ -385,26 +392,24 @@ class Agent:
             return scan
         return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged) else ""
 
-    def _note(self, event: ev.Event, step: Step, position: int, scan: str) -> None:
+    def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""
         if not scan:
             return
-        now_ms = self._time.now().mono_ms
         if step.opened is not None:
             self._scan = scan
-            self._steps.step(scan, "asked", now_ms)
+            self._steps.step(scan, "asked", decided.mono_ms)
             return
         if step.verdict is None:
             return
         self._scan = ""
-        verdict = step.verdict
+        verdict, campaign = step.verdict, step.verdict.campaign
         self._counts.accepted += verdict.accepted
         self._counts.refused += not verdict.accepted
-        campaign = verdict.campaign
         self._steps.step(
-            scan, "decided", now_ms, reason=verdict.reason, accepted=verdict.accepted,
+            scan, "decided", decided.mono_ms, reason=verdict.reason, accepted=verdict.accepted,
             campaign=campaign.id if campaign else None, name=campaign.name if campaign else None,
         )  # fmt: skip
         if step.facts:
-            self._steps.step(scan, "on_disk", now_ms, position=position)
-            self._steps.follow(position + len(step.facts) - 1, scan)
+            self._steps.step(scan, "on_disk", self._time.now().mono_ms, position=decided.position)
+            self._steps.follow(decided.position + len(step.facts) - 1, scan)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from exactly_once_world import World, serials
 
-
 Make = Callable[[int, float], World]
 
 
