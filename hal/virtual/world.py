@@ -10,11 +10,7 @@ Outputs fall back by themselves: a light is dark after its duration, whoever set
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,61 +18,42 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hal.card import PAGE_BYTES
-from hal.errors import CardGone, HalReason, PartFailed
-from hal.events import ButtonPressed, CardPresented, CardRemoved
-from hal.indicators import Light, Sound
+from hal.errors import HalReason
+from hal.events import ButtonPressed, CardPresented
+from hal.indicators import Light
 from hal.virtual.lens import Pose
-from hal.virtual.port import (
-    EVENTS_MAX,
-    HANG_MAX_S,
-    PIXELS_BYTES,
-    ClockSetting,
-    RawFrame,
-    check_duration,
-    check_pixels,
+from hal.virtual.port import ClockSetting, RawFrame
+from hal.virtual.state import (
+    DARK,
+    CardMoved,
+    Lit,
+    Observer,
+    Part,
+    Played,
+    Shown,
+    State,
+    WorldEvent,
+    WorldPort,
+    mono_ms,
 )
-from hal.virtual.source import Source
 from hal.virtual.tag import Tag
+
+__all__ = [
+    "DARK",
+    "CardMoved",
+    "Lit",
+    "Look",
+    "Observer",
+    "Part",
+    "Played",
+    "Shown",
+    "World",
+    "WorldEvent",
+    "WorldPort",
+]
 
 BUTTONS: Final = 2  # 0 left, 1 right
 OBSERVERS_MAX: Final = 64
-DARK: Final = bytes(PIXELS_BYTES)
-
-
-class Part(StrEnum):
-    """What can be broken; the names of `hal.events.PartFault`."""
-
-    CAMERA = "camera"
-    CARD = "card"
-    DISPLAY = "display"
-    INDICATORS = "indicators"
-
-
-class Shown(NamedTuple):
-    """The display shows other pixels (PIXELS_BYTES, as `port` lays them out)."""
-
-    pixels: bytes
-
-
-class Lit(NamedTuple):
-    """The light was set; it is dark again after `duration_ms`."""
-
-    light: Light
-    duration_ms: int
-
-
-class Played(NamedTuple):
-    sound: Sound
-
-
-class CardMoved(NamedTuple):
-    """A card came (its UID) or went (None)."""
-
-    uid: bytes | None
-
-
-WorldEvent = Shown | Lit | Played | CardMoved
-Observer = Callable[[WorldEvent], None]
 
 
 class Look(NamedTuple):
@@ -92,7 +69,7 @@ class World:
     """The controls. Safe to call from several threads."""
 
     def __init__(self, lens_seed: int = 0) -> None:
-        self._state = _State(lens_seed)
+        self._state = State(lens_seed)
 
     def port(self, *, hangs: bool = True) -> WorldPort:
         """A port for the parts of one unit process. A card that lies in the slot is presented to it first.
@@ -121,7 +98,7 @@ class World:
 
     def look(self) -> Look:
         with self._state.lock:
-            left_ms = max(0, self._state.light_until_ms - _mono_ms())
+            left_ms = max(0, self._state.light_until_ms - mono_ms())
             light = self._state.light if left_ms else Light.OFF
             tag = self._state.tag
             return Look(self._state.pixels, light, left_ms, tag.uid if tag else None)
@@ -190,7 +167,7 @@ class World:
         if rate_ppm < -1_000_000:
             raise ValueError("a clock can stand still (-1_000_000 ppm), but not run backwards")
         with self._state.lock:
-            self._set_clock(self._state.clock.wall_ms(0, _mono_ms()), rate_ppm)
+            self._set_clock(self._state.clock.wall_ms(0, mono_ms()), rate_ppm)
 
     def set_synchronised(self, synchronised: bool, error_ms: int = 20) -> None:
         """Whether the system says that a time source disciplines the clock, and to within what."""
@@ -209,7 +186,7 @@ class World:
         self._state.clock = ClockSetting(
             offset_ms=offset_ms,
             rate_ppm=rate_ppm,
-            anchor_mono_ms=_mono_ms(),
+            anchor_mono_ms=mono_ms(),
             synchronised=was.synchronised,
             error_ms=was.error_ms,
         )
@@ -232,129 +209,3 @@ class World:
             self._state.pixels, self._state.light, self._state.light_until_ms = DARK, Light.OFF, 0
             self._state.tell(Shown(DARK))
             self._state.tell(Lit(Light.OFF, 0))
-
-
-class WorldPort:
-    """A `port.Port` straight into the world's memory."""
-
-    def __init__(self, state: _State, hangs: bool) -> None:
-        self._state = state
-        self._hangs = hangs
-        self._cards: deque[CardPresented | CardRemoved] = deque(maxlen=EVENTS_MAX)
-        self._buttons: deque[ButtonPressed] = deque(maxlen=EVENTS_MAX)
-        with state.lock:
-            if state.tag is not None:
-                self._cards.append(CardPresented(uid=state.tag.uid, record=state.tag.user_memory))
-            state.ports.append(self)
-
-    def show(self, pixels: bytes) -> None:
-        check_pixels(pixels)
-        with self._state.lock:
-            self._state.check(Part.DISPLAY)
-            self._state.pixels = bytes(pixels)
-            self._state.tell(Shown(self._state.pixels))
-
-    def signal(self, light: Light, sound: Sound, duration_ms: int) -> None:
-        check_duration(duration_ms)
-        with self._state.lock:
-            self._state.check(Part.INDICATORS)
-            self._state.light, self._state.light_until_ms = light, _mono_ms() + duration_ms
-            self._state.tell(Lit(light, duration_ms))
-            if sound is not Sound.NONE:
-                self._state.tell(Played(sound))
-
-    def card_events(self) -> list[CardPresented | CardRemoved]:
-        with self._state.lock:
-            self._state.check(Part.CARD)
-            events = list(self._cards)
-            self._cards.clear()
-            return events
-
-    def card_read(self, uid: bytes, page: int, pages: int) -> bytes:
-        with self._state.lock:
-            return self._card(uid).read(page, pages)
-
-    def card_write(self, uid: bytes, page: int, data: bytes) -> None:
-        with self._state.lock:
-            tag, tear_after = self._card(uid), self._state.tear_after
-            tag.write(page, data, torn_after=tear_after)
-            if tear_after is not None:
-                self._state.take_card()
-                raise CardGone(HalReason.CARD_GONE, f"the card was pulled out while page {page} was written")
-
-    def button_events(self) -> list[ButtonPressed]:
-        with self._state.lock:
-            self._state.check(Part.INDICATORS)
-            events = list(self._buttons)
-            self._buttons.clear()
-            return events
-
-    def clock_setting(self) -> ClockSetting:
-        with self._state.lock:
-            return self._state.clock
-
-    def frame(self, after: int, timeout_s: float) -> RawFrame | None:
-        broken = self._state.broken
-        with self._state.lock:
-            if self._hangs:
-                self._state.healed.wait_for(lambda: broken.get(Part.CAMERA) is not HalReason.HUNG, HANG_MAX_S)
-            self._state.check(Part.CAMERA)
-        return self._state.source.frame(after, timeout_s)
-
-    def close(self) -> None:
-        with self._state.lock:
-            if self in self._state.ports:
-                self._state.ports.remove(self)
-
-    def _card(self, uid: bytes) -> Tag:
-        self._state.check(Part.CARD)
-        if self._state.tag is None or self._state.tag.uid != uid:
-            raise CardGone(HalReason.CARD_GONE, f"the card {uid.hex()} is not in the slot")
-        return self._state.tag
-
-    def _post(self, event: CardPresented | CardRemoved | ButtonPressed) -> None:
-        if isinstance(event, ButtonPressed):
-            self._buttons.append(event)
-        else:
-            self._cards.append(event)
-
-
-class _State:
-    """What both sides share. Everything in it is touched with `lock` held."""
-
-    def __init__(self, lens_seed: int) -> None:
-        self.lock = threading.RLock()
-        self.source = Source(lens_seed)
-        self.pixels = DARK
-        self.light = Light.OFF
-        self.light_until_ms = 0
-        self.tag: Tag | None = None
-        self.tear_after: int | None = None
-        self.clock = ClockSetting()
-        self.broken: dict[Part, HalReason] = {}
-        self.healed = threading.Condition(self.lock)
-        self.observers: list[Observer] = []
-        self.ports: list[WorldPort] = []
-
-    def check(self, part: Part) -> None:
-        if part in self.broken:
-            raise PartFailed(self.broken[part], f"the virtual {part} is broken ({self.broken[part]})")
-
-    def tell(self, event: WorldEvent) -> None:
-        for observer in list(self.observers):
-            observer(event)
-
-    def post(self, event: CardPresented | CardRemoved | ButtonPressed) -> None:
-        for port in self.ports:
-            port._post(event)
-
-    def take_card(self) -> None:
-        if self.tag is None:
-            raise ValueError("there is no card in the slot")
-        uid, self.tag, self.tear_after = self.tag.uid, None, None
-        self.post(CardRemoved(uid=uid))
-        self.tell(CardMoved(None))
-
-
-def _mono_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
