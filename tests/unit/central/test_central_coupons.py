@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
 
 from central.coupons import clearing, download, history, issue, keyring, persons
 from central.coupons.download import Given, No
 from central.coupons.issue import IssueError
 from central.keys import KeyFileError
 from loyalty import barcode
+from loyalty.barcode import own
 from loyalty.barcode.kinds import Own
 from loyalty.campaign import Campaign, Kind, Policy
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 
 DAY_MS = 86_400_000
+HASHES = {name: persons.hash_password("secret-" + name) for name in ("AAA", "BBB")}
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def shop(tmp_path: Path, lane: Lane) -> Iterator[Centre]:
     )
     centre.enrol(lane)
     with centre.office.database.write() as connection:
-        for name in ("AAA", "BBB"):
-            persons.add(connection, name, persons.hash_password("secret-" + name), NOW_MS)
+        for name in HASHES:
+            persons.add(connection, name, HASHES[name], NOW_MS)
     yield centre
     centre.close()
 
@@ -110,10 +110,6 @@ def test_K3_the_text_is_genuine_and_says_whose_it_is_and_until_when(shop: Centre
         (key,) = keyring.listed(connection)
     assert person is not None
     assert read.coupon.holder == person.holder
-    with pytest.raises(BadSignatureError):
-        VerifyKey(key.public).verify(read.body, bytes(64))
-    from loyalty.barcode import own
-
     assert own.genuine(read, key.public)
 
 

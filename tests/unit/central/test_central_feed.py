@@ -247,7 +247,7 @@ def test_a_hint_that_never_comes_true_is_taken_back(centre: Centre, cache: Cache
     cache.push()
     assert len(cache.redeemed) == 1
     with centre.office.database.write() as connection:
-        assert hinting.expire(connection, NOW_MS + 1) == 1
+        assert hinting.expire(connection, centre.office.keys.cache_secret(), NOW_MS + 1) == 1
     cache.push()
     assert not cache.redeemed
 
