@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import segno
-from barcode_pictures import EAN13, OTHER_EAN13, OWN, Z, grey, page, qr, symbol
 from PIL import Image
 
 from hal.decode import decode_image, deskew
 from hal.decode.engines import PLAIN, WHOLE, zbar, zbar_missing, zxing
 from hal.decode.formats import COUPONS, EAN, EVERY, Format
 from hal.decode.tiers import straightened
+from tests.unit.hal_decode.barcode_pictures import EAN13, OTHER_EAN13, OWN, Z, grey, page, qr, symbol
 
 WRITTEN = [
     (Format.EAN13, Z.EAN13, EAN13, EAN13.encode()),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from barcode_pictures import EAN13, OTHER_EAN13, OWN, Stream, Z, page, qr, symbol
 from PIL import Image
 
 from hal.camera import Frame
@@ -13,6 +12,7 @@ from hal.decode.accept import GONE_MS
 from hal.decode.watcher import FORCED_MS, HELD_UP_MS, Watcher
 from hal.events import Scanned
 from hal.virtual.lens import Pose
+from tests.unit.hal_decode.barcode_pictures import EAN13, OTHER_EAN13, OWN, Stream, Z, page, qr, symbol
 
 EASY = Pose(scale=0.9, noise=4)
 

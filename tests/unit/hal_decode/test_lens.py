@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from barcode_pictures import OWN, page, qr
 from PIL import Image
 
 from hal.decode.engines import WHOLE, zxing
 from hal.decode.formats import COUPONS
 from hal.virtual.lens import HEIGHT_PX, WIDTH_PX, Lens, Pose, check, corners_px
+from tests.unit.hal_decode.barcode_pictures import OWN, page, qr
 
 QUIET = Pose(noise=0)
 
@@ -28,7 +28,8 @@ def test_the_same_arguments_give_the_same_frame_whatever_was_asked_before() -> N
 def test_a_frame_is_grey_and_1280x720_and_its_own_copy() -> None:
     lens = Lens(1)
     frame = lens.frame(None, QUIET, 1)
-    assert (frame.dtype, frame.shape) == (np.uint8, (HEIGHT_PX, WIDTH_PX))
+    assert frame.dtype == np.uint8
+    assert frame.shape == (HEIGHT_PX, WIDTH_PX)
     frame[:] = 255
     assert lens.frame(None, QUIET, 1).mean() < 90
 
