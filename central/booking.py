@@ -279,14 +279,14 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
         tracked = (key[1] or term.counted) and state != "void"
         if tracked or hinted:
             name = fact_id(device.name, epoch.epoch, seq)
+            serial = serial_hash(secret, fact.campaign, fact.serial) if key[1] else b""
             if tracked:
-                serial = serial_hash(secret, fact.campaign, fact.serial) if key[1] else b""
                 holder = holder_hash(secret, fact.holder) if fact.holder else b""
                 told_caches[term.shops].append(PutRedemption(name, fact.campaign, serial, holder, at_ms, fact.site))
             if name in hinted:
                 fulfilled.append(name)
                 if not tracked:
-                    told_caches[term.shops].append(DropRedemption(name))
+                    told_caches[term.shops].append(DropRedemption(name, serial))
     bulk.insert_rows(connection, redemptions, _REDEMPTION_COLUMNS, rows)
     bulk.insert_rows(connection, conflicts, _CONFLICT_COLUMNS, clashes)
     for campaign_id, count in uses.items():

@@ -213,7 +213,7 @@ class Desk:
         """Takes back hints that never came true, and prunes the change log."""
         settings = self._office.settings
         with self._database.write() as connection:
-            hinting.expire(connection, now_ms - settings.hint_life_s * 1000)
+            hinting.expire(connection, self._secret, now_ms - settings.hint_life_s * 1000)
             feed.prune(connection, settings.log_kept_changes)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from central import feed
 from central.coupons import issue
-from central.db.schema import devices, epochs, hints, stored_serial
+from central.db.schema import devices, epochs, hints, read_serial, stored_serial
 from wire import sealing
 from wire.chain import EPOCH_BYTES
 from wire.messages import DropRedemption, Hint, PutRedemption
@@ -72,15 +72,18 @@ def take(connection: Connection, secret: bytes, address: Address, hint: Hint, no
     return True
 
 
-def expire(connection: Connection, told_before_ms: int) -> int:
+def expire(connection: Connection, secret: bytes, told_before_ms: int) -> int:
     """Takes back hints that were told before then and never came true; gives how many (EXPIRED_AT_ONCE at most)."""
     old = connection.execute(
-        select(hints.c.fact, hints.c.campaign).where(hints.c.told_ms < told_before_ms).limit(EXPIRED_AT_ONCE)
+        select(hints.c.fact, hints.c.campaign, hints.c.serial)
+        .where(hints.c.told_ms < told_before_ms)
+        .limit(EXPIRED_AT_ONCE)
     ).all()
-    for fact, campaign in old:
+    for fact, campaign, stored in old:
         issued = issue.get(connection, campaign)
         where = feed.sites_of(connection, issued.campaign) if issued is not None else None
-        feed.append(connection, [DropRedemption(fact)], where)
+        serial = sealing.serial_hash(secret, campaign, read_serial(stored)) if stored else b""
+        feed.append(connection, [DropRedemption(fact, serial)], where)
     if old:
         connection.execute(delete(hints).where(hints.c.fact.in_([row.fact for row in old])))
     return len(old)

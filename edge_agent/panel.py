@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from edge_agent.core.effects import Show, Signal, View
 from edge_agent.screens import states
@@ -16,6 +17,8 @@ from edge_agent.screens.screen import Status
 from hal.display import Display
 from hal.indicators import Indicators
 from loyalty.campaign import Lang
+
+LAST_MINUTE: Final = 253_000_000_000 // 60  # in the year 9987: whatever a clock says, it can be written
 
 
 class Panel:
@@ -51,5 +54,6 @@ class Panel:
         self._indicators.close()
 
     def _status(self, online: bool, waiting: int) -> Status:
-        local = datetime.fromtimestamp(self._wall_ms() // 60_000 * 60, UTC) + timedelta(minutes=self._offset_min)
+        minute = min(self._wall_ms() // 60_000, LAST_MINUTE)
+        local = datetime.fromtimestamp(minute * 60, UTC) + timedelta(minutes=self._offset_min)
         return Status(clock=local.strftime("%H:%M"), online=online, waiting=waiting)

@@ -149,9 +149,15 @@ class Cache:
         if isinstance(change, PutRedemption):
             # The first one told stands; what was only a hint gives way to what is booked.
             self._sql.execute(
-                f"INSERT INTO seen_{generation} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",  # noqa: S608
-                (change.serial or change.fact, change.campaign, change.holder, change.at_ms, change.site, change.fact),
-            )
+                f"INSERT INTO seen_{generation} VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                " ON CONFLICT (key) DO UPDATE SET campaign = excluded.campaign, holder = excluded.holder,"
+                " at_ms = excluded.at_ms, site = excluded.site, fact = excluded.fact, provisional = 0"
+                " WHERE provisional = 1 AND excluded.provisional = 0",
+                (
+                    change.serial or change.fact, change.campaign, change.holder, change.at_ms, change.site, change.fact,
+                    change.provisional,
+                ),
+            )  # fmt: skip
         elif isinstance(change, DropRedemption):
             self._sql.execute(
                 f"DELETE FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608

@@ -65,7 +65,8 @@ CREATE TABLE seen_{n} (
     holder BLOB NOT NULL,
     at_ms INTEGER NOT NULL,
     site TEXT NOT NULL,
-    fact BLOB NOT NULL
+    fact BLOB NOT NULL,
+    provisional INTEGER NOT NULL     -- told by a hint, not yet booked
 ) WITHOUT ROWID;
 CREATE INDEX seen_{n}_holder ON seen_{n} (holder, campaign) WHERE holder <> x'';
 """

@@ -82,9 +82,9 @@ def test_killed_in_the_middle_of_ingest_it_has_lost_and_doubled_nothing(tmp_path
             rest = process.communicate()[0].splitlines()
         told = max([told, *(int(line.split()[1]) for line in rest if len(line.split()) == 2)])
         office = open_office(CentralSettings(data_dir=str(tmp_path / "centre")))
-        upto = _whole(office, lane)
-        assert upto >= told
-        kills_in_the_middle += upto < BATCHES * SIZE
+        whole = _whole(office, lane)
+        assert whole >= told
+        kills_in_the_middle += whole < BATCHES * SIZE
         office.close()
     assert kills_in_the_middle >= 1, "every kill came too late to prove anything"
     office = open_office(CentralSettings(data_dir=str(tmp_path / "centre")))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from exactly_once_world import World, serials
+
+from tests.scenario.exactly_once_world import World, serials
 
 Make = Callable[[int, float], World]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from house import DEVICE, ONLINE, OPEN, SIGNED, House
 from PIL import Image, ImageDraw
 
 from edge_agent.store.store import FILE_NAME, Store
 from hal.virtual.lens import Pose
+from tests.scenario.house import DEVICE, ONLINE, OPEN, SIGNED, House
 from tests.servers import EmbeddedBroker, Mosquitto, wait_until
 from wire.facts import Redeemed, decode_fact
 

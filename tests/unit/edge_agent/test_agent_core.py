@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from conftest_agent import ISSUER, JAN, NOW_MS, ONLINE, OPEN, SECRET, SIGNED, Driver, code, moment, replaced, scanned
 from nacl.signing import SigningKey
 
 from edge_agent.core import events as ev
@@ -14,6 +13,20 @@ from edge_agent.core.states import Mode, State
 from edge_agent.store.store import Store
 from hal.events import CardPresented
 from loyalty.reason import Reason
+from tests.unit.edge_agent.agent_world import (
+    ISSUER,
+    JAN,
+    NOW_MS,
+    ONLINE,
+    OPEN,
+    SECRET,
+    SIGNED,
+    Driver,
+    code,
+    moment,
+    replaced,
+    scanned,
+)
 from wire.facts import Cancelled, Redeemed
 from wire.messages import PutCampaign, PutRedemption
 from wire.sealing import holder_hash, serial_hash

@@ -9,10 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from conftest_agent import NOW_MS, ONLINE, OPEN, SECRET, SIGNED, Driver, code, moment, replaced, scanned, world
 
 from edge_agent.core import events as ev
 from edge_agent.core.machine import Want
@@ -22,6 +20,19 @@ from edge_agent.store.salvage import salvage
 from edge_agent.store.store import FILE_NAME, Store, WrongDevice
 from loyalty.coupon import Coupon, Now
 from loyalty.reason import Reason
+from tests.unit.edge_agent.agent_world import (
+    NOW_MS,
+    ONLINE,
+    OPEN,
+    SECRET,
+    SIGNED,
+    Driver,
+    code,
+    moment,
+    replaced,
+    scanned,
+    world,
+)
 from wire import chain
 from wire.facts import EpochOpened, Redeemed, decode_fact
 from wire.messages import DropRedemption, PutCampaign, PutKey, PutRedemption, PutSecret
@@ -200,6 +211,15 @@ def test_K6_a_hint_that_never_came_true_is_taken_back(store: Store) -> None:
     assert store.cache.seen(key) is None
 
 
+def test_K6_what_is_booked_takes_the_place_of_a_hint_and_outlives_it(store: Store) -> None:
+    key = serial_hash(SECRET, 1, 5)
+    with store.transaction():
+        store.cache.apply([PutRedemption(b"f" * 16, 1, key, b"", NOW_MS, "ginza", True)], b"i" * 16, 6)
+        store.cache.apply([PutRedemption(b"g" * 16, 1, key, b"", NOW_MS + 9, "urawa")], b"i" * 16, 7)
+        store.cache.apply([DropRedemption(b"f" * 16, key)], b"i" * 16, 8)
+    assert store.cache.seen(key) == (NOW_MS + 9, "urawa")
+
+
 def test_a_change_is_rolled_back_in_memory_too(store: Store) -> None:
     def fail() -> None:
         with store.transaction():
@@ -248,9 +268,7 @@ def test_a_file_that_is_no_database_is_found_out(store: Store) -> None:
         Store(store.folder, "unit-1")
 
 
-def test_a_damaged_store_is_set_aside_and_what_waits_follows_in_a_new_epoch(
-    drive: Driver, store: Store
-) -> None:
+def test_a_damaged_store_is_set_aside_and_what_waits_follows_in_a_new_epoch(drive: Driver, store: Store) -> None:
     redeem(drive, *range(1, 101))
     store.carry_out([Advance(b"e" * 16, 40, b"j" * 16)], b"n" * 16, STAMP)
     damaged(store, 2)
@@ -295,8 +313,7 @@ def test_salvage_invents_nothing_out_of_noise(store: Store) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from conftest_agent import SIGNED, Driver, code, scanned
+from tests.unit.edge_agent.agent_world import SIGNED, Driver, code, scanned
 from edge_agent.store.store import Store
 store = Store(Path(sys.argv[1]), "unit-1")
 drive = Driver(store)
@@ -314,7 +331,7 @@ def test_K5_a_unit_killed_while_it_works_keeps_every_fact_it_had_shown(store: St
     rng = random.Random(5)
     for _ in range(8):
         child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(store.folder), str(Path(__file__).parent)],
+            [sys.executable, "-c", CHILD, str(store.folder)],
             stdout=subprocess.PIPE,
             text=True,
         )
