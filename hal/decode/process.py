@@ -162,6 +162,8 @@ class CameraProcess:
             for message in messages:
                 failed = message if isinstance(message, Failed) else failed
                 self._hear(message)
+        if self._stopping.is_set():  # nobody asks why; `end` will not wait for it either
+            return PartFault(part="camera", reason=HalReason.VANISHED, detail="stopped")
         if failed is not None:
             return PartFault(part="camera", reason=failed.reason, detail=failed.detail)
         return PartFault(part="camera", reason=HalReason.VANISHED, detail=f"the camera process ended ({child.code()})")

@@ -233,11 +233,6 @@ port = {self.http_port}
 def picture(code: str) -> Image.Image:
     """The code as a phone shows it."""
     symbol = segno.make_qr(code, error="m")
-    scale = CODE_SIDE_PX // symbol.symbol_size(border=4)[0]
-    side = symbol.symbol_size(scale=scale, border=4)[0]
-    image = Image.new("L", (side, side), 255)
-    for y, row in enumerate(symbol.matrix_iter(scale=scale, border=4)):
-        for x, dark in enumerate(row):
-            if dark:
-                image.putpixel((x, y), 0)
-    return image
+    scale = CODE_SIDE_PX // int(symbol.symbol_size(border=4)[0])
+    rows = [bytes(0 if dark else 255 for dark in row) for row in symbol.matrix_iter(scale=scale, border=4)]
+    return Image.frombytes("L", (len(rows[0]), len(rows)), b"".join(rows))

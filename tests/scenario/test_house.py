@@ -7,8 +7,10 @@ import json
 import resource
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -108,6 +110,10 @@ def test_K5_K6_a_unit_killed_200_times_with_broker_and_centre_killed_in_between(
     assert set(shown) <= set(on_disk)
 
 
+def reached(lines: list[dict[str, Any]], step: str, since: int) -> bool:
+    return any(line.get("step") == step for line in lines[since:])
+
+
 def kill_again_and_again(house: House, rounds: int, seed: int, first: int = 1) -> list[int]:
     """Scan coupons and kill the unit at a random moment of a scan; returns the serials whose yes was shown."""
     rng = Random(seed)
@@ -120,10 +126,11 @@ def kill_again_and_again(house: House, rounds: int, seed: int, first: int = 1) -
             serial += 1
         greens, unit = house.greens, house.unit
         assert unit is not None
+        since = len(unit.lines)
         house.hold_up(house.code(SIGNED, serial))
         moments = ["seen", "decoded", "decided", "on_disk", "shown", "sent"]
         moment = rng.choice(moments)
-        wait_until(lambda lines=unit.lines, m=moment: any(x.get("step") == m for x in lines[-8:]), 20, moment)
+        wait_until(partial(reached, unit.lines, moment, since), 20, moment)
         unit.kill()
         house.world.show_nothing()
         if house.greens > greens:
@@ -221,15 +228,15 @@ def test_K5_twenty_pictures_that_are_not_ours_are_never_a_yes(house: House) -> N
     rng = Random(7)
     foreign = ["https://example.com/menu", "0123456789", "WIFI:T:WPA;S:shop;P:secret;;", "TK1:", "TK1:0000", "[]"]
     for number in range(20):
+        before = len(unit.lines)
         if number % 2:
             house.hold_up(f"{rng.choice(foreign)}{number}")
         else:
             noise = Image.frombytes("L", (320, 240), rng.randbytes(320 * 240))
             ImageDraw.Draw(noise).rectangle((40, 40, 200, 160), fill=rng.randrange(256))
             house.world.show_picture(noise)
-        before = len(unit.lines)
         if number % 2:
-            wait_until(lambda at=before: any(x.get("step") == "shown" for x in unit.lines[at:]), 20, "an answer")
+            wait_until(partial(reached, unit.lines, "shown", before), 20, "an answer")
     house.world.show_nothing()
     assert house.greens == 0
     assert journal(house) == []

@@ -291,7 +291,7 @@ def test_an_old_timer_means_nothing(drive: Driver) -> None:
 
 
 def test_a_recorded_day_replays_to_the_same_decisions(drive: Driver, store: Store) -> None:
-    day = [
+    day: list[ev.Event] = [
         ev.LinkChanged(up=True),
         scanned(code(SIGNED, serial=1)),
         scanned(code(OPEN)),
