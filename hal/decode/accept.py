@@ -122,8 +122,7 @@ class Acceptance:
             if own:
                 at.append(frame.mono_ms)
                 trusted = trusted or any(carries_text(seen) for seen in own)
-                if code[0] != "ean":
-                    beside |= _apart(code, frame.sightings)
+                beside |= _apart(code, frame.sightings)
             rivals |= keys - {code}
         if len(at) < AGREEING_FRAMES or not trusted or rivals - beside:
             return None

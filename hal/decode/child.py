@@ -112,7 +112,10 @@ class Voice:
 
 
 def die_with(parent: int) -> None:
-    """The kernel kills this process when its parent dies, even by SIGKILL. Linux."""
+    """The kernel kills this process when its parent dies, even by SIGKILL. Linux.
+
+    'Parent' means the thread that started this process: the watch of `hal.decode.process`, which outlives it.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we could ask
         os._exit(0)

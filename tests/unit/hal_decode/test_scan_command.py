@@ -24,7 +24,7 @@ from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.coupon import Coupon
 from tests.servers import ROOT
 from tests.unit.hal_decode.barcode_pictures import EAN13, OTHER_EAN13, Z, page, qr, symbol
-from wire.messages import PutCampaign, PutKey, PutSecret
+from wire.messages import Change, PutCampaign, PutKey, PutSecret
 
 ISSUER = SigningKey(bytes(range(32)))
 CAMPAIGN = Campaign(id=1, name="S楽器 1000円券", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider="s", amount_yen=1000)
@@ -62,7 +62,12 @@ def store(tmp_path: Path) -> Path:
     folder = tmp_path / "unit"
     opened = Store(folder, "kiosk-1")
     with opened.transaction():
-        changes = [PutSecret(b"s" * 32), PutKey(7, ISSUER.verify_key.encode()), PutCampaign(CAMPAIGN), PutCampaign(JAN)]
+        changes: list[Change] = [
+            PutSecret(b"s" * 32),
+            PutKey(7, ISSUER.verify_key.encode()),
+            PutCampaign(CAMPAIGN),
+            PutCampaign(JAN),
+        ]
         opened.cache.apply(changes, b"i" * 16, len(changes))
     opened.close()
     return folder
