@@ -31,6 +31,7 @@ def broker(
         _add_user(Path(settings.password_file), add_user)
         return
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("amqtt").setLevel(logging.ERROR)  # it warns of each port probe and each client that leaves
     run(settings, ready=lambda: _say(event="ready", part="broker", host=settings.host, port=settings.port))
     _say(event="stopped", part="broker")
 

@@ -62,7 +62,10 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
     async def stream_connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
     ) -> None:
-        await self._client_connected(listener_name, PacketReader(reader, self._room), BoundedWriter(writer))
+        try:
+            await self._client_connected(listener_name, PacketReader(reader, self._room), BoundedWriter(writer))
+        except asyncio.CancelledError:
+            return  # the loop is ending, and asyncio 3.11 would report the connection's task as a fault
 
     async def _room(self) -> None:
         """Return when there is room for another message."""
@@ -84,7 +87,8 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         if refusal:
             await ConnackPacket.build(0, refusal).to_stream(writer)
             await writer.close()
-            raise MQTTError(f"{remote_address}:{remote_port}: {session.username!r} refused with {refusal}")
+            log.warning("%s:%d: user %r refused, CONNACK %d", remote_address, remote_port, session.username, refusal)
+            raise MQTTError(f"{session.username!r} refused")
         # nothing below gives up control before amqtt has registered the session: no two can hold one id
         await self._take_over(session.client_id)
         session.clean_session = True
@@ -149,8 +153,14 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         await super().retain_message(source_session, topic_name, data, qos)
 
 
+def _noteworthy(record: logging.LogRecord) -> bool:
+    """A log filter: amqtt reports each delivery to a client that has gone as an error with a traceback."""
+    return not record.getMessage().startswith("Task failed and will be skipped")
+
+
 def run(settings: BrokerSettings, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is called once the port listens. Raises OSError."""
+    logging.getLogger("amqtt.broker").addFilter(_noteworthy)
     asyncio.run(_serve(settings, ready))
 
 

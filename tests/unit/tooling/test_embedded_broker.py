@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from simulator.broker.access import BadPasswordFile, Passwords, may_publish, may_subscribe, password_line
 from tests.mqtt_client import Client
-from tests.servers import EmbeddedBroker, Mosquitto, wait_until
+from tests.servers import EmbeddedBroker, Mosquitto, Relay, wait_until
 from wire.topics import LEAVES, Address, centre_subscriptions, subscriptions
 
 OWN = Address("demo", "ueno", "lane-1")
@@ -153,6 +154,22 @@ def test_a_client_that_does_not_read_costs_a_bounded_memory_and_then_its_connect
     assert _is_cut(deaf)
     for client in (centre, other):
         client.close()
+
+
+def test_a_broker_that_is_ended_with_clients_in_every_state_says_no_word_of_faults(
+    embedded_broker: EmbeddedBroker,
+) -> None:
+    line = Relay(embedded_broker.port)
+    deaf, centre = Client(line.port, "lane-1"), Client(embedded_broker.port, "centre")
+    deaf.subscribe("tk/1/demo/ueno/lane-1/dn/ack")
+    line.freeze()
+    centre.say("tk/1/demo/ueno/lane-1/dn/ack")
+    with socket.create_connection(("127.0.0.1", embedded_broker.port)):  # has not said who it is
+        embedded_broker.stop()
+    line.close()
+    for client in (deaf, centre):
+        client.close()
+    assert [json.loads(said)["event"] for said in embedded_broker.log.read_text().splitlines()] == ["ready", "stopped"]
 
 
 def _is_cut(sock: socket.socket) -> bool:
