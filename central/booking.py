@@ -17,7 +17,6 @@ from central import deadletters, feed, settlement
 from central.db import bulk
 from central.db.schema import (
     Flag,
-    campaigns,
     conflicts,
     epochs,
     facts,
@@ -29,7 +28,7 @@ from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
 from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, decode_fact
 from wire.messages import Change, DropRedemption, PutRedemption, decode
-from wire.sealing import fact_id, holder_hash, serial_hash
+from wire.sealing import FactNames, Hashes
 
 LATE_AFTER_MS: Final = DAY_MS  # booked so long after the campaign's end, a redemption is late
 _SERIAL_MAX: Final = 2**64 - 1
@@ -56,6 +55,9 @@ _TOLD_JOIN: Final = (
     "redemptions r CROSS JOIN facts f WHERE r.campaign = wanted.k0 AND r.serial = wanted.k1 AND r.at_ms = wanted.k2 "
     "AND r.device_id = wanted.k3 AND r.epoch_id <> wanted.k4 AND f.epoch_id = r.epoch_id AND f.seq = r.seq"
 )
+_HINTED: Final = "SELECT fact FROM hints WHERE device_id = ?"
+_KNOWN: Final = "SELECT id, body, redeemed FROM campaigns WHERE id IN "
+_COUNT_USES: Final = "UPDATE campaigns SET redeemed = redeemed + ? WHERE id = ?"
 # As plain numbers: an enum's operators cost more than all else that is done for a row.
 _DOUBLE: Final = int(Flag.DOUBLE)
 _LATE: Final = int(Flag.LATE)
@@ -224,7 +226,8 @@ def _previous_id(connection: Connection, device: Device, epoch: EpochRow) -> int
 
 
 def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, Redeemed, bytes]]) -> None:
-    epoch, device, now_ms, secret = booking.epoch, booking.device, booking.now_ms, booking.secret
+    epoch, device, now_ms = booking.epoch, booking.device, booking.now_ms
+    hashes, names = Hashes(booking.secret), FactNames(device.name, epoch.epoch)
     terms = _terms(connection, {fact.campaign for _, fact, _ in redeemed}, now_ms)
     keys = [(fact.campaign, stored_serial(fact.serial)) for _, fact, _ in redeemed]
     used: dict[tuple[int, int], tuple[int, int]] = {}
@@ -235,7 +238,7 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
     told = _told_before(connection, booking, redeemed)
     unsettled = settlement.settle(connection, device, [fact for _, fact, _ in redeemed if fact.question])
     persons = settlement.PersonCounts(connection)
-    hinted = frozenset(connection.execute(select(hints.c.fact).where(hints.c.device_id == device.id)).scalars())
+    hinted = frozenset(bytes(row[0]) for row in bulk.run(connection, _HINTED, (device.id,)))
     carried_flags = int(epoch.flag())
 
     rows: list[tuple[Any, ...]] = []
@@ -278,10 +281,10 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
         )
         tracked = (key[1] or term.counted) and state != "void"
         if tracked or hinted:
-            name = fact_id(device.name, epoch.epoch, seq)
-            serial = serial_hash(secret, fact.campaign, fact.serial) if key[1] else b""
+            name = names.of(seq)
+            serial = hashes.serial(fact.campaign, fact.serial) if key[1] else b""
             if tracked:
-                holder = holder_hash(secret, fact.holder) if fact.holder else b""
+                holder = hashes.holder(fact.holder) if fact.holder else b""
                 told_caches[term.shops].append(PutRedemption(name, fact.campaign, serial, holder, at_ms, fact.site))
             if name in hinted:
                 fulfilled.append(name)
@@ -292,8 +295,7 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
     for campaign_id, count in uses.items():
         if not count:
             continue
-        grown = {"redeemed": campaigns.c.redeemed + count}
-        connection.execute(update(campaigns).where(campaigns.c.id == campaign_id).values(grown))
+        bulk.run(connection, _COUNT_USES, (count, campaign_id))
     if fulfilled:
         connection.execute(delete(hints).where(hints.c.fact.in_(fulfilled)))
     for shops, changes in told_caches.items():
@@ -302,9 +304,7 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
 
 def _terms(connection: Connection, wanted: set[int], now_ms: int) -> dict[int, _Terms]:
     terms = dict.fromkeys(wanted, _LOST)
-    for row in connection.execute(
-        select(campaigns.c.id, campaigns.c.body, campaigns.c.redeemed).where(campaigns.c.id.in_(wanted))
-    ):
+    for row in bulk.run(connection, _KNOWN + bulk.among(len(wanted)), tuple(wanted)):
         campaign: Campaign = decode(row.body, Campaign)
         ends_ms = _NO_LIMIT if campaign.ends_ms is None else campaign.ends_ms
         terms[row.id] = _Terms(

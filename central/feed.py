@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 
+from central.db import bulk
 from central.db.schema import change_log, feed_bodies, feeds, sites
 from loyalty.campaign import Campaign
 from wire.messages import Change, Message, encode
@@ -23,6 +24,9 @@ MESSAGE_BYTES_MAX: Final = 60 * 1024  # of changes in one message; the seal and 
 BODY_CHANGES_MAX: Final = 1_000  # changes that share one row of the log
 BODIES_READ_AT_ONCE: Final = 16
 
+_PUT_BODY: Final = "INSERT INTO feed_bodies (changes) VALUES (?) RETURNING id"
+_GROW: Final = "UPDATE feeds SET head = head + ?"
+_LOG: Final = "INSERT INTO change_log (site_id, first, count, body_id) SELECT site_id, head - ? + 1, ?, ? FROM feeds"
 _raw_list = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
@@ -40,15 +44,12 @@ def append(connection: Connection, changes: Sequence[Change], site_ids: Sequence
         return
     for start in range(0, len(changes), BODY_CHANGES_MAX):
         part = changes[start : start + BODY_CHANGES_MAX]
-        body = connection.execute(insert(feed_bodies).values(changes=encode(part))).inserted_primary_key
-        assert body is not None
-        grow = update(feeds).values(head=feeds.c.head + len(part))
-        rows = select(feeds.c.site_id, feeds.c.head - len(part) + 1, literal(len(part)), literal(body[0]))
-        if site_ids is not None:
-            grow = grow.where(feeds.c.site_id.in_(site_ids))
-            rows = rows.where(feeds.c.site_id.in_(site_ids))
-        connection.execute(grow)
-        connection.execute(insert(change_log).from_select(["site_id", "first", "count", "body_id"], rows))
+        body = bulk.run(connection, _PUT_BODY, (encode(part),)).scalar_one()
+        which, ids = (
+            ("", ()) if site_ids is None else (" WHERE site_id IN " + bulk.among(len(site_ids)), tuple(site_ids))
+        )
+        bulk.run(connection, _GROW + which, (len(part), *ids))
+        bulk.run(connection, _LOG + which, (len(part), len(part), body, *ids))
 
 
 def sites_of(connection: Connection, *campaigns: Campaign) -> list[int] | None:

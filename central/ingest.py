@@ -12,14 +12,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from central import booking, deadletters, registry
+from central.db import bulk
 from central.db.database import Database
 from central.db.schema import epochs, facts
 from central.registry import Device
@@ -28,6 +29,12 @@ from wire.facts import FACT_BYTES_MAX
 from wire.messages import Ack, Batch, PullAck, decode
 from wire.topics import PACKET_BYTES_MAX
 
+_FIND_EPOCH: Final = (
+    "SELECT id, epoch, upto, upto_hash, opened_by, previous, after, flagged_until FROM epochs "
+    "WHERE device_id = ? AND epoch = ?"
+)
+_MOVE_EPOCH: Final = "UPDATE epochs SET upto = ?, upto_hash = ? WHERE id = ?"
+_HASH_AT: Final = "SELECT hash FROM facts WHERE epoch_id = ? AND seq = ?"
 NUMBER_MAX: Final = 2**63 - 1
 SIGNATURE_BYTES: Final = 64
 _log = logging.getLogger(__name__)
@@ -120,7 +127,7 @@ class Ingest:
             batch.facts[skip:],
             hashes[skip:],
         )
-        connection.execute(update(epochs).where(epochs.c.id == epoch.id).values(upto=last, upto_hash=hashes[-1]))
+        bulk.run(connection, _MOVE_EPOCH, (last, hashes[-1], epoch.id))
         registry.booked_up_to(connection, device, batch.epoch, last)
         return answer("ok", last, hashes[-1], aside)
 
@@ -172,18 +179,7 @@ def _linked(name: str, batch: Batch) -> list[bytes]:
 
 
 def _find_epoch(connection: Connection, device_id: int, epoch: bytes) -> booking.EpochRow | None:
-    row = connection.execute(
-        select(
-            epochs.c.id,
-            epochs.c.epoch,
-            epochs.c.upto,
-            epochs.c.upto_hash,
-            epochs.c.opened_by,
-            epochs.c.previous,
-            epochs.c.after,
-            epochs.c.flagged_until,
-        ).where(epochs.c.device_id == device_id, epochs.c.epoch == epoch)
-    ).one_or_none()
+    row: Any = bulk.run(connection, _FIND_EPOCH, (device_id, epoch)).one_or_none()
     return None if row is None else booking.EpochRow(*row)
 
 
@@ -210,8 +206,7 @@ def _open_epoch(connection: Connection, device_id: int, epoch: bytes, genesis: b
 def _hash_at(connection: Connection, epoch_id: int, number: int, genesis: bytes) -> bytes:
     if number == 0:
         return genesis
-    where = (facts.c.epoch_id == epoch_id) & (facts.c.seq == number)
-    return bytes(connection.execute(select(facts.c.hash).where(where)).scalar_one())
+    return bytes(bulk.run(connection, _HASH_AT, (epoch_id, number)).scalar_one())
 
 
 def _last_common(connection: Connection, epoch_id: int, batch: Batch, hashes: list[bytes]) -> tuple[int, bytes]:

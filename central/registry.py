@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
+from central.db import bulk
 from central.db.schema import DeviceState, devices, epochs, feeds, sites
 from wire.topics import ALL, BadTopic, check_id
 
@@ -109,8 +110,11 @@ def all_devices(connection: Connection) -> list[Device]:
 
 
 def find(connection: Connection, name: str) -> Device | None:
-    row = connection.execute(_SELECT.where(devices.c.name == name)).one_or_none()
-    return None if row is None else Device(**row._asdict())
+    row: Any = bulk.run(connection, _FIND, (name,)).one_or_none()
+    if row is None:
+        return None
+    number, site, public, state, awaits = row
+    return Device(id=number, name=name, site=site, public=public, state=state, awaits=bool(awaits))
 
 
 def anybody_awaited(connection: Connection) -> bool:
@@ -149,6 +153,9 @@ def last_booked(connection: Connection) -> dict[str, int]:
     return total
 
 
+_FIND: Final = (
+    "SELECT d.id, s.name, d.public, d.state, d.awaits FROM devices d JOIN sites s ON s.id = d.site_id WHERE d.name = ?"
+)
 _SELECT: Final = select(
     devices.c.id, devices.c.name, sites.c.name.label("site"), devices.c.public, devices.c.state, devices.c.awaits
 ).join_from(devices, sites)

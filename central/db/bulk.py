@@ -1,4 +1,7 @@
-"""Many rows at once, without the ORM's or the compiler's cost for each of them (the hot path of ingest)."""
+"""The hot path of ingest: many rows at once, and plain SQL without the expression compiler's cost for each batch.
+
+Statements are written with `?` for their values, which become the marks of the driver at hand.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, CursorResult, Table
 
 LOOKUP_KEYS: Final = 250  # keys of one look-up; the last one is repeated to fill up, so the statement is always one
+
+
+@cache
+def _driver_sql(sql: str, paramstyle: str) -> str:
+    return sql if paramstyle == "qmark" else sql.replace("?", "%s")
+
+
+def run(connection: Connection, sql: str, values: tuple[Any, ...] = ()) -> CursorResult[Any]:
+    """Executes one statement of ours."""
+    return connection.exec_driver_sql(_driver_sql(sql, connection.dialect.paramstyle), values)
+
+
+def among(count: int) -> str:
+    """The right side of an IN with so many values."""
+    return "(" + ", ".join("?" * count) + ")"
 
 
 @cache

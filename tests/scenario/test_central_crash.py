@@ -72,10 +72,10 @@ def test_killed_in_the_middle_of_ingest_it_has_lost_and_doubled_nothing(tmp_path
         assert process.stdout is not None
         try:
             for _ in range(dice.randint(1, BATCHES // 4)):
-                status, number = process.stdout.readline().split()
+                status, upto = process.stdout.readline().split()
                 assert status == "ok"
-                assert int(number) >= told, "what was acknowledged is gone"
-                told = int(number)
+                assert int(upto) >= told, "what was acknowledged is gone"
+                told = int(upto)
             time.sleep(dice.random() * 0.004)  # somewhere inside a transaction
         finally:
             process.kill()
