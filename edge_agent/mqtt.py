@@ -103,7 +103,7 @@ class Mqtt:
     # --- the thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        backoff = Backoff(_random, first_ms=500, cap_ms=30_000)
+        backoff = Backoff(_random, first_ms=500, cap_ms=self._login.reconnect_max_s * 1000)
         while not self._stop.is_set():
             began_s = time.monotonic()
             why = self._one_connection()

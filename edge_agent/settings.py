@@ -26,6 +26,9 @@ class BrokerLogin(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     cert_file: Annotated[str, Meta(description="The device's own certificate, for TLS.")] = ""
     key_file: Annotated[str, Meta(description="The private key of that certificate.")] = ""
     keepalive_s: Annotated[int, Meta(ge=5, le=3600, description="MQTT keep-alive, seconds.")] = 20
+    reconnect_max_s: Annotated[
+        int, Meta(ge=1, le=600, description="Longest pause between attempts to connect, seconds.")
+    ] = 30
 
 
 class PartNames(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -113,7 +113,11 @@ def prepare(home: Home, chosen: Ports, language: Lang) -> None:
                 "utc_offset_min": time.localtime().tm_gmtoff // 60,
                 "heartbeat_s": 5,
             },
-            "unit.broker": {"port": chosen.cable, "password_file": str(home.password_file(DEVICE))},
+            "unit.broker": {
+                "port": chosen.cable,
+                "password_file": str(home.password_file(DEVICE)),
+                "reconnect_max_s": 3,  # whoever mends the cable is watching
+            },
             "unit.virtual": {"socket": str(home.socket)},
         }
     )
@@ -173,8 +177,11 @@ class Demo:
         broker = self._process("broker", broker_listens, BROKER_READY_S)
         central = self._process("central", centre_serves, CENTRE_READY_S)
         unit = self._process("unit", unit_started, UNIT_READY_S)
-        for process in (broker, central, unit):  # ended in the other order
-            stack.push_async_callback(process.stop)
+
+        async def end_all() -> None:
+            await asyncio.gather(*(process.stop() for process in (unit, central, broker)))
+
+        stack.push_async_callback(end_all)
         stage = Stage(
             world=world,
             cut=cable,

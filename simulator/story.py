@@ -22,6 +22,7 @@ from central import registry
 from central.coupons import download, history, issue, persons
 from central.coupons.download import Given
 from central.db.database import Database
+from central.decide import QUESTION_BYTES, Decider
 from central.ingest import Ingest, Origin
 from central.keys import Keys
 from loyalty.barcode import own
@@ -29,7 +30,7 @@ from loyalty.barcode.kinds import Own
 from loyalty.campaign import Campaign, Kind, Policy
 from wire import chain, topics
 from wire.facts import Redeemed, Stamp, encode_fact
-from wire.messages import Batch, encode
+from wire.messages import Ask, Batch, encode
 
 TENANT: Final = "demo"
 SITES: Final = {"ginza": "銀座", "shinjuku": "新宿", "urawa": "浦和", "tokyo": "東京"}
@@ -185,7 +186,7 @@ def _unbooked(database: Database) -> bool:
 
 
 def _book_uses(database: Database, keys: Keys, incarnation: bytes, now_ms: int) -> None:
-    """One signed batch for each shop's lane, as the lane itself would have sent it."""
+    """Each use as the shop's lane itself would have sent it: asked where it must, signed, booked at its time."""
     with database.read() as connection:
         terms = {one.campaign.id: one.campaign for one in issue.listed(connection)}
         texts: dict[tuple[str, int], str] = {}
@@ -195,26 +196,27 @@ def _book_uses(database: Database, keys: Keys, incarnation: bytes, now_ms: int) 
     for site in SITES:
         lane = _lane(site)
         epoch = hashlib.blake2b(lane.encode(), digest_size=chain.EPOCH_BYTES).digest()
-        facts, last_ms = [], 0
-        for where, who, number, at_ms in _uses(now_ms):
-            if where != site:
-                continue
-            code = own.parse(texts[who, number].encode())
-            assert isinstance(code, Own)
-            facts.append(_redeemed(terms[number], code, site, at_ms))
-            last_ms = at_ms
-        if not facts:
-            continue
         before = chain.genesis(lane, epoch)
-        after = chain.links(before, facts)[-1]
-        head = chain.signed_head(lane, epoch, len(facts), after)
-        batch = Batch(epoch, 1, before, after, facts, _lane_key(keys, site).sign(head).signature)
-        topic = topics.address(TENANT, site, lane).topic(topics.UP_EV)
-        ack = ingest.book(encode(batch), Origin(lane, topic, last_ms + BOOKED_AFTER_MS))
-        assert ack.status == "ok", f"the story's own facts were not booked: {ack}"
+        uses = [use for use in _uses(now_ms) if use[0] == site]
+        for seq, (_, who, number, at_ms) in enumerate(uses, start=1):
+            text = texts[who, number].encode()
+            code = own.parse(text)
+            assert isinstance(code, Own)
+            question = b""
+            if terms[number].policy is Policy.ONLINE:
+                question = hashlib.blake2b(text, digest_size=QUESTION_BYTES).digest()
+                Decider(database).answer(Ask(question, text, 0, 0), lane, at_ms)
+            fact = _redeemed(terms[number], code, site, at_ms, question)
+            after = chain.link(before, fact)
+            signature = _lane_key(keys, site).sign(chain.signed_head(lane, epoch, seq, after)).signature
+            batch = Batch(epoch, seq, before, after, [fact], signature)
+            topic = topics.address(TENANT, site, lane).topic(topics.UP_EV)
+            ack = ingest.book(encode(batch), Origin(lane, topic, at_ms + BOOKED_AFTER_MS))
+            assert ack.status == "ok", f"the story's own facts were not booked: {ack}"
+            before = after
 
 
-def _redeemed(campaign: Campaign, code: Own, site: str, at_ms: int) -> bytes:
+def _redeemed(campaign: Campaign, code: Own, site: str, at_ms: int, question: bytes) -> bytes:
     coupon = code.coupon
     return encode_fact(
         Redeemed(
@@ -228,5 +230,6 @@ def _redeemed(campaign: Campaign, code: Own, site: str, at_ms: int) -> bytes:
             0,
             campaign.amount_yen,
             coupon.key,
+            question,
         )
     )

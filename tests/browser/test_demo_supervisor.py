@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all: each test goes on with what the one before left."""
+    """One folder for all that end a demo: each goes on with what the one before left."""
     return tmp_path_factory.mktemp("demo") / "var"
 
 
@@ -34,22 +34,20 @@ def demo(folder: Path) -> Iterator[Demo]:
     one.stop()
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that goes on running, fresh, for the tests that only look."""
+    one = Demo(tmp_path_factory.mktemp("running") / "var")
+    yield one
+    one.stop()
+
+
 def names(family: list[psutil.Process]) -> list[str]:
     return [" ".join(one.cmdline()[1:4]) for one in family]
 
 
 def all_gone(family: list[psutil.Process]) -> None:
     wait_until(lambda: all(map(is_gone, family)), STOP_S, "every process of the demo to be gone")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_ctrl_c_and_sigterm_end_every_process(demo: Demo, number: signal.Signals) -> None:
-    demo.wait()
-    family = demo.family()
-    assert len(family) >= 5, names(family)  # supervisor, broker, centre, unit, the unit's camera
-    demo.process.send_signal(number)
-    assert demo.process.wait(STOP_S) == 0, demo.said
-    all_gone(family)
 
 
 def test_a_child_that_dies_is_reported_and_comes_back_and_ctrl_c_still_ends_everything(demo: Demo) -> None:
@@ -75,7 +73,7 @@ def test_a_supervisor_that_is_sigkilled_takes_every_process_with_it(demo: Demo) 
 
 
 def test_a_signal_during_the_start_ends_what_was_started(demo: Demo) -> None:
-    wait_until(lambda: "starting broker" in demo.said, START_S, "the start")
+    wait_until(lambda: "starting broker" in demo.said or demo.process.poll() is not None, START_S, "the start")
     wait_until(lambda: len(demo.family()) > 1, START_S, "the first process")
     family = demo.family()
     demo.process.send_signal(signal.SIGTERM)
@@ -83,41 +81,47 @@ def test_a_signal_during_the_start_ends_what_was_started(demo: Demo) -> None:
     all_gone(family)
 
 
-def test_a_second_run_goes_on_with_the_same_data_and_reset_begins_anew(folder: Path, demo: Demo) -> None:
-    page = demo.wait()
-    assert "going on" in demo.said
+def test_a_second_run_goes_on_with_the_same_data_and_reset_begins_anew(folder: Path) -> None:
+    def mine(page: str) -> httpx.Response:
+        return httpx.get(page + "api/phone/mine", headers=bearer, trust_env=False)
+
+    with ended_by(signal.SIGTERM, Demo(folder)) as page:
+        bearer = {"Authorization": f"Bearer {token(page, 'BBB')}"}
+        before = len(mine(page).json())
+        got = httpx.post(page + "api/phone/mine", headers=bearer, json={"campaign": 1}, trust_env=False)
+        assert got.status_code == 201, got.text
     key = (folder / "unit" / "device.key").read_text()
-    login = httpx.post(
-        page + "api/phone/session", json={"name": "BBB", "password": "bbb-demo"}, trust_env=False
-    ).json()["token"]
-    bearer = {"Authorization": f"Bearer {login}"}
-    before = httpx.get(page + "api/phone/mine", headers=bearer, trust_env=False).json()
-    got = httpx.post(page + "api/phone/mine", headers=bearer, json={"campaign": 1}, trust_env=False)
-    assert got.status_code == 201, got.text
-    demo.stop()
-
-    again = Demo(folder)
-    try:
-        page = again.wait()
-        after = httpx.get(page + "api/phone/mine", headers=bearer, trust_env=False).json()
-        assert len(after) == len(before) + 1
+    with ended_by(signal.SIGINT, Demo(folder)) as page:
+        assert len(mine(page).json()) == before + 1
         assert (folder / "unit" / "device.key").read_text() == key
-    finally:
-        again.stop()
-
-    anew = Demo(folder, "--reset")
-    try:
-        page = anew.wait()
-        assert httpx.get(page + "api/phone/mine", headers=bearer, trust_env=False).status_code == 401
+    with ended_by(signal.SIGINT, Demo(folder, "--reset")) as page:
+        assert mine(page).status_code == 401
         assert (folder / "unit" / "device.key").read_text() != key
+
+
+@contextmanager
+def ended_by(number: signal.Signals, demo: Demo) -> Iterator[str]:
+    """The page of a running demo; then the signal, exit code 0, and no process left."""
+    try:
+        yield demo.wait()
+        family = demo.family()
+        assert len(family) >= 5, names(family)  # supervisor, broker, centre, unit, the unit's camera
+        demo.process.send_signal(number)
+        assert demo.process.wait(STOP_S) == 0, demo.said
+        all_gone(family)
     finally:
-        anew.stop()
+        demo.stop()
 
 
-def test_a_second_demo_in_the_same_folder_says_who_has_it(demo: Demo) -> None:
-    page = demo.wait()
+def token(page: str, name: str) -> str:
+    login = {"name": name, "password": f"{name.lower()}-demo"}
+    return str(httpx.post(page + "api/phone/session", json=login, trust_env=False).json()["token"])
+
+
+def test_a_second_demo_in_the_same_folder_says_who_has_it(running: Demo) -> None:
+    page = running.wait()
     second = subprocess.run(
-        [sys.executable, "-m", "cli", "demo", "--dir", str(demo.folder)],
+        [sys.executable, "-m", "cli", "demo", "--dir", str(running.folder)],
         cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=False,
     )  # fmt: skip
     assert second.returncode == 4
@@ -153,12 +157,11 @@ def test_a_folder_that_no_demo_made_is_not_emptied(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_K7_the_story_is_figure_3_with_its_numbers_and_places(demo: Demo) -> None:
-    page = demo.wait()
-    token = httpx.post(
-        page + "api/phone/session", json={"name": "CCC", "password": "ccc-demo"}, trust_env=False
-    ).json()["token"]
-    rows = httpx.get(page + "api/phone/mine", headers={"Authorization": f"Bearer {token}"}, trust_env=False).json()
+def test_K7_the_story_is_figure_3_with_its_numbers_and_places(running: Demo) -> None:
+    page = running.wait()
+    rows = httpx.get(
+        page + "api/phone/mine", headers={"Authorization": f"Bearer {token(page, 'CCC')}"}, trust_env=False
+    ).json()
     lines = {(row["name"], row["number"], row["state"], row["used_site"]) for row in rows}
     assert {
         ("サッカーUR-SE", 58119, "used", "urawa"),
@@ -168,5 +171,4 @@ def test_K7_the_story_is_figure_3_with_its_numbers_and_places(demo: Demo) -> Non
     } <= lines
     offers = {row["id"]: row for row in httpx.get(page + "api/phone/coupons", trust_env=False).json()}
     assert offers[3]["stock_left"] == 28
-    assert offers[1]["stock_left"] in (29, 30)  # 30, until the test above got one
-    assert json.dumps(offers)  # what a phone gets is plain JSON
+    assert offers[1]["stock_left"] == 30
