@@ -162,7 +162,7 @@ def show_letter(number: int, config: Config = None) -> None:
         typer.echo(f"fact      epoch {(letter.epoch or b'').hex()}, number {letter.seq}")
     if letter.resolved_ms is not None:
         typer.echo(f"resolved  {local(letter.resolved_ms)}: {letter.note}")
-    typer.echo(f"payload   {letter.payload_bytes} bytes\n{letter.payload.hex(' ', 16)}")
+    typer.echo(f"payload   {letter.payload_bytes} bytes\n{letter.payload.hex()}")
 
 
 @letters.command("resolve")

@@ -12,7 +12,7 @@ from central import registry
 from central.coupons import issue
 from central.desk import Desk, Outgoing
 from central.ingest import Ingest, Origin
-from central.office import Office, create
+from central.office import Office, create, open_office
 from central.settings import CentralSettings
 from loyalty.campaign import Campaign, Kind, Policy
 from wire import chain, topics
@@ -117,6 +117,15 @@ class Centre:
         with self.office.database.write() as connection:
             for one in campaigns or (campaign(),):
                 issue.issue(connection, one, NOW_MS)
+
+    @classmethod
+    def reopened(cls, folder: Path) -> Centre:
+        """A centre that was made before, as a process that starts on it."""
+        centre = cls.__new__(cls)
+        centre.settings = CentralSettings(data_dir=str(folder))
+        centre.office = open_office(centre.settings)
+        centre.start()
+        return centre
 
     def start(self) -> None:
         self.incarnation = self.office.witness.start()

@@ -1,0 +1,119 @@
+"""The centre's commands as a person types them: exit codes, plain words, barcodes that can be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import zxingcpp
+from PIL import Image
+from typer.testing import CliRunner
+
+from central.coupons import clearing
+from cli.exits import Stop
+from cli.main import app
+from tests.unit.central.central_kit import Centre, Lane
+
+
+class Shell:
+    """`tokuten` with one settings file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "tokuten.toml").write_text(f'[central]\ndata_dir = "{folder / "centre"}"\n')
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """What it prints. `code`: the exit code that is expected."""
+        done = CliRunner().invoke(app, [*words, "--config", str(self.folder / "tokuten.toml")])
+        ended, said = done.exit_code, done.output
+        if isinstance(done.exception, Stop):  # `cli.main.main` ends with its code and prints it
+            ended, said = int(done.exception.code), said + str(done.exception)
+        elif done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert ended == code, said
+        return said
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    shell = Shell(tmp_path)
+    public = shell.run("central", "init").strip()
+    assert len(bytes.fromhex(public)) == 32
+    assert shell.run("central", "init").strip() == public, "a second init makes nothing anew"
+    return shell
+
+
+def test_K1_K2_K7_from_issue_to_the_printed_figure_3(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    lane = Lane()
+    shell.run("central", "person", "BBB", "--password-file", str(tmp_path / "password"))
+    shell.run(
+        "device",
+        "add",
+        "lane-1",
+        "--site",
+        "ginza",
+        "--site-title",
+        "銀座店",
+        "--key",
+        lane.key.verify_key.encode().hex(),
+    )
+    shell.run("coupon", "issue", "S楽器1000円券", "--provider", "S楽器", "--amount-yen", "1000", "--stock", "1",
+              "--first-number", "96338", "--download-until", "2099-07-30")  # fmt: skip
+    shell.run("coupon", "issue", "V居酒屋割引", "--provider", "V居酒屋", "--kind", "percent", "--percent", "10",
+              "--policy", "open", "--no-serials")  # fmt: skip
+    png = tmp_path / "coupon.png"
+    assert "written to" in shell.run("coupon", "download", "1", "--person", "BBB", "--png", str(png))
+    assert "None are left" in shell.run("coupon", "download", "1", "--person", "BBB", code=1)
+    shell.run("coupon", "download", "2", "--person", "BBB")
+    (read,) = zxingcpp.read_barcodes(Image.open(png))
+    assert read.text.startswith("TK1:")
+    assert "█" in shell.run("coupon", "show", "1", "--person", "BBB")
+
+    centre = Centre.reopened(tmp_path / "centre")
+    lane.redeem(int(str(centre.one("SELECT serial FROM coupons WHERE serial <> 0"))) % 2**64)
+    assert centre.book(lane).status == "ok"
+    with centre.office.database.read() as connection:
+        assert clearing.booked(connection) == 1
+    centre.close()
+
+    table = shell.run("history", "--person", "BBB", "--lang", "ja")
+    used, untracked = (next(line for line in table.splitlines() if name in line) for name in ("S楽器", "V居酒屋"))
+    assert [cell.strip() for cell in used.split("│")[1:5]] == ["BBB", "****", "S楽器1000円券", "96338"]
+    assert "済" in used
+    assert "銀座店" in used
+    assert untracked.count("—") == 4
+    assert "銀座店" in shell.run("device", "list")
+    assert "cleared" in shell.run("coupon", "redemptions")
+    assert "none to show" in shell.run("coupon", "show", "1", "--person", "BBB", code=1), "a used one is not shown"
+
+
+def test_mistakes_are_told_in_plain_words_with_their_exit_code(shell: Shell) -> None:
+    assert "amount_yen" in shell.run("coupon", "issue", "x", "--provider", "y", code=2)
+    assert "no date" in shell.run("coupon", "issue", "x", "--provider", "y", "--ends", "tomorrow", code=2)
+    assert "there is no coupon 7" in shell.run("coupon", "show", "7", code=1)
+    assert "no such coupon" in shell.run("coupon", "download", "7", code=1)
+    assert "nobody called" in shell.run("history", "--person", "ZZZ", code=1)
+    assert "hexadecimal" in shell.run("device", "add", "lane-1", "--site", "ginza", "--key", "xyz", code=2)
+    assert "stands for all" in shell.run("device", "add", "all", "--site", "ginza", "--key", "00" * 32, code=2)
+    assert "there is no unit" in shell.run("device", "block", "lane-9", code=2)
+    assert "does not exist" in shell.run("central", "restore", "nothing.db", code=4)
+    assert "no dead letter" in shell.run("central", "dead-letters", "resolve", "3", "--note", "x", code=1)
+
+
+def test_a_centre_that_was_never_made_says_what_to_do(tmp_path: Path) -> None:
+    assert "tokuten central init" in Shell(tmp_path).run("coupon", "list", code=4)
+
+
+def test_dead_letters_are_seen_and_settled_by_a_person(shell: Shell, tmp_path: Path) -> None:
+    lane = Lane()
+    shell.run("device", "add", "lane-1", "--site", "ginza", "--key", lane.key.verify_key.encode().hex())
+    centre = Centre.reopened(tmp_path / "centre")
+    lane.journal(b"no fact")
+    assert centre.book(lane).aside == 1
+    centre.close()
+    assert "not a fact" in shell.run("central", "dead-letters", "list")
+    assert b"no fact".hex() in shell.run("central", "dead-letters", "show", "1")
+    shell.run("central", "dead-letters", "resolve", "1", "--note", "a test")
+    assert "no dead letters" in shell.run("central", "dead-letters", "list")
+    assert "a test" in shell.run("central", "dead-letters", "show", "1")
