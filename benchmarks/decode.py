@@ -39,8 +39,8 @@ from hal.decode.open_picture import SUFFIXES, BadPicture, from_path
 from hal.virtual.lens import Lens, Pose
 
 SEED: Final = 2
-OF_EACH: Final = 24
-OF_EACH_QUICK: Final = 6
+OF_EACH: Final = 12
+OF_EACH_QUICK: Final = 4
 EMPTY_FRAMES: Final = 200
 FULL_PASSES: Final = 20
 EMPTY_SHARE_MAX: Final = 0.1

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 WIDTH_CELLS: Final = 160
 HEIGHT_CELLS: Final = 90
 STEP_LEVELS: Final = 14.0  # a cell that moved this far has changed; noise of sigma 13 moves a mean of 64 pixels by 2.3
+GAIN_MAX: Final = 2.0
 CELLS_MIN: Final = 8  # so many changed cells open the gate: a phone at arm's length covers hundreds
 
 Thumbnail = NDArray[np.float32]
@@ -34,6 +35,12 @@ def thumbnail(grey: NDArray[np.uint8]) -> Thumbnail:
     return means
 
 
+def _gain(before: Thumbnail, now: Thumbnail) -> float:
+    """By how much the light as a whole has changed: flicker, the camera's own exposure."""
+    gain = float(np.median(now[::4, ::4])) / max(1.0, float(np.median(before[::4, ::4])))
+    return min(max(gain, 1 / GAIN_MAX), GAIN_MAX)
+
+
 class Gate:
     """Compares each frame with the last one that was let through."""
 
@@ -44,8 +51,7 @@ class Gate:
         """True when this frame should be decoded; it is then what later frames are compared with."""
         small = thumbnail(grey)
         if self._reference is not None and self._reference.shape == small.shape:
-            difference = small - self._reference
-            difference -= np.median(difference[::4, ::4])  # the light as a whole: flicker, exposure
+            difference = small - self._reference * _gain(self._reference, small)
             if np.count_nonzero(np.abs(difference) > STEP_LEVELS) < CELLS_MIN:
                 return False
         self._reference = small

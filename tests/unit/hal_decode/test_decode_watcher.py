@@ -90,7 +90,7 @@ def test_an_empty_counter_is_decoded_once_a_second() -> None:
 def test_a_change_of_the_light_as_a_whole_does_not_open_the_gate() -> None:
     stream, watcher = Stream(), Watcher()
     scans(watcher, stream.of(None, EASY))
-    scans(watcher, stream.through(None, [Pose(exposure=1.0 + 0.1 * (i % 2)) for i in range(9)]))
+    scans(watcher, stream.through(None, [Pose(exposure=1.0 + 0.4 * (i % 2)) for i in range(9)]))
     assert watcher.looks == 1
 
 
