@@ -28,7 +28,7 @@ from wire.backoff import Backoff
 from wire.messages import Conn, encode
 from wire.topics import PACKET_BYTES_MAX, Address
 
-OUTSTANDING_MAX: Final = 20  # QoS 1 packets without a PUBACK; beyond it `publish` says no
+OUTSTANDING_MAX: Final = 20  # packets that the broker has not taken; beyond it `publish` says no
 STABLE_S: Final = 60.0  # a connection that lived so long resets the back-off
 CONNECT_TIMEOUT_S: Final = 10.0
 STOP_WAIT_S: Final = 3.0
@@ -64,7 +64,8 @@ class Mqtt:
         self.session = secrets.token_bytes(8)
         self._stop = threading.Event()
         self._up = False
-        self._granted: set[int] = set()
+        self._counting = threading.Lock()
+        self._given = self._taken = 0  # packets of this connection, and those the broker has taken
         self._awaited: int | None = None
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._client: paho.Client | None = None
@@ -89,8 +90,10 @@ class Mqtt:
         topic = self._where.topic(leaf)
         if len(payload) + len(topic) + 8 > PACKET_BYTES_MAX:
             raise ValueError(f"a packet of {len(payload)} bytes for {leaf.path}: at most {PACKET_BYTES_MAX} go through")
-        if leaf.qos and client._out_messages and len(client._out_messages) >= OUTSTANDING_MAX:
-            return False
+        with self._counting:
+            if self._given - self._taken >= OUTSTANDING_MAX:
+                return False
+            self._given += 1
         return client.publish(topic, payload, leaf.qos, leaf.retained).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def stop(self) -> None:
@@ -121,6 +124,7 @@ class Mqtt:
             client.connect(self._login.host, self._login.port, self._login.keepalive_s)
         except (OSError, ValueError) as error:  # ValueError: paho's word for a bad host or port
             return f"no connection to {self._login.host}:{self._login.port}: {error}"
+        self._given = self._taken = 0
         self._client = client
         deadline_s = time.monotonic() + CONNECT_TIMEOUT_S
         while not self._stop.is_set():
@@ -150,6 +154,7 @@ class Mqtt:
         client.on_connect = _guarded(self._on_connect)
         client.on_subscribe = _guarded(self._on_subscribe)
         client.on_message = _guarded(self._on_message)
+        client.on_publish = _guarded(self._on_publish)
         return client
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -168,6 +173,11 @@ class Mqtt:
         self._up = True
         self.publish(topics.ST_CONN, encode(Conn(True, self.session)))
         self._sink(Connected())
+
+    def _on_publish(self, client: paho.Client, data: Any, mid: int, reason: Any, properties: Any) -> None:
+        # Runs under paho's lock: count, and nothing else. It frees a place; it does not mean that anything is booked.
+        with self._counting:
+            self._taken += 1
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         self._sink(Arrived(message.topic, bytes(message.payload)))

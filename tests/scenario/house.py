@@ -88,10 +88,14 @@ class Process:
 class House:
     """See the module. Close it."""
 
-    def __init__(self, folder: Path, broker: Mosquitto | EmbeddedBroker, *, unit_settings: str = "") -> None:
+    def __init__(
+        self, folder: Path, broker: Mosquitto | EmbeddedBroker, *, unit_settings: str = "", port: int | None = None
+    ) -> None:
+        """`port`: where the unit connects to, if not straight to the broker over a line that can be cut."""
         self.folder, self.broker = folder, broker
         folder.mkdir(parents=True, exist_ok=True)
         self.line = Relay(broker.port)
+        self.unit_port = port or self.line.port
         self.world = World()
         self.greens = 0
         self.world.observe(self._see)
@@ -127,7 +131,7 @@ centre_public_key = "{public}"
 ask_wait_ms = 2000
 {unit_settings}
 [unit.broker]
-port = {self.line.port}
+port = {self.unit_port}
 password_file = "{password(DEVICE)}"
 [unit.virtual]
 socket = "{self.folder / "world.sock"}"
