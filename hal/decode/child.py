@@ -19,6 +19,7 @@ from typing import Final
 
 from hal.backends import open_camera
 from hal.camera import Frame
+from hal.decode.engines import zbar_missing
 from hal.decode.keep import PURGE_EVERY_S, Keeper
 from hal.decode.pipe import BEAT_S, Alive, BadPipe, Downward, Failed, Keep, Note, Open, Saw, Unpacker, Upward, pack
 from hal.decode.watcher import Watcher
@@ -61,6 +62,8 @@ def _watch(opened: Open, commands: Commands, voice: Voice) -> None:
         newest: Frame | None = None
         said_s = purged_s = frame_s = time.monotonic()
         voice.tell(Alive(0))
+        if zbar_missing():
+            voice.tell(Note(f"without the second engine: {zbar_missing()}"))
         while True:
             frame = camera.read(READ_S)
             now_s = time.monotonic()
