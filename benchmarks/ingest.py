@@ -7,7 +7,6 @@ side is given its rows ready-made (taken from what the centre wrote) and uses `e
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import sys
 import tempfile
 import time
@@ -15,10 +14,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import msgspec
 from nacl.signing import SigningKey
-from sqlalchemy import text
 
+from benchmarks.figures import Limits, Size, given
+from benchmarks.raw_centre import RawCentre
 from central import registry
 from central.coupons import issue
 from central.db import migrate
@@ -29,6 +28,8 @@ from loyalty.campaign import Campaign, Kind, Policy
 from wire import chain
 from wire.facts import Redeemed, Stamp, encode_fact
 from wire.messages import Batch, encode
+
+BATCHES = {Size.QUICK: 20, Size.USUAL: 100, Size.FULL: 400}
 
 
 class Measured(NamedTuple):
@@ -87,82 +88,30 @@ def measure(folder: Path, *, count: int = 40, size: int = 500) -> Measured:
         issue.issue(connection, campaign, 0)
     ingest = Ingest(database, incarnation, secrets.token_bytes(32))
     payloads = batches(key, "lane-1", count, size)
-    raw = Raw(database, folder / "raw.db")
+    raw = RawCentre(database, folder / "raw.db")
     centre_s, raw_s = [], []
     for number, payload in enumerate(payloads):  # in turn, so that both sides meet the same machine
         began = time.perf_counter()
         ack = ingest.book(payload, Origin("lane-1", "tk/1/demo/shop-1/lane-1/up/ev", 1_700_000_100_000))
         centre_s.append(time.perf_counter() - began)
         assert ack.status == "ok"
-        raw_s.append(raw.insert(number * size))
+        raw_s.append(raw.insert(number * size, (number + 1) * size))
     raw.close()
     database.close()
     return Measured(centre_s, raw_s, size)
 
 
-class Raw:
-    """The second database: the same schema and pragmas, and nothing but the driver."""
-
-    def __init__(self, source: Database, path: Path) -> None:
-        self._source = source
-        target = Database(f"sqlite:///{path}")
-        migrate.upgrade(target)
-        target.close()
-        self._raw = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536", "temp_store = MEMORY"):
-            self._raw.execute(f"PRAGMA {pragma}")
-        for table in ("sites", "feeds", "devices", "feed_bodies", "change_log"):
-            self._put(table, self._rows(f"SELECT * FROM {table}"))
-        self._raw.execute("PRAGMA foreign_keys = ON")
-
-    def insert(self, booked: int) -> float:
-        """Inserts what the centre has written of the batch after its first `booked` facts; gives the seconds."""
-        rows = {
-            "facts": self._rows(f"SELECT * FROM facts WHERE seq > {booked} ORDER BY seq"),
-            "redemptions": self._rows(f"SELECT * FROM redemptions WHERE seq > {booked} ORDER BY id"),
-            "feed_bodies": self._rows("SELECT * FROM feed_bodies ORDER BY id DESC LIMIT 1"),
-            "change_log": self._rows("SELECT * FROM change_log ORDER BY body_id DESC LIMIT 1"),
-        }
-        if booked == 0:
-            self._put("epochs", self._rows("SELECT * FROM epochs"))
-        began = time.perf_counter()
-        self._raw.execute("BEGIN IMMEDIATE")
-        for table, part in rows.items():
-            self._put(table, part)
-        self._raw.execute("UPDATE epochs SET upto = upto + 1")
-        self._raw.execute("UPDATE feeds SET head = head + 1")
-        self._raw.execute("UPDATE campaigns SET redeemed = redeemed + 1")
-        self._raw.execute("COMMIT")
-        return time.perf_counter() - began
-
-    def _rows(self, sql: str) -> list[tuple[object, ...]]:
-        with self._source.read() as connection:
-            return [tuple(row) for row in connection.execute(text(sql))]
-
-    def _put(self, table: str, rows: list[tuple[object, ...]]) -> None:
-        if rows:
-            self._raw.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
-
-    def close(self) -> None:
-        self._raw.close()
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
-        measured = measure(Path(folder))
-    print(
-        msgspec.json.encode(
-            {
-                "benchmark": "ingest",
-                "facts": measured.size * len(measured.centre_s),
-                "centre_per_s": round(measured.size / median(measured.centre_s)),
-                "raw_per_s": round(measured.size / median(measured.raw_s)),
-                "ratio": round(measured.ratio, 3),
-                "sqlite": sqlite3.sqlite_version,
-            }
-        ).decode()
+def main(arguments: list[str] | None = None) -> int:
+    taken = given("Batches booked by the centre, beside raw inserts.", arguments)
+    with tempfile.TemporaryDirectory(dir=taken.folder) as folder:
+        measured = measure(Path(folder), count=BATCHES[taken.size])
+    Limits().stated(
+        f"booking of {measured.size * len(measured.centre_s):,} facts in batches of {measured.size}, rate to the raw rate",
+        f"{measured.ratio:.3f}; centre {measured.size / median(measured.centre_s):,.0f}/s, "
+        f"raw {measured.size / median(measured.raw_s):,.0f}/s",
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
