@@ -63,7 +63,10 @@ async function start() {
       el("span", {}, `${t("centre_api")} ${demo.centre} · ${t("logs")} ${demo.logs}`),
     );
   });
-  on("display", ({ bits }) => draw(oled, bytes(bits)));
+  on("display", ({ bits }) => {
+    draw(oled, bytes(bits));
+    oled.dataset.drawn = "true"; // the first whole state of the unit is here
+  });
   on("light", light);
   on("sound", sound);
   on("line", (up) => showOffline(!up));
