@@ -105,8 +105,9 @@ def main(arguments: list[str] | None = None) -> int:
     taken = given("Batches booked by the centre, beside raw inserts.", arguments)
     with tempfile.TemporaryDirectory(dir=taken.folder) as folder:
         measured = measure(Path(folder), count=BATCHES[taken.size])
+    facts = measured.size * len(measured.centre_s)
     Limits().stated(
-        f"booking of {measured.size * len(measured.centre_s):,} facts in batches of {measured.size}, rate to the raw rate",
+        f"booking of {facts:,} facts in batches of {measured.size}, rate to the raw rate",
         f"{measured.ratio:.3f}; centre {measured.size / median(measured.centre_s):,.0f}/s, "
         f"raw {measured.size / median(measured.raw_s):,.0f}/s",
     )

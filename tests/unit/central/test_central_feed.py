@@ -143,6 +143,9 @@ def test_K9_what_counts_in_one_shop_alone_is_told_to_that_shop_alone(centre: Cen
     there.pull()
     assert set(there.campaigns) == {1, 2}
     assert len(there.redeemed) == 1
+    here = Cache(centre, lane)
+    here.pull()
+    assert (set(here.campaigns), here.redeemed) == ({1}, {}), "nor does its snapshot"
 
 
 def test_a_shop_that_a_coupon_no_longer_counts_in_is_told_so(centre: Centre, cache: Cache) -> None:
@@ -204,6 +207,19 @@ def test_a_large_state_comes_in_many_parts_in_the_same_order_each_time(centre: C
     cache = Cache(centre, lane)
     cache.pull()
     assert len(cache.redeemed) == 2_500
+
+
+def test_a_cache_that_stands_inside_a_booked_batch_gets_only_what_follows(centre: Centre, lane: Lane) -> None:
+    with centre.office.database.read() as connection:
+        head = feed.heads(connection)["ginza"]
+    for serial in range(1, 6):
+        lane.redeem(serial)
+    centre.book(lane)  # five changes that share one row
+    with centre.office.database.read() as connection:
+        (message,) = feed.messages_since(connection, "ginza", head + 2, centre.incarnation)
+    told = [decode(bytes(change), PutRedemption).fact for change in message.changes]
+    assert message.before == head + 2
+    assert told == [sealing.fact_id(lane.name, lane.epoch, number) for number in (3, 4, 5)]
 
 
 def test_a_cache_further_behind_than_the_log_reaches_gets_a_snapshot(centre: Centre, cache: Cache, lane: Lane) -> None:
