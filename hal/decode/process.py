@@ -39,7 +39,7 @@ BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_MAX_S: Final = 30.0
 STABLE_S: Final = 60.0
 POLL_S: Final = 0.25  # how often the watch looks at the clock while nothing comes
-STOP_WAIT_S: Final = 2.0
+STOP_WAIT_S: Final = 5.0
 READ_BYTES: Final = 64 * 1024
 
 Sink = Callable[[HalEvent], Any]
