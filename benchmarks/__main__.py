@@ -1,24 +1,29 @@
 """`make bench`: the machine, then every benchmark of this folder, each in a process of its own.
 
-    python -m benchmarks [NAME...]      # all, or those named
+    python -m benchmarks [NAME...] [--quick | --full]      # all, or those named
 
 A benchmark is a module with a `main()`; it prints both sides and their ratio, and ends with something else than 0
-where its bound is broken. The others still run, and the whole ends with 1 then.
+where its bound is broken. The others still run, and the whole ends with 1 then. `--quick` takes a minute or two and
+proves little; `--full` has the sizes that the promises speak of, and takes long (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
+import datetime
 import os
 import platform
 import sqlite3
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("msgspec", "PyNaCl", "paho-mqtt", "zxing-cpp", "numpy", "SQLAlchemy")
+FLAGS = {"decode": ("--quick",)}  # what those know that have no sizes of their own: decode is always whole
 
 
 def names() -> list[str]:
@@ -44,16 +49,26 @@ def machine() -> str:
 
 def main() -> int:
     known = names()
-    wanted = sys.argv[1:] or known
-    if unknown := set(wanted) - set(known):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="The figures, as ratios in one run.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument("--quick", action="store_true", help="small sizes")
+    how_much.add_argument("--full", action="store_true", help="the sizes of the promises")
+    taken = parser.parse_args()
+    if unknown := set(taken.names) - set(known):
         print(f"no benchmark is called {', '.join(sorted(unknown))}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    print(machine())
+    size = "quick" if taken.quick else "full" if taken.full else ""
+    print(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, sizes: {size or 'usual'}\n{machine()}")
     failed = []
-    for name in wanted:
-        print(f"\n== {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=HERE.parent, check=False).returncode:
+    for name in taken.names or known:
+        load, began_s = os.getloadavg()[0], time.monotonic()
+        print(f"\n== {name} (load {load:.1f})", flush=True)
+        flags = [f"--{size}"] if size and f"--{size}" in FLAGS.get(name, (f"--{size}",)) else []
+        command = [sys.executable, "-m", f"benchmarks.{name}", *flags]
+        if subprocess.run(command, cwd=HERE.parent, check=False).returncode:
             failed.append(name)
+        print(f"  ({time.monotonic() - began_s:.0f} s)", flush=True)
     if failed:
         print(f"\nFAILED: {' '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

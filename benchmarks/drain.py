@@ -30,6 +30,7 @@ from nacl.signing import SigningKey
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.agents import agent
 from benchmarks.figures import Limits, Size, given
 from benchmarks.lane import CAMPAIGN, DEVICE, EPOCH, SITE, fill_waiting
 from benchmarks.raw_centre import RawCentre
@@ -38,16 +39,10 @@ from central.coupons import issue
 from central.coupons.keyring import signing
 from central.office import Office, create, now_ms
 from central.settings import CentralSettings
-from edge_agent.panel import Panel
 from edge_agent.runner import Agent
 from edge_agent.settings import BrokerLogin, UnitSettings
-from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
-from edge_agent.timekeeper import Timekeeper
 from hal.events import Scanned
-from hal.virtual.clock import VirtualClock
-from hal.virtual.display import VirtualDisplay
-from hal.virtual.indicators import VirtualIndicators
 from hal.virtual.world import World
 from loyalty.barcode.own import mint
 from loyalty.coupon import Coupon
@@ -133,31 +128,15 @@ class Site:
 
 
 @contextlib.contextmanager
-def agent(site: Site, port: int, lines: Lines) -> Iterator[tuple[Agent, Store]]:
+def unit_of(site: Site, port: int, lines: Lines) -> Iterator[tuple[Agent, Store]]:
     """The agent of the unit, its broker at `port`; not yet started."""
-    password = site.mosquitto.password_file(DEVICE)
-    settings = UnitSettings(
-        device=DEVICE, site=SITE, data_dir=str(site.folder / "unit"),
-        broker=BrokerLogin(port=port, password_file=str(password)),
-    )  # fmt: skip
+    login = BrokerLogin(port=port, password_file=str(site.mosquitto.password_file(DEVICE)))
+    settings = UnitSettings(device=DEVICE, site=SITE, data_dir=str(site.folder / "unit"), broker=login)
     store = Store(settings.folder, DEVICE)
     store.start(EPOCH)
-    port_of_world = World().port()
-    clock = VirtualClock(port_of_world)
-    keeper = Timekeeper(clock, 0)
-    panel = Panel(
-        VirtualDisplay(port_of_world), VirtualIndicators(port_of_world), lang="ja", utc_offset_min=540,
-        wall_ms=lambda: keeper.now().wall_ms,
-    )  # fmt: skip
-    public = site.office.keys.centre().verify_key
-    unit = Agent(
-        settings, store=store, panel=panel, time=keeper, steps=StepLog(lines.write, lambda: 0),
-        keys=(site.key, public), version="bench",
-    )  # fmt: skip
-    try:
+    keys = (site.key, site.office.keys.centre().verify_key)
+    with agent(settings, store, World(), keys, lines.write) as unit:
         yield unit, store
-    finally:
-        unit.close()
 
 
 class Witness:
@@ -200,13 +179,13 @@ class Witness:
 def drain(site: Site, facts: int, port: int) -> Drained:
     """Fill the journal of a unit that knows its campaigns, connect it, and let it run dry; one redemption amid."""
     before = Lines()
-    with agent(site, site.mosquitto.port, before) as (unit, store):
+    with unit_of(site, site.mosquitto.port, before) as (unit, store):
         unit.start()
         turn_until(unit, lambda: store.cache.campaigns_count() > 0, 60, "the campaigns")
     fill_waiting(site.folder / "unit", facts)
     lines = Lines()
     cursor: list[int] = []
-    with agent(site, port, lines) as (unit, store), contextlib.closing(Witness(site, lines)) as witness:
+    with unit_of(site, port, lines) as (unit, store), contextlib.closing(Witness(site, lines)) as witness:
         uplink = unit._centre.uplink
         unit.start()
         coupon = Coupon(campaign=CAMPAIGN.id, serial=FRESH_SERIAL, key=site.key_id)

@@ -1,0 +1,113 @@
+"""Every benchmark runs, tiny: what it measures still exists. Its times mean nothing here and are not looked at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import disk_bytes, drain, figures, flat, frame_to_verdict, ingest, memory, redemption
+from benchmarks.__main__ import names
+from benchmarks.figures import Limits
+from tests.servers import ROOT
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out
+
+
+def test_a_broken_limit_is_told_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    limits = Limits()
+    limits.at_most("kept", 1.0, 1.0, "a, b")
+    assert limits.code() == 0
+    limits.below("equal", 1.0, 1.0, "a, b")
+    limits.at_least("too little", 0.4, 0.5, "a, b")
+    assert limits.code() == 1
+    assert len(limits.broken) == 2
+    assert said(capsys).count("BROKEN") == 2
+
+
+def test_both_sides_take_turns_and_neither_is_always_the_first() -> None:
+    order: list[str] = []
+
+    def side(name: str) -> float:
+        order.append(name)
+        return len(order)
+
+    assert figures.in_turn(2, lambda: side("a"), lambda: side("b")) == [[1, 4], [2, 3]]
+    assert order == ["a", "b", "b", "a"]
+
+
+def test_the_99th_percentile_is_the_value_below_which_99_of_100_lie() -> None:
+    assert figures.percentile([float(n) for n in range(1, 101)], 0.99) == 99
+
+
+def test_one_redemption_beside_raw_sqlite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    redemption.measure(tmp_path, 5)
+    out = said(capsys)
+    assert "in Ed25519 verifications" in out
+    assert "whole, ours to raw" in out
+
+
+def test_the_raw_side_of_a_redemption_writes_the_very_same_rows(tmp_path: Path) -> None:
+    both = redemption.Both(tmp_path, "OFF")
+    for _ in range(3):
+        both.turn()
+    for table in ("journal", "own"):
+        rows = both.lane.store.connection.rows(f"SELECT * FROM {table}")
+        assert both.raw.sql.execute(f"SELECT * FROM {table}").fetchall() == rows
+        assert len(rows) == 3
+    both.close()
+
+
+def test_redemptions_and_starts_with_much_known_and_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flat.measure(tmp_path, flat.Sizes(serials=(10, 500), waiting=300, rounds=3, starts=2))
+    assert "a start with 500 serials, 300 waiting" in said(capsys)
+
+
+def test_a_drain_books_every_fact_and_the_fresh_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drain.near(tmp_path, 2_000, Limits())
+    out = said(capsys)
+    assert "drain of 2,000 facts" in out
+    assert "hint after" in out
+
+
+def test_a_drain_over_a_long_line_comes_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drain.far(tmp_path, 200, Limits())
+    assert "200 ms round trip" in said(capsys)
+
+
+def test_booking_beside_raw_inserts(tmp_path: Path) -> None:
+    measured = ingest.measure(tmp_path, count=2, size=20)
+    assert len(measured.centre_s) == len(measured.raw_s) == 2
+
+
+def test_a_frame_becomes_a_green_light(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame_to_verdict.measure(tmp_path, 2)
+    assert "frame to verdict" in said(capsys)
+
+
+def test_memory_of_agent_and_camera_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory.measure(tmp_path, 1)
+    assert "camera" in said(capsys)
+
+
+def test_bytes_on_disk_for_a_redemption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    disk_bytes.measure(tmp_path, 5)
+    assert "bytes written for a redemption" in said(capsys)
+
+
+def test_every_benchmark_is_found_by_make_bench() -> None:
+    assert {"decode", "disk_bytes", "drain", "flat", "frame_to_verdict", "ingest", "memory", "redemption"} <= set(
+        names()
+    )
+
+
+def test_an_unknown_benchmark_is_refused_with_the_names_that_there_are() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "speed"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "redemption" in ended.stderr
