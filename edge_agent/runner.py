@@ -150,7 +150,9 @@ class Agent:
         now_ms = self._time.now().mono_ms
         due = [self._timer_due_ms] if self._timer is not None else []
         centre_due = self._centre.due_ms()
-        if centre_due is not None:
+        if self._probe_at_ms is not None:
+            due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
+        elif centre_due is not None:
             due.append(centre_due)
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
@@ -233,6 +235,8 @@ class Agent:
         if self._probe_at_ms is None:
             self._steps.line("store", ok=False, detail=detail)
             log.error("facts can't be stored: %s", detail)
+            self._probe_at_ms = self._time.now().mono_ms + PROBE_EVERY_MS
+            self._report()
         self._probe_at_ms = self._time.now().mono_ms + PROBE_EVERY_MS
         step = self._core.handle(ev.StoreFailed(detail=detail), (), self._time.now())
         self._core.adopt(step)
@@ -254,6 +258,7 @@ class Agent:
             return
         self._probe_at_ms = None
         self._steps.line("store", ok=True)
+        self._report()
         self.decide(ev.StoreRecovered())
         self.decide(ev.Started(open_questions=questions))
 
@@ -358,11 +363,12 @@ class Agent:
         self._report()
 
     def _report(self) -> None:
-        journal, cache = self._store.journal, self._store.cache
-        incarnation, number = cache.position
-        acked = journal.last - self._centre.uplink.waiting
+        # What memory holds: a store in trouble can't be asked.
+        journal, feed, up = self._store.journal, self._centre.downlink, self._centre.uplink
         trouble = "" if self._probe_at_ms is None else "facts can't be stored"
-        report = Report(journal.epoch, journal.last, acked, incarnation, number, cache.campaigns_count(), trouble)
+        campaigns = self._store.cache.campaigns_count() if not trouble else 0
+        acked = up.epochs[-1].acked
+        report = Report(journal.epoch, journal.last, acked, feed.incarnation, feed.number, campaigns, trouble)
         self._mqtt.publish(topics.UP_REP, encode(report))
 
     def _heartbeat(self) -> None:
