@@ -231,6 +231,17 @@ def test_K5_in_a_lane_a_scan_reserves_and_payment_redeems(lane: Driver) -> None:
     assert lane.core.visit.reserved == ()
 
 
+def test_K1_a_limit_for_each_person_holds_within_one_basket(lane: Driver, store: Store) -> None:
+    limited = replaced(SIGNED, id=9, per_person=1)
+    with store.transaction():
+        store.cache.apply([PutCampaign(limited)], b"i" * 16, 6)
+    lane(ev.BasketOpened(spend_yen=9_000))
+    lane(scanned(code(limited, serial=1, holder=77)))
+    lane(scanned(code(limited, serial=2, holder=77)))
+    paid = lane(ev.BasketPaid())
+    assert [fact.serial for fact in paid.facts if isinstance(fact, Redeemed)] == [1]
+
+
 def test_K5_a_cancelled_basket_releases_its_coupons(lane: Driver) -> None:
     lane(ev.BasketOpened(spend_yen=3_000))
     lane(scanned(code(SIGNED, serial=11)))

@@ -138,6 +138,10 @@ def test_after_a_fork_the_facts_that_follow_it_stand_under_a_new_epoch(drive: Dr
     assert isinstance(opened, EpochOpened)
     assert (opened.reason, opened.previous, opened.after, opened.carried) == ("fork", b"e" * 16, 2, 2)
     assert serials(store, b"n" * 16) == [3, 4]
+    rows = store.journal.batch(b"n" * 16, 1)
+    assert rows is not None
+    assert rows.before == chain.genesis("unit-1", b"n" * 16)
+    assert chain.links(rows.before, rows.facts)[-1] == rows.after
     assert reason(drive(scanned(code(SIGNED, serial=3)))) is Reason.USED
     redeem(drive, 5)
     assert serials(store, b"n" * 16) == [3, 4, 5]
