@@ -208,6 +208,7 @@ def test_the_frame_of_a_refused_scan_is_kept_where_the_shop_turned_it_on(tmp_pat
         scan = rig.next(Scanned)
         assert isinstance(scan, Scanned)
         rig.world.show_nothing()
+        wait_for(lambda: rig.camera.newest_frame > scan.frame + 5, "frames of the empty counter")
         assert rig.camera.keep_refused(scan.frame)
         wait_for(lambda: bool(list(rig.frames.glob("*.png"))), "a kept frame")
         (kept,) = rig.frames.glob("*.png")
