@@ -1,7 +1,7 @@
 // What the centre has booked: the newest redemptions, whoever reported them.
 
 import { el } from "./dom.js";
-import { flag, instant, onLanguage, t } from "./i18n.js";
+import { duration, flag, instant, onLanguage, t } from "./i18n.js";
 import { on } from "./live.js";
 
 const table = document.getElementById("booked");
@@ -11,7 +11,7 @@ let reachable = true;
 
 function delay(row) {
   const ms = Math.max(0, row.booked_ms - row.at_ms);
-  return ms < 1000 ? `${ms} ms` : ms < 120_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
+  return duration(ms);
 }
 
 function render() {

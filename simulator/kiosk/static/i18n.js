@@ -84,7 +84,10 @@ export const reasons = {
 };
 
 export const flags = {
-  clock_doubted: ["時計が不確か", "clock in doubt"], fork: ["分岐", "fork"], double: ["二重使用", "double use"],
+  double: ["二重使用", "double use"], late: ["遅れて届いた", "late"], fork: ["履歴の分岐", "fork"], restored: ["復元後", "restored"],
+  salvaged: ["救出", "salvaged"], unknown_campaign: ["不明なクーポン", "unknown coupon"], clock_doubted: ["時計が不確か", "clock in doubt"],
+  outside_dates: ["期間外", "outside its dates"], over_cap: ["上限超過", "over the cap"], over_person_limit: ["お一人様上限超過", "over the limit per person"],
+  not_granted: ["センター未承認", "not granted"], cancelled: ["取消済み", "cancelled"], repeated: ["再送", "repeated"],
 };
 
 let language = localStorage.getItem("tokuten.lang") || (navigator.language?.startsWith("ja") ? "ja" : "en");
@@ -112,6 +115,12 @@ export function apply() {
   for (const node of document.querySelectorAll("[data-i18n-label]")) node.setAttribute("aria-label", t(node.dataset.i18nLabel));
   for (const node of document.querySelectorAll("[data-lang]")) node.setAttribute("aria-pressed", String(node.dataset.lang === language));
   for (const listener of listeners) listener();
+}
+
+export function duration(ms) {
+  if (ms < 1000) return `${ms} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }
 
 const locale = () => (language === "ja" ? "ja-JP" : "en-GB");

@@ -1,7 +1,7 @@
 // The log: each scan with its steps and the time from one to the next, and what happened to the world.
 
 import { el } from "./dom.js";
-import { clockTime, onLanguage, reason, t } from "./i18n.js";
+import { clockTime, duration, onLanguage, reason, t } from "./i18n.js";
 import { on } from "./live.js";
 
 const STEPS = ["seen", "decoded", "asked", "decided", "on_disk", "shown", "sent", "booked"];
@@ -13,18 +13,13 @@ const said = document.getElementById("said");
 const rows = []; // newest first: {kind: "scan", scan} or {kind: "note", ...}
 let names = {};
 
-function interval(ms) {
-  if (ms < 1000) return `+${ms} ms`;
-  return ms < 60_000 ? `+${(ms / 1000).toFixed(1)} s` : `+${Math.round(ms / 60_000)} min`;
-}
-
 function stepItems(scan) {
   const items = [];
   const known = STEPS.filter((step) => scan.steps[step]).sort((a, b) => scan.steps[a].mono_ms - scan.steps[b].mono_ms || STEPS.indexOf(a) - STEPS.indexOf(b));
   let before = null;
   for (const step of known) {
     const at = scan.steps[step].mono_ms;
-    items.push(el("li", { "data-step": step }, t(step === "booked" ? "booked_step" : step), before === null ? null : el("em", {}, interval(Math.max(0, at - before)))));
+    items.push(el("li", { "data-step": step }, t(step === "booked" ? "booked_step" : step), before === null ? null : el("em", {}, `+${duration(Math.max(0, at - before))}`)));
     before = at;
   }
   if (scan.steps.on_disk && reason(scan.reason).mood === "yes") {

@@ -14,6 +14,7 @@ import segno
 from PIL import Image
 from zxingcpp import read_barcodes
 
+from central.db.schema import Flag
 from loyalty.reason import ACCEPTING, Reason
 from simulator.kiosk.guard import Guard
 from simulator.kiosk.live import PAGES_MAX, QUEUE_MAX, Hub
@@ -195,6 +196,12 @@ def test_the_page_has_words_for_every_reason_in_both_languages() -> None:
     worded = dict(re.findall(r'(\w+): \["(yes|no)", "[^"]+", "[^"]+"\]', block))
     assert set(worded) == {reason.value for reason in Reason}
     assert {code for code, mood in worded.items() if mood == "yes"} == {reason.value for reason in ACCEPTING}
+
+
+def test_the_page_has_words_for_every_flag_of_a_booking() -> None:
+    source = (STATIC / "i18n.js").read_text()
+    block = source[source.index("export const flags") : source.index("let language")]
+    assert set(re.findall(r'(\w+): \["[^"]+", "[^"]+"\]', block)) == {name.lower() for name in Flag.__members__}
 
 
 def test_the_page_has_every_word_in_both_languages() -> None:
