@@ -14,7 +14,7 @@ import pytest
 from nacl.signing import VerifyKey
 
 from tests.mqtt_client import Client
-from tests.servers import Mosquitto, free_port, wait_until
+from tests.servers import Mosquitto, free_port, listens, wait_until
 from tests.unit.central.central_kit import Centre, Lane
 from wire import topics
 from wire.envelope import unseal
@@ -53,10 +53,11 @@ class Service:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         wait_until(lambda: self.connections > connected or self.process_ended, 30, "the centre to connect")
         assert not self.process_ended, self.log.read_text()
+        wait_until(lambda: listens(self.port), 30, "the HTTP API")
 
     @property
     def connections(self) -> int:
-        return self.log.read_text().count('"connected":true') if self.log.exists() else 0
+        return self.log.read_text().count("connected to broker") if self.log.exists() else 0
 
     @property
     def process_ended(self) -> bool:
