@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
 SCANS_MAX: Final = 60
+SAME_FACT_MS: Final = 5_000  # between a fact's own time and the step 'on_disk', both by the unit's clock
 STEPS: Final = ("seen", "decoded", "asked", "decided", "on_disk", "shown", "sent", "booked")
 
 
@@ -97,6 +99,22 @@ class Scans:
             return None
         scan.reason = reason
         return scan
+
+    def booked(self, rows: Sequence[Mapping[str, Any]]) -> list[Scan]:
+        """Complete, from the centre's bookings, the scans of lives that ended before they could say it."""
+        completed = []
+        facts = {(row["seq"], row["campaign"]): row for row in rows}
+        for key, scan in self._scans.items():
+            stored = scan.steps.get("on_disk")
+            row = facts.get((scan.position, scan.campaign))
+            if stored is None or row is None or "booked" in scan.steps or key.startswith(f"{self._life}-"):
+                continue
+            if abs(row["at_ms"] - stored.wall_ms) > SAME_FACT_MS:
+                continue
+            after_ms = max(0, row["booked_ms"] - row["at_ms"])
+            scan.steps["booked"] = Moment(row["booked_ms"], stored.mono_ms + after_ms)
+            completed.append(scan)
+        return completed
 
     def all(self) -> list[Scan]:
         return list(self._scans.values())

@@ -208,6 +208,8 @@ class Stage:
             if (rows, reachable) != self._booked:
                 self._booked = (rows, reachable)
                 self.hub.tell("booked", rows=rows, reachable=reachable)
+                for scan in self.scans.booked(rows):
+                    self.hub.tell("scan", scan=scan)
 
     def place(self, site: str) -> str:
         """What people call a site."""

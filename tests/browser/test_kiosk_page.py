@@ -188,7 +188,7 @@ def test_power_is_cut_and_on_again_and_nothing_is_lost(page: Page) -> None:
     log_in(page, "CCC")
     open_coupon(page, D_RECORD)
     page.click("#toggle-network")  # so that it can't have been booked before the cut
-    hold_up(page, "ok")
+    scan = hold_up(page, "ok")
     page.click("#toggle-power")
     expect(page.locator("#health [data-process=unit]")).to_have_attribute("data-state", "off")
     wait_until(lambda: lit_share(page) == 0, 5, "the display to be dark")
@@ -198,6 +198,7 @@ def test_power_is_cut_and_on_again_and_nothing_is_lost(page: Page) -> None:
     page.click("#toggle-power")
     expect(page.locator("#health [data-process=unit]")).to_have_attribute("data-state", "up", timeout=30_000)
     assert "銀座" in row(page, 91820)
+    booked(page, scan)
     page.click("#hold")
     expect(page.locator("#log [data-scan]").first).to_have_attribute("data-reason", "used")
     row(page, 91820)

@@ -161,6 +161,20 @@ def test_the_steps_of_a_scan_come_together_and_a_new_life_of_the_unit_is_another
     assert len(scans.all()) == 2
 
 
+def test_a_scan_whose_unit_lost_its_power_is_completed_from_the_centres_bookings() -> None:
+    scans = Scans()
+    for name in ("seen", "decided", "on_disk"):
+        line = parse(step(scan="1", step=name, mono_ms=10, wall_ms=1000, campaign=7, position=3, reason="ok"))
+        assert line is not None
+        scans.add(line)
+    row = {"seq": 3, "campaign": 7, "at_ms": 1000, "booked_ms": 9000}
+    assert scans.booked([row]) == []  # this life says it itself
+    scans.new_life()
+    assert scans.booked([{**row, "seq": 4}, {**row, "at_ms": 100_000}]) == []
+    assert [scan.steps["booked"].mono_ms for scan in scans.booked([row])] == [8010]
+    assert scans.booked([row]) == []
+
+
 def test_lines_that_are_no_steps_are_left_alone_and_the_log_is_bounded() -> None:
     scans = Scans()
     assert parse(b"Traceback (most recent call last):") is None
