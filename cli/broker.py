@@ -20,7 +20,7 @@ from simulator.broker.server import run
 
 
 def broker(
-    config: Annotated[Path | None, typer.Option(help="Settings, section [broker].")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML); its section broker.")] = None,
     add_user: Annotated[
         str, typer.Option(metavar="NAME", help="Ask for a password, add NAME to the password file, and end.")
     ] = "",

@@ -11,10 +11,10 @@ import typer
 
 from cli.exits import Exit, Stop
 
-app = typer.Typer(no_args_is_help=False, help="Run the centre, or prepare its database.")
-letters = typer.Typer(no_args_is_help=True, help="What could not be booked.")
+app = typer.Typer(add_completion=False, no_args_is_help=False, help="Run the centre, or prepare its database.")
+letters = typer.Typer(add_completion=False, no_args_is_help=True, help="What could not be booked.")
 app.add_typer(letters, name="dead-letters")
-Config = Annotated[Path | None, typer.Option(help="Settings, section [central].")]
+Config = Annotated[Path | None, typer.Option(help="Settings file (TOML); its section central.")]
 
 
 @app.callback(invoke_without_command=True)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from central.coupons.issue import Issued
     from central.office import Office
 
-app = typer.Typer(no_args_is_help=True, help="Issue, list and show coupons.")
-Config = Annotated[Path | None, typer.Option(help="Settings, section [central].")]
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Issue, list and show coupons.")
+Config = Annotated[Path | None, typer.Option(help="Settings file (TOML); its section central.")]
 Number = Annotated[int, typer.Argument(metavar="COUPON", help="Its number, as `tokuten coupon list` shows it.")]
 Png = Annotated[Path | None, typer.Option(help="Write the barcode to this PNG file instead.")]
 Svg = Annotated[Path | None, typer.Option(help="Write the barcode to this SVG file instead.")]

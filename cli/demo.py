@@ -16,7 +16,7 @@ from cli.settings import load
 
 
 def demo(
-    config: Annotated[Path | None, typer.Option(help="Settings, section [demo].")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML); its section demo.")] = None,
     folder: Annotated[Path | None, typer.Option("--dir", help="Folder that holds everything of the demo.")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Begin anew: forget what earlier runs left there.")] = False,
 ) -> None:

@@ -9,8 +9,8 @@ import typer
 
 from cli.exits import Exit, Stop
 
-app = typer.Typer(no_args_is_help=True, help="Enrol and list units.")
-Config = Annotated[Path | None, typer.Option(help="Settings, section [central].")]
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Enrol and list units.")
+Config = Annotated[Path | None, typer.Option(help="Settings file (TOML); its section central.")]
 
 
 @app.command()

@@ -9,7 +9,7 @@ import typer
 
 from cli.exits import Exit, Stop
 
-app = typer.Typer(help="Print who used which coupon, when and where.")
+app = typer.Typer(add_completion=False, help="Print who used which coupon, when and where.")
 HEADS: Final = {
     "en": ("person", "password", "coupon", "number", "downloaded", "used", "used at", "used in"),
     "ja": (
@@ -33,7 +33,7 @@ STATES: Final = {
 def history(
     person: Annotated[str, typer.Option(help="Whose; without it, everybody's.")] = "",
     lang: Annotated[str, typer.Option(help="en or ja.")] = "en",
-    config: Annotated[Path | None, typer.Option(help="Settings, section [central].")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML); its section central.")] = None,
 ) -> None:
     """Print the table of figure 3."""
     from central import registry

@@ -25,7 +25,7 @@ LINES_WAITING_MAX = 2_000
 
 
 def unit(
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML), section [unit].")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings file (TOML); its section unit.")] = None,
     print_key: Annotated[
         bool, typer.Option("--print-key", help="Print the device's public key, to enrol it, and end.")
     ] = False,
