@@ -159,6 +159,7 @@ class Mosquitto(_WithPasswords):
             "allow_anonymous false",
             "persistence false",
             "max_packet_size 65536",
+            "set_tcp_nodelay true",
             f"password_file {self.passwords_file}",
             f"acl_file {acl}",
         ]

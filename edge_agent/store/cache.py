@@ -100,8 +100,7 @@ class Cache:
     # --- changes ------------------------------------------------------------------------------------
 
     def apply(self, changes: Iterable[Change], incarnation: bytes, number: int) -> None:
-        for change in changes:
-            self._apply(change, self._generation)
+        self._apply_all(changes, self._generation)
         self._set_position(incarnation, number)
 
     def start_snapshot(self, rows_max: int) -> bool:
@@ -122,11 +121,13 @@ class Cache:
 
     def stage(self, changes: Iterable[Change]) -> None:
         """Put rows of a snapshot aside: redemptions into the table that is not in force, the rest as it came."""
+        redemptions: list[Change] = []
         for change in changes:
             if isinstance(change, PutRedemption | DropRedemption):
-                self._apply(change, 1 - self._generation)
+                redemptions.append(change)
             else:
                 self._sql.execute("INSERT INTO staged (body) VALUES (?)", (encode(change),))
+        self._apply_all(redemptions, 1 - self._generation)
 
     def finish_snapshot(self, incarnation: bytes, number: int) -> None:
         self._sql.execute("DELETE FROM campaigns")
@@ -145,20 +146,36 @@ class Cache:
         self.set_meta("feed_incarnation", incarnation)
         self.set_meta("feed_number", number)
 
-    def _apply(self, change: Change, generation: int) -> None:
-        if isinstance(change, PutRedemption):
-            # The first one told stands; what was only a hint gives way to what is booked.
-            self._sql.execute(
+    def _apply_all(self, changes: Iterable[Change], generation: int) -> None:
+        """In order; redemptions that follow each other in one call of the driver: nearly all changes are such."""
+        run: list[tuple[Any, ...]] = []
+        for change in changes:
+            if isinstance(change, PutRedemption):
+                run.append(
+                    (
+                        change.serial or change.fact, change.campaign, change.holder, change.at_ms, change.site,
+                        change.fact, change.provisional,
+                    )
+                )  # fmt: skip
+                continue
+            self._put_redemptions(run, generation)
+            run = []
+            self._apply(change, generation)
+        self._put_redemptions(run, generation)
+
+    def _put_redemptions(self, rows: list[tuple[Any, ...]], generation: int) -> None:
+        """The first one told stands; what was only a hint gives way to what is booked."""
+        if rows:
+            self._sql.executemany(
                 f"INSERT INTO seen_{generation} VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
                 " ON CONFLICT (key) DO UPDATE SET campaign = excluded.campaign, holder = excluded.holder,"
                 " at_ms = excluded.at_ms, site = excluded.site, fact = excluded.fact, provisional = 0"
                 " WHERE provisional = 1 AND excluded.provisional = 0",
-                (
-                    change.serial or change.fact, change.campaign, change.holder, change.at_ms, change.site, change.fact,
-                    change.provisional,
-                ),
-            )  # fmt: skip
-        elif isinstance(change, DropRedemption):
+                rows,
+            )
+
+    def _apply(self, change: Change, generation: int) -> None:
+        if isinstance(change, DropRedemption):
             self._sql.execute(
                 f"DELETE FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
                 (change.serial or change.fact, change.fact),
