@@ -103,17 +103,16 @@ class Scans:
     def booked(self, rows: Sequence[Mapping[str, Any]]) -> list[Scan]:
         """Complete, from the centre's bookings, the scans of lives that ended before they could say it."""
         completed = []
-        facts = {(row["seq"], row["campaign"]): row for row in rows}
         for key, scan in self._scans.items():
             stored = scan.steps.get("on_disk")
-            row = facts.get((scan.position, scan.campaign))
-            if stored is None or row is None or "booked" in scan.steps or key.startswith(f"{self._life}-"):
+            if stored is None or "booked" in scan.steps or key.startswith(f"{self._life}-"):
                 continue
-            if abs(row["at_ms"] - stored.wall_ms) > SAME_FACT_MS:
-                continue
-            after_ms = max(0, row["booked_ms"] - row["at_ms"])
-            scan.steps["booked"] = Moment(row["booked_ms"], stored.mono_ms + after_ms)
-            completed.append(scan)
+            for row in rows:
+                same = (row["seq"], row["campaign"]) == (scan.position, scan.campaign)
+                if same and abs(row["at_ms"] - stored.wall_ms) <= SAME_FACT_MS:
+                    after_ms = max(0, row["booked_ms"] - row["at_ms"])
+                    scan.steps["booked"] = Moment(row["booked_ms"], stored.mono_ms + after_ms)
+                    completed.append(scan)
         return completed
 
     def all(self) -> list[Scan]:
