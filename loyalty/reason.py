@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loyalty.campaign import PER_PERSON_MAX, YEN_MAX, Lang, benefit
+from loyalty.campaign import PER_PERSON_MAX, YEN_MAX, Campaign, Lang, benefit
 from loyalty.cells import cells, printable, shorten
 from loyalty.words import WORDS
 
@@ -91,7 +91,7 @@ def _values(verdict: Verdict, lang: Lang, tz_offset_min: int) -> dict[str, str]:
     campaign, at_ms = verdict.campaign, verdict.at_ms
     return {
         "name": printable(campaign.name) if campaign is not None else "",
-        "benefit": printable(benefit(campaign, lang)) if campaign is not None else "",
+        "benefit": short_benefit(campaign, lang) if campaign is not None else "",
         "site": printable(verdict.site),
         "discount": _number(verdict.discount_yen or 0, YEN_MAX),
         "needed": _number(verdict.needed_yen, YEN_MAX),
@@ -100,6 +100,12 @@ def _values(verdict: Verdict, lang: Lang, tz_offset_min: int) -> dict[str, str]:
         "from": _instant(at_ms, lang, tz_offset_min) if at_ms is not None else "",
         "until": _last_day(at_ms, lang, tz_offset_min) if at_ms is not None else "",
     }
+
+
+def short_benefit(campaign: Campaign, lang: Lang) -> str:
+    """What the shopper gets, in one line of the display where that can be: a long gift goes without the word for it."""
+    whole = printable(benefit(campaign, lang))
+    return whole if cells(whole) <= LINE_CELLS or not campaign.gift else printable(campaign.gift)
 
 
 _ELASTIC: Final = frozenset({"name", "benefit", "site"})

@@ -10,9 +10,9 @@ from typing import Final
 from edge_agent.core.effects import Show, View
 from edge_agent.screens import lane
 from edge_agent.screens.screen import Icon, Screen, Status, Tone
-from loyalty.campaign import Lang, benefit
+from loyalty.campaign import Lang
 from loyalty.coupon import Verdict
-from loyalty.reason import Reason, sentence
+from loyalty.reason import Reason, sentence, short_benefit
 
 ANSWERS: Final = {
     Reason.OK: (Icon.CHECK, Tone.YES),
@@ -96,7 +96,7 @@ def answer(verdict: Verdict, lang: Lang, tz_offset_min: int) -> Screen:
     """Yes or no, and why (K5); 'hold it still' and 'one moment' are neither."""
     words = sentence(verdict, lang, tz_offset_min)
     icon, tone = ANSWERS.get(verdict.reason, (Icon.CROSS, Tone.NO))
-    given = "" if verdict.campaign is None else benefit(verdict.campaign, lang)
+    given = "" if verdict.campaign is None else short_benefit(verdict.campaign, lang)
     lines = words.detail.split("\n")
     strong = lines.index(given) if tone is Tone.YES and given in lines else None
     return Screen(icon=icon, headline=words.headline, detail=words.detail, strong=strong, tone=tone)

@@ -163,3 +163,10 @@ def test_a_printable_text_is_on_one_line_and_stays_as_it_is(text: str) -> None:
 ])  # fmt: skip
 def test_widths_follow_the_annex_on_East_Asian_width(text: str, width: int) -> None:
     assert cells(text) == width
+
+
+def test_K5_a_long_gift_is_named_whole_without_the_word_for_it() -> None:
+    tea = Campaign(id=1, name="Tea for two", kind=Kind.GIFT, policy=Policy.SIGNED, provider="cafe", gift="a pot of tea")
+    said = sentence(Verdict(reason=Reason.OK, campaign=tea), "ja", 540)
+    assert said.detail.split("\n")[-1] == "a pot of tea"
+    assert "…" not in said.detail
