@@ -109,6 +109,8 @@ def ended_by(number: signal.Signals, demo: Demo) -> Iterator[str]:
         demo.process.send_signal(number)
         assert demo.process.wait(STOP_S) == 0, demo.said
         all_gone(family)
+        for name in ("unit", "central", "broker"):  # each was asked to end, none was only killed
+            assert "stopped" in (demo.folder / "logs" / f"{name}.log").read_text().splitlines()[-1]
     finally:
         demo.stop()
 
