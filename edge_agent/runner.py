@@ -161,7 +161,7 @@ class Agent:
     def _from_broker(self, event: LinkEvent) -> None:
         """Called on the MQTT thread. A message that finds no room is pulled or sent again."""
         if isinstance(event, Arrived):
-            self.inbox.put_if_room(event)
+            self.inbox.put_if_room(event, ahead=event.topic.endswith(topics.DN_ACK.path))
         else:
             self.inbox.put(event)
 
