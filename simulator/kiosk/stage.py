@@ -162,7 +162,8 @@ class Stage:
     def on_process(self, process: Process) -> None:
         """A process came or went."""
         if process.state is State.DEAD:
-            self.note("died", name=process.name, detail=process.death.partition("\n")[0])
+            how, _, lines = process.death.partition("\n")
+            self.note("died", name=process.name, detail=how, lines=lines)
             if process.name == "unit":
                 self._world.cut_power()
         if process.state is State.STARTING and process.name == "unit":

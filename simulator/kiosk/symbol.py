@@ -5,6 +5,7 @@ Own codes (`TK1:...`) become a QR code, 8 and 13 digits an EAN. Raises ValueErro
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +14,10 @@ import zxingcpp
 
 ERROR_LEVEL: Final = "m"
 TEXT_CHARS_MAX: Final = 400
+SYMBOLS_KEPT: Final = 512
 
 
+@lru_cache(SYMBOLS_KEPT)  # phones ask again every few seconds, and a QR code takes milliseconds to make
 def symbol(text: str) -> dict[str, Any]:
     """{"kind": "qr", "rows": ["0110...", ...]} or {"kind": "ean", "bars": "1010...", "text": "49..."}."""
     if len(text) > TEXT_CHARS_MAX:

@@ -38,12 +38,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    demo = Demo(tmp_path_factory.mktemp("page") / "var")
-    try:
-        yield demo.wait()
-    finally:
-        demo.stop()
+def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    one = Demo(tmp_path_factory.mktemp("page") / "var")
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def address(demo: Demo) -> str:
+    return demo.wait()
 
 
 @pytest.fixture
@@ -307,6 +310,15 @@ def test_K4_the_phone_shows_its_coupons_without_the_centre(
     expect(page.locator("#health [data-process=central]")).to_have_attribute("data-state", "up", timeout=30_000)
     assert "銀座" in row(page, 78154)
     complaints[:] = [said for said in complaints if "503" not in said]  # what Chromium writes of a centre that is gone
+
+
+def test_a_process_that_dies_unasked_is_told_with_its_last_lines_and_comes_back(page: Page, demo: Demo) -> None:
+    demo.child("unit").kill()
+    told = page.locator("#log .event.bad").first
+    expect(told).to_contain_text("Unit died (killed by SIGKILL)")
+    told.locator("summary").click()
+    expect(told.locator("pre")).to_contain_text('"event":')
+    expect(page.locator("#health [data-process=unit]")).to_have_attribute("data-state", "up", timeout=30_000)
 
 
 def test_the_webcam_can_be_the_camera(page: Page) -> None:

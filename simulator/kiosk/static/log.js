@@ -40,7 +40,9 @@ function scanRow({ scan, fresh }) {
 
 function noteRow({ note }) {
   const bad = ["died", "failed", "store_failed", "part_failed"].includes(note.code);
-  return el("li", { class: `event${bad ? " bad" : ""}` }, el("span", {}, t(`note_${note.code}`, { ...note, name: note.name ? t(note.name) : "" })), el("time", {}, clockTime(note.at_ms)));
+  const words = el("span", {}, t(`note_${note.code}`, { ...note, name: note.name ? t(note.name) : "" }));
+  if (note.lines) words.append(el("details", {}, el("summary", {}, t("last_lines")), el("pre", { tabindex: "0" }, note.lines)));
+  return el("li", { class: `event${bad ? " bad" : ""}` }, words, el("time", {}, clockTime(note.at_ms)));
 }
 
 function render() {
