@@ -22,13 +22,19 @@ from typing import Any, Final
 
 from benchmarks.figures import Limits, Size, given, in_turn, spread, timed_ms
 from benchmarks.lane import Lane
+from edge_agent.store.connection import PAGE_CACHE_KIB
 from loyalty.barcode import Own, own, read
 
 ON_TOP_VERIFICATIONS_MAX: Final = 3.0
 WHOLE_RATIO_MAX: Final = 1.7
 ROUNDS: Final = {Size.QUICK: 300, Size.USUAL: 3_000, Size.FULL: 10_000}
 CHECKPOINT_EVERY: Final = 400  # redemptions; between the turns, on both sides
-PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 0")
+PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "wal_autocheckpoint = 0",
+    f"cache_size = -{PAGE_CACHE_KIB}",
+)
 
 
 class Raw:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 BUSY_TIMEOUT_MS: Final = 2_000
 WAL_PAGES_MAX: Final = 2_000  # beyond this a checkpoint is due, at the next quiet moment
+PAGE_CACHE_KIB: Final = 16_384  # holds the upper levels of the indices of millions of serials
 _CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -58,6 +59,7 @@ class Connection:
                 cached_statements=256,
             )  # fmt: skip
             self._sql.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            self._sql.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
             if not read_only:
                 self._sql.execute("PRAGMA journal_mode=WAL")
                 self._sql.execute("PRAGMA synchronous=FULL")
