@@ -45,7 +45,7 @@ const en = {
   seen: "seen", decoded: "decoded", asked: "asked", decided: "decided", on_disk: "on disk", shown: "shown", sent: "sent", booked_step: "booked",
   world: "The world around it", network: "Network", network_on: "Connected", network_cut: "Cut off",
   cut: "Cut", heal: "Mend", power: "Power", power_on: "On", power_off: "Off", power_starting: "Starting",
-  pull: "Pull plug", plug: "Plug in", disk: "Disk", disk_ok: "Has room", disk_full: "Full", fill: "Fill", free: "Free",
+  pull: "Pull", plug: "Plug in", disk: "Disk", disk_ok: "Has room", disk_full: "Full", fill: "Fill", free: "Free",
   clock: "Clock", clock_right: "Right", clock_day: "−1 day", clock_1970: "1970", clock_10y: "+10 years", clock_note: "The unit believes it is",
   camera: "Camera", camera_in: "Working", camera_out: "Unplugged", camera_pull: "Unplug",
   central: "Centre", central_up: "Running", broker: "Broker", stopped: "Stopped", starting: "Starting", dead: "Restarting",
