@@ -66,6 +66,17 @@ def named(connection: Connection, names: tuple[str, ...]) -> list[int] | None:
     return list(connection.execute(select(sites.c.id).where(sites.c.name.in_(names)).order_by(sites.c.id)).scalars())
 
 
+def begin_anew(connection: Connection, site_ids: list[int] | None, *, but: list[int]) -> None:
+    """Has every cache of these sites (None: of all, each time without those in `but`) take a snapshot.
+
+    A number without a change is a gap in their logs that no pull of changes can close.
+    """
+    behind = update(feeds).where(feeds.c.site_id.not_in(but))
+    if site_ids is not None:
+        behind = behind.where(feeds.c.site_id.in_(site_ids))
+    connection.execute(behind.values(head=feeds.c.head + 1, floor=feeds.c.head + 1))
+
+
 def heads(connection: Connection) -> dict[str, int]:
     """The newest number of each site's log."""
     rows = connection.execute(select(sites.c.name, feeds.c.head).join_from(feeds, sites))

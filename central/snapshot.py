@@ -106,9 +106,13 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
     tracked: list[int] = []
     for issued in issue.listed(connection):
         campaign = issued.campaign
-        if not _matters(campaign, site, now_ms):
+        if _long_over(campaign, now_ms):
             continue
-        yield PutCampaign(campaign)
+        yield PutCampaign(
+            campaign
+        )  # also where it does not count: the shopper is told 'not in this shop', not 'unknown'
+        if campaign.shops and site not in campaign.shops:
+            continue
         if campaign.serials or campaign.cap is not None or campaign.per_person is not None:
             tracked.append(campaign.id)
     for number in tracked:
@@ -116,9 +120,8 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
         yield from _hinted(connection, number, secret)
 
 
-def _matters(campaign: Campaign, site: str, now_ms: int) -> bool:
-    ended = campaign.ends_ms is not None and now_ms >= campaign.ends_ms + ENDED_KEPT_MS
-    return not ended and (not campaign.shops or site in campaign.shops)
+def _long_over(campaign: Campaign, now_ms: int) -> bool:
+    return campaign.ends_ms is not None and now_ms >= campaign.ends_ms + ENDED_KEPT_MS
 
 
 def _redemptions(connection: Connection, campaign: int, secret: bytes) -> Iterator[PutRedemption]:

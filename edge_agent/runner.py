@@ -39,7 +39,7 @@ from edge_agent.store.store import Store
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
 from hal.events import PartFault, PartHealed, Scanned
-from loyalty.reason import log_prefix
+from loyalty.reason import Reason, log_prefix
 from wire import topics
 from wire.chain import EPOCH_BYTES
 from wire.facts import Redeemed
@@ -195,6 +195,9 @@ class Agent:
         scan = self._begin_scan(event)
         decided = self._guarded(lambda: self._decide(event, at))
         if not isinstance(decided, Decided):
+            if scan:  # nothing was kept, and the display says why
+                self._steps.step(scan, "decided", at.mono_ms, reason=Reason.OUT_OF_SERVICE, accepted=False)
+                self._counts.refused += 1
             return
         step = decided.step
         self._core.adopt(step)

@@ -19,6 +19,7 @@ from wire.messages import Change, Feed, PullFeed, SnapshotPart, decode
 PULL_FIRST_MS: Final = 5_000
 PULL_CAP_MS: Final = 60_000
 PULL_EVERY_MS: Final = 120_000  # also when nothing seems missing: a lost last push shows only so
+PULL_GAP_MS: Final = 1_000  # between pulls that pushes of an unknown database bring about
 PARTS_HELD_MAX: Final = 32  # snapshot parts that came before their turn
 
 
@@ -74,6 +75,7 @@ class Downlink:
         self._backoff = Backoff(random, first_ms=PULL_FIRST_MS, cap_ms=PULL_CAP_MS, floor_ms=1_000)
         self._connected = False
         self._pull_at_ms: int | None = None
+        self._pulled_ms = -PULL_GAP_MS
         self._assembly: _Assembly | None = None
         self._retired: list[bytes] = []
 
@@ -98,7 +100,7 @@ class Downlink:
     def poll(self, now_ms: int) -> PullFeed | None:
         if not self._connected or self._pull_at_ms is None or now_ms < self._pull_at_ms:
             return None
-        self._assembly = None
+        self._assembly, self._pulled_ms = None, now_ms
         self._pull_at_ms = now_ms + PULL_FIRST_MS + self._backoff.next_ms()
         return PullFeed(self.incarnation, self.number)
 
@@ -110,8 +112,9 @@ class Downlink:
             return self._on_part(message, now_ms)
         if message.incarnation != self.incarnation:
             # A push from a database that we don't know yet, or that is gone: only what we pull decides.
-            if self._assembly is None and self.incarnation:
-                self._pull_at_ms = min(now_ms, self._pull_at_ms or now_ms)
+            # A fresh cache, too: the centre was not there when it asked.
+            if self._assembly is None and now_ms - self._pulled_ms >= PULL_GAP_MS:
+                self._pull_at_ms = now_ms
             return [Skip("changes of another incarnation")]
         upto = message.before + len(message.changes)
         if message.before > self.number:

@@ -63,7 +63,7 @@ def issue(connection: Connection, campaign: Campaign, now_ms: int) -> Campaign:
             issued_ms=now_ms,
         )
     )
-    feed.append(connection, [PutCampaign(campaign)], feed.sites_of(connection, campaign))
+    feed.append(connection, [PutCampaign(campaign)], None)
     return campaign
 
 
@@ -84,8 +84,10 @@ def change(connection: Connection, campaign: Campaign) -> Campaign:
         .where(campaigns.c.id == campaign.id)
         .values(body=encode(campaign), jan=campaign.jan, stock_left=left)
     )
-    # Where it counted so far must hear too that it does not any more.
-    feed.append(connection, [PutCampaign(campaign)], feed.sites_of(connection, old.campaign, campaign))
+    feed.append(connection, [PutCampaign(campaign)], None)
+    before = feed.sites_of(connection, old.campaign)
+    if before is not None:  # where it begins to count, nobody was told what was redeemed so far
+        feed.begin_anew(connection, feed.sites_of(connection, campaign), but=before)
     return campaign
 
 

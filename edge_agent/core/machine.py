@@ -19,7 +19,7 @@ import msgspec
 from edge_agent.core import events as ev
 from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
 from edge_agent.core.states import Mode, State, check
-from hal.events import CardPresented, Scanned
+from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from hal.indicators import Light, Sound
 from loyalty import barcode, keys
 from loyalty.barcode import Jan, NotACoupon, Own
@@ -104,6 +104,12 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked | None = None
     basket_yen: int | None = None
     reserved: tuple[Reserved, ...] = ()
+    blind: bool = False  # the camera is gone: nobody is invited to show a coupon
+
+    @property
+    def idle(self) -> Show:
+        """What an idle display says."""
+        return Show(view=View.OUT_OF_SERVICE, detail="camera") if self.blind else Show(view=View.READY)
 
 
 class Core:
@@ -237,7 +243,7 @@ class Core:
         visit = msgspec.structs.replace(self.visit, link_up=event.up)
         if visit.state is not State.ASKING or event.up:
             # The status icon changes; only an idle display is drawn anew.
-            effects = (Show(view=View.READY),) if visit.state is State.READY else ()
+            effects = (visit.idle,) if visit.state is State.READY else ()
             return Step(visit=visit, effects=effects)
         step = self._not_now(at)
         return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, link_up=False))
@@ -330,7 +336,7 @@ class Core:
         if visit.basket_yen is not None:
             after, timer = self._timed(State.BASKET, BASKET_LIFE_MS)
             return Step(visit=after, effects=(Show(view=View.BASKET, number=visit.basket_yen), timer))
-        return Step(visit=msgspec.structs.replace(visit, state=State.READY), effects=(Show(view=View.READY),))
+        return Step(visit=msgspec.structs.replace(visit, state=State.READY), effects=(visit.idle,))
 
     def _started(self, event: ev.Started, rows: tuple[Row, ...], at: Moment) -> Step:
         withdrawn = tuple(Cancelled(at.stamp, q.question, q.campaign, q.serial) for q in event.open_questions)
@@ -338,7 +344,7 @@ class Core:
             visit=self.visit,
             facts=withdrawn,
             closed=tuple(q.question for q in event.open_questions),
-            effects=(Show(view=View.READY),),
+            effects=(self.visit.idle,),
         )
 
     def _card_presented(self, event: CardPresented, rows: tuple[Row, ...], at: Moment) -> Step:
@@ -349,7 +355,8 @@ class Core:
         return Step(visit=visit, effects=(Show(view=View.FOREIGN_CARD), signal, timer))
 
     def _store_failed(self, event: ev.StoreFailed, rows: tuple[Row, ...], at: Moment) -> Step:
-        visit = Visit(state=State.OUT_OF_SERVICE, link_up=self.visit.link_up, timer=self.visit.timer + 1)
+        before = self.visit
+        visit = Visit(state=State.OUT_OF_SERVICE, link_up=before.link_up, timer=before.timer + 1, blind=before.blind)
         effects = (
             Show(view=View.OUT_OF_SERVICE, detail=event.detail),
             Signal(light=Light.RED, sound=Sound.NO, duration_ms=SHOW_NO_MS),
@@ -360,7 +367,14 @@ class Core:
         if self.visit.state is not State.OUT_OF_SERVICE:
             return Step(visit=self.visit)
         visit = msgspec.structs.replace(self.visit, state=State.READY)
-        return Step(visit=visit, effects=(Show(view=View.READY),))
+        return Step(visit=visit, effects=(visit.idle,))
+
+    def _part_changed(self, event: PartFault | PartHealed, rows: tuple[Row, ...], at: Moment) -> Step:
+        """Without its camera a unit can do nothing for a shopper, and says so."""
+        if event.part != "camera":
+            return Step(visit=self.visit)
+        visit = msgspec.structs.replace(self.visit, blind=isinstance(event, PartFault))
+        return Step(visit=visit, effects=(visit.idle,) if visit.state is State.READY else ())
 
     def _show(self, verdict: Verdict, *then: Effect, **changes: object) -> Step:
         """Put a verdict before the shopper; `then` follows when it is seen."""
@@ -437,6 +451,8 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,
+    PartFault: Core._part_changed,
+    PartHealed: Core._part_changed,
     ev.StoreFailed: Core._store_failed,
     ev.StoreRecovered: Core._store_recovered,
 }

@@ -129,7 +129,9 @@ def test_K9_a_redemption_in_one_shop_is_known_in_another_by_its_hash_alone(
     assert known.fact == sealing.fact_id("lane-2", other.epoch, 1)
 
 
-def test_K9_what_counts_in_one_shop_alone_is_told_to_that_shop_alone(centre: Centre, cache: Cache, lane: Lane) -> None:
+def test_K9_redemptions_are_told_where_the_coupon_counts_and_its_terms_everywhere(
+    centre: Centre, cache: Cache, lane: Lane
+) -> None:
     other = Lane("lane-2", "shinjuku")
     centre.enrol(other)
     with centre.office.database.write() as connection:
@@ -137,15 +139,33 @@ def test_K9_what_counts_in_one_shop_alone_is_told_to_that_shop_alone(centre: Cen
     other.redeem(5, campaign=2)
     centre.book(other)
     cache.push()
-    assert set(cache.campaigns) == {1}
+    assert set(cache.campaigns) == {1, 2}, "so that a unit can say 'not in this shop'"
     assert not cache.redeemed
     there = Cache(centre, other)
     there.pull()
-    assert set(there.campaigns) == {1, 2}
     assert len(there.redeemed) == 1
     here = Cache(centre, lane)
     here.pull()
-    assert (set(here.campaigns), here.redeemed) == ({1}, {}), "nor does its snapshot"
+    assert (set(here.campaigns), here.redeemed) == ({1, 2}, {}), "the same by snapshot"
+
+
+def test_K9_a_shop_that_a_coupon_begins_to_count_in_learns_what_was_redeemed_before(
+    centre: Centre, cache: Cache, lane: Lane
+) -> None:
+    other = Lane("lane-2", "shinjuku")
+    centre.enrol(other)
+    with centre.office.database.write() as connection:
+        issue.issue(connection, campaign(2, shops=("shinjuku",)), NOW_MS)
+    other.redeem(5, campaign=2)
+    centre.book(other)
+    cache.push()
+    snapshots = cache.snapshots
+    with centre.office.database.write() as connection:
+        issue.change(connection, campaign(2, shops=("shinjuku", "ginza")))
+    cache.push()
+    cache.pull()
+    assert cache.snapshots == snapshots + 1
+    assert len(cache.redeemed) == 1
 
 
 def test_a_shop_that_a_coupon_no_longer_counts_in_is_told_so(centre: Centre, cache: Cache) -> None:

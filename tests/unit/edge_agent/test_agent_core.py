@@ -11,7 +11,7 @@ from edge_agent.core.effects import AskCentre, MarkShown, Show, StartTimer, Tell
 from edge_agent.core.machine import Step
 from edge_agent.core.states import Mode, State
 from edge_agent.store.store import Store
-from hal.events import CardPresented
+from hal.events import CardPresented, PartFault, PartHealed
 from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import (
     ISSUER,
@@ -287,6 +287,14 @@ def test_K5_a_unit_that_can_not_store_facts_is_out_of_service_until_it_can(drive
     assert drive(scanned(code(SIGNED, serial=11))).effects == ()
     assert views(drive(ev.StoreRecovered())) == [View.READY]
     assert reason(drive(scanned(code(SIGNED, serial=11)))) is Reason.OK
+
+
+def test_K5_a_unit_whose_camera_is_gone_says_so_and_invites_again_when_it_is_back(drive: Driver) -> None:
+    gone = drive(PartFault(part="camera", reason="vanished", detail="unplugged"))
+    assert views(gone) == [View.OUT_OF_SERVICE]
+    assert views(drive(ev.LinkChanged(up=True))) == [View.OUT_OF_SERVICE]
+    assert drive(PartFault(part="card", reason="vanished", detail="")).effects == ()
+    assert views(drive(PartHealed(part="camera"))) == [View.READY]
 
 
 def test_M12_a_card_that_is_not_known_gets_a_clear_sentence(drive: Driver) -> None:

@@ -135,7 +135,7 @@ def test_K5_without_room_for_a_fact_there_is_no_green(unit: Unit, monkeypatch: p
         if any(line["event"] == "store" and line["ok"] for line in unit.lines):
             break
     unit.agent.decide(scanned(code(SIGNED, serial=1)))
-    assert unit.reasons() == ["ok"]
+    assert unit.reasons() == ["out_of_service", "ok"]
     assert unit.facts() == 1
 
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from loyalty.campaign import Campaign, Kind, Policy
-from wire.downlink import PULL_EVERY_MS, Apply, Downlink, FinishSnapshot, Skip, StageRows, StartSnapshot
+from wire.downlink import PULL_EVERY_MS, PULL_GAP_MS, Apply, Downlink, FinishSnapshot, Skip, StageRows, StartSnapshot
 from wire.messages import Change, Feed, PullFeed, PutCampaign, SnapshotPart, encode
 
 I = b"i" * 16  # noqa: E741 - an incarnation
@@ -76,9 +76,19 @@ def test_an_empty_push_beyond_us_is_a_gap_too() -> None:
 
 def test_a_push_of_an_unknown_database_makes_us_pull_and_changes_nothing() -> None:
     down = at(7)
-    assert isinstance(down.on_message(feed(7, 8, by=b"j" * 16), 50)[0], Skip)
+    assert isinstance(down.on_message(feed(7, 8, by=b"j" * 16), PULL_GAP_MS)[0], Skip)
     assert down.number == 7
-    assert down.poll(50) == PullFeed(I, 7)
+    assert down.poll(PULL_GAP_MS) == PullFeed(I, 7)
+
+
+def test_a_fresh_cache_asks_again_when_the_centre_announces_itself() -> None:
+    down = Downlink(b"", 0, lambda: 0.5)
+    down.connected(0)
+    assert down.poll(0) == PullFeed(b"", 0)
+    down.on_message(feed(7), 10)  # an answer may be on its way: not yet
+    assert down.poll(10) is None
+    down.on_message(feed(7), PULL_GAP_MS)
+    assert down.poll(PULL_GAP_MS) == PullFeed(b"", 0)
 
 
 def test_a_quiet_cache_pulls_now_and_then() -> None:
