@@ -119,6 +119,7 @@ def _lives_and_settles(make: Make, seed: int) -> None:
     booked = world.booked()
     assert len(booked) == len(set(booked)), f"seed {seed}: a fact was booked twice"
     assert set(serials(world.journal())) <= set(booked), f"seed {seed}: a fact of the journal was not booked"
+    world.close()  # before the next one: many of them would use up the descriptors
 
 
 def _live(world: World, steps: int) -> None:
