@@ -4,9 +4,10 @@ The same redemption on stores with 1,000, 100,000 and 5,000,000 known serials an
 in turn; its campaign has a limit per person, so that every index is asked. And opening: store and the machines that
 speak to the centre, until a scan could be decided.
 
-    a redemption, ratio of medians to 1,000 serials and nothing waiting: below 1.3, with and without the fsync
+    a redemption, ratio of medians to 1,000 serials and nothing waiting: below 1.3
     a start with 1,000,000 facts waiting, to one with none: below 1.5
 
+Stated beside it: the same with the fsync left out, which shows the pages that large indices read from further away.
 Smaller sizes, as `--quick` uses them, are printed as what they are.
 """
 
@@ -125,12 +126,12 @@ def measure(folder: Path, sizes: Sizes) -> Limits:
         in_turn(WARM_UP, *sides)
         times_ms = in_turn(sizes.rounds, *sides)
         for store, here_ms in zip(stores[1:], times_ms[1:], strict=True):
-            limits.below(
-                f"a redemption with {store.name}, {words}",
-                median(here_ms) / median(times_ms[0]),
-                REDEMPTION_RATIO_MAX,
-                f"{spread(here_ms)}; with {stores[0].name} {spread(times_ms[0])}",
-            )
+            name, ratio = f"a redemption with {store.name}, {words}", median(here_ms) / median(times_ms[0])
+            sides_of_it = f"{spread(here_ms)}; with {stores[0].name} {spread(times_ms[0])}"
+            if synchronous == "FULL":
+                limits.below(name, ratio, REDEMPTION_RATIO_MAX, sides_of_it)
+            else:
+                limits.stated(name, f"{ratio:.3f}; {sides_of_it}")
     for store in stores:
         store.lane.store.connection.checkpoint()
         store.lane.close()
