@@ -120,7 +120,8 @@ class Acceptance:
             keys = {key(seen) for seen in frame.sightings if family(seen.format) == code[0]}
             own = [seen for seen in plausible(frame.sightings) if key(seen) == code]
             if own:
-                at.append(frame.mono_ms)
+                if frame.mono_ms not in at:  # two looks at one frame are one frame
+                    at.append(frame.mono_ms)
                 trusted = trusted or any(carries_text(seen) for seen in own)
                 beside |= _apart(code, frame.sightings)
             rivals |= keys - {code}

@@ -24,7 +24,7 @@ EDGE_MIN: Final = 60.0  # mean squared gradient below which a patch is flat
 AGREE_MIN: Final = 0.65  # 1: all edges of a patch run exactly one way
 PATCHES_MIN: Final = 4
 SAME_WAY_DEG: Final = 8.0
-MARGIN_PATCHES: Final = 2  # the quiet zone, and what the patches miss at the ends
+MARGIN_PX: Final = 5 * PATCH_PX  # from a patch's middle: half of it, the quiet zone, and what it misses at the ends
 TURNS_DEG: Final = (22.5, -22.5, 45.0)
 
 
@@ -60,9 +60,20 @@ def bars(grey: Grey, small: Grey | None = None) -> Piece | None:
     found = _bars_at(half(grey) if small is None else small)
     if found is None:
         return None
-    (left, top, right, bottom), tilt_deg = found
-    box = (2 * left, 2 * top, min(2 * right, grey.shape[1]), min(2 * bottom, grey.shape[0]))
-    return turned(grey[box[1] : box[3], box[0] : box[2]], -tilt_deg, offset=(box[0], box[1]))
+    middles, tilt_deg = found
+    left, top = np.maximum(0, middles.min(axis=0) - MARGIN_PX)
+    right, bottom = np.minimum((grey.shape[1], grey.shape[0]), middles.max(axis=0) + MARGIN_PX)
+    return _trimmed(turned(grey[top:bottom, left:right], -tilt_deg, offset=(int(left), int(top))), middles)
+
+
+def _trimmed(piece: Piece, middles: NDArray[np.int_]) -> Piece:
+    """Without the corners that turning the piece has added: only what lies about the patches with bars."""
+    inside = (middles - piece.back[:, 2]) @ piece.back[:, :2]  # a rotation: its transpose is its inverse
+    left, top = (int(edge) for edge in np.maximum(0, inside.min(axis=0) - MARGIN_PX))
+    right, bottom = (int(edge) for edge in inside.max(axis=0) + MARGIN_PX)
+    back = piece.back.copy()
+    back[:, 2] += piece.back[:, :2] @ (left, top)
+    return Piece(np.ascontiguousarray(piece.grey[top:bottom, left:right]), piece.turn_deg, back)
 
 
 def turned(grey: Grey, turn_deg: float, offset: tuple[int, int] = (0, 0)) -> Piece:
@@ -83,8 +94,8 @@ def turned(grey: Grey, turn_deg: float, offset: tuple[int, int] = (0, 0)) -> Pie
     return Piece(np.asarray(straight), turn_deg, back)
 
 
-def _bars_at(small: Grey) -> tuple[tuple[int, int, int, int], float] | None:
-    """(left, top, right, bottom) in `small`, and by how much the bars lean clockwise from upright, -45..45."""
+def _bars_at(small: Grey) -> tuple[NDArray[np.int_], float] | None:
+    """Middles (x, y) in the picture of the patches with bars, and their lean clockwise from upright, -45..45."""
     rows, columns = (small.shape[0] - 2) // PATCH_PX, (small.shape[1] - 2) // PATCH_PX
     if rows < 2 or columns < 2:
         return None
@@ -114,12 +125,7 @@ def _bars_at(small: Grey) -> tuple[tuple[int, int, int, int], float] | None:
     tilt_deg = peak_deg + float(np.average(off_deg[chosen], weights=weight[chosen]))
     tilt_deg = (tilt_deg + 45) % 90 - 45  # the engine looks along both axes by itself
     at_rows, at_columns = np.nonzero(_largest(chosen))
-    return (
-        max(0, (int(at_columns.min()) - MARGIN_PATCHES) * PATCH_PX),
-        max(0, (int(at_rows.min()) - MARGIN_PATCHES) * PATCH_PX),
-        min(small.shape[1], (int(at_columns.max()) + 1 + MARGIN_PATCHES) * PATCH_PX),
-        min(small.shape[0], (int(at_rows.max()) + 1 + MARGIN_PATCHES) * PATCH_PX),
-    ), tilt_deg
+    return np.column_stack([at_columns, at_rows]) * 2 * PATCH_PX + PATCH_PX, tilt_deg
 
 
 def _patch_means(values: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:

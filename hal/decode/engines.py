@@ -54,11 +54,13 @@ class Effort(NamedTuple):
     rotated: bool = False  # linear codes that run from top to bottom
     reduced: bool = False  # at half size and less, for large and blurred symbols
     inverted: bool = False  # light on dark
+    bitonal: bool = False  # the picture is black and white already: it is taken as it is
 
 
 PLAIN: Final = Effort()
 UPRIGHT_OR_NOT: Final = Effort(rotated=True)
 WHOLE: Final = Effort(rotated=True, reduced=True, inverted=True)
+BITONAL: Final = Effort(bitonal=True)
 
 _Z = zxingcpp.BarcodeFormat
 _ASK: Final[dict[Format, tuple[zxingcpp.BarcodeFormat, ...]]] = {
@@ -116,6 +118,7 @@ def zxing(grey: Grey, wanted: frozenset[Format], effort: Effort = WHOLE) -> list
         try_downscale=effort.reduced,
         try_invert=effort.inverted,
         text_mode=zxingcpp.TextMode.Plain,
+        binarizer=zxingcpp.Binarizer.BoolCast if effort.bitonal else zxingcpp.Binarizer.LocalAverage,
     )
     seen = (_from_zxing(symbol, wanted) for symbol in found[:SYMBOLS_MAX])
     return [sighting for sighting in seen if sighting is not None]

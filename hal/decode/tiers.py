@@ -4,9 +4,10 @@
     2  linear and DataBar, upright and lying, full size     about 5
     3  DataMatrix at half size                              about 1
     4  only while something is held up and nothing was read: what looks like bars, cut out and straightened, by both
-       engines; then everything at every size, or (in turn, where nothing looks like bars) the blind sweep
+       engines and by its profile; then everything at every size, or (in turn, where nothing looks like bars) the
+       blind sweep
 
-A tier that reads something new ends the look.
+A tier that reads something new ends the look, unless it was read across too few rows to count.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from hal.decode import deskew
+from hal.decode import bands, deskew
+from hal.decode.accept import tall_enough
 from hal.decode.engines import (
     PLAIN,
     UPRIGHT_OR_NOT,
@@ -50,9 +52,9 @@ def look(grey: Grey, held_up: bool, turn: int, known: Callable[[Sighting], bool]
         return found
     small = deskew.half(grey)
     found += [_doubled(sighting) for sighting in zxing(small, DATAMATRIX_ONLY, PLAIN)]
-    if found or not held_up:
+    if not held_up or tall_enough(found):
         return found
-    return _harder(grey, small, turn)
+    return found + _harder(grey, small, turn)
 
 
 def straightened(piece: deskew.Piece) -> list[Sighting]:
@@ -69,8 +71,10 @@ def straightened(piece: deskew.Piece) -> list[Sighting]:
 def _harder(grey: Grey, small: Grey, turn: int) -> list[Sighting]:
     piece = deskew.bars(grey, small)
     found = straightened(piece) if piece is not None else []
-    if any(carries_text(sighting) for sighting in found):
+    if any(carries_text(sighting) for sighting in tall_enough(found)):
         return found
+    if piece is not None and (clearer := bands.read(piece.grey, turn)):
+        return found + [_placed(sighting, piece) for sighting in clearer]
     if found and piece is not None:  # zbar sees a code there: a second try for zxing-cpp, whose text it takes
         double = deskew.enlarged(piece)
         found += [_placed(sighting, double) for sighting in zxing(double.grey, LINEAR, UPRIGHT_OR_NOT)]
@@ -80,7 +84,7 @@ def _harder(grey: Grey, small: Grey, turn: int) -> list[Sighting]:
 
 
 def _new(found: list[Sighting], known: Callable[[Sighting], bool]) -> bool:
-    return any(not known(sighting) for sighting in found)
+    return any(not known(sighting) for sighting in tall_enough(found))
 
 
 def _doubled(sighting: Sighting) -> Sighting:

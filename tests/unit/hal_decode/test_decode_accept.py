@@ -38,6 +38,13 @@ def test_K5_the_scan_tells_when_the_code_was_first_seen() -> None:
     assert acceptance.judge(1200, [seen(RIGHT)])[0].seen_mono_ms == 1000
 
 
+def test_two_looks_at_one_frame_are_no_agreement() -> None:
+    acceptance = Acceptance()
+    assert [texts(acceptance, 0, seen(RIGHT)) for _ in range(3)] == [[], [], []]
+    assert texts(acceptance, 0, seen(RIGHT), seen(RIGHT, height_px=30)) == []
+    assert texts(acceptance, 100, seen(RIGHT)) == [RIGHT]
+
+
 def test_two_frames_that_lie_too_far_apart_do_not_agree() -> None:
     acceptance = Acceptance()
     assert texts(acceptance, 0, seen(RIGHT)) == []
