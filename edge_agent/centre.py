@@ -19,6 +19,7 @@ from nacl.signing import SigningKey, VerifyKey
 from edge_agent.core.events import Answered
 from edge_agent.core.machine import Moment
 from edge_agent.steps import StepLog
+from edge_agent.store.journal import Rows
 from edge_agent.store.store import Store
 from loyalty.reason import Reason
 from wire import chain, downlink, topics, uplink
@@ -43,6 +44,7 @@ from wire.topics import Address
 from wire.uplink import Uplink
 
 SENDS_PER_TURN: Final = 4  # so that a backlog never keeps a shopper waiting
+CURSOR_EVERY_MS: Final = 1_000  # how long the cursor may lag behind what was acknowledged, while a backlog drains
 EMPTY_ROWS: Final = 2_000  # of an old snapshot, deleted at a time
 _random = SystemRandom().random
 log = logging.getLogger(__name__)
@@ -77,6 +79,9 @@ class Centre:
     def use(self, store: Store) -> None:
         """Speak for this store from now on."""
         self._store = store
+        self._ready: Rows | None = None  # the next batch, read while the centre books the one before
+        self._unwritten: list[uplink.Action] = []  # where the cursor is, while a backlog drains
+        self._written_ms = 0
         self.uplink = Uplink(store.journal.epochs(), store.incarnation, store.retired, store.journal, self._random)
         self.downlink = Downlink(*store.cache.position, self._random)
 
@@ -95,7 +100,9 @@ class Centre:
     # --- up -------------------------------------------------------------------------------------------
 
     def pump(self, now_ms: int) -> None:
-        """Send what is to be sent now."""
+        """Send what is to be sent now. Raises StoreError."""
+        if self._unwritten and now_ms - self._written_ms >= CURSOR_EVERY_MS:
+            self._write_cursor(now_ms)
         for _ in range(SENDS_PER_TURN):
             want = self.uplink.poll(now_ms)
             if want is None:
@@ -113,7 +120,9 @@ class Centre:
         self._mqtt.publish(topics.UP_REQ, encode(PullAck(want.epoch, want.last, head)))
 
     def _batch(self, want: uplink.SendBatch, now_ms: int) -> None:
-        rows = self._store.journal.batch(want.epoch, want.first)
+        rows, self._ready = self._ready, None
+        if rows is None or (rows.epoch, rows.first) != (want.epoch, want.first):
+            rows = self._store.journal.batch(want.epoch, want.first)
         if rows is None:
             return
         signed = chain.signed_head(self._where.device, want.epoch, rows.last, rows.after)
@@ -123,6 +132,8 @@ class Centre:
         if self._mqtt.publish(topics.UP_EV, encode(batch)) and want.epoch == self._store.journal.epoch:
             base = self._store.journal.position - self._store.journal.last
             self._steps.sent(base + rows.first, base + rows.last, now_ms)
+            if rows.last < self._store.journal.last:
+                self._ready = self._store.journal.batch(want.epoch, rows.last + 1)
 
     def ask(self, question: bytes, text: bytes, spend_yen: int, wait_ms: int) -> None:
         self._mqtt.publish(topics.UP_REQ, encode(Ask(question, text, spend_yen, wait_ms)))
@@ -151,13 +162,13 @@ class Centre:
 
     def _on_ack(self, body: bytes, at: Moment) -> None:
         actions = self.uplink.on_ack(decode(body, Ack))
-        if all(isinstance(action, uplink.Advance) for action in actions):
-            # The centre need not wait for our disk: a cursor that a power cut loses costs a duplicate, no fact.
+        self._unwritten += actions
+        if self.uplink.waiting and all(isinstance(action, uplink.Advance) for action in actions):
+            # A backlog drains. The centre need not wait for our disk: a cursor that a power cut loses costs duplicates
+            # on the wire, which the centre ignores, and no fact.
             self.pump(at.mono_ms)
-        opened = self._store.carry_out(actions, self._random_bytes(chain.EPOCH_BYTES), at.stamp)
-        if opened:
-            self.uplink.reload(self._store.journal.epochs())
-            self._steps.forget()
+        else:
+            self._write_cursor(at.mono_ms, at)
         for action in actions:
             _say(action)
             if isinstance(action, uplink.NewIncarnation):
@@ -165,6 +176,15 @@ class Centre:
             elif isinstance(action, uplink.Advance) and action.epoch == self._store.journal.epoch:
                 base = self._store.journal.position - self._store.journal.last
                 self._steps.booked(base + action.upto, at.mono_ms)
+
+    def _write_cursor(self, now_ms: int, at: Moment | None = None) -> None:
+        """Carry out what acknowledgements asked for. `at`: there may be more to it than cursors."""
+        actions, self._unwritten, self._written_ms = self._unwritten, [], now_ms
+        epoch = self._random_bytes(chain.EPOCH_BYTES) if at is not None else b""
+        if self._store.carry_out(actions, epoch, at.stamp if at is not None else None):
+            self._ready = None
+            self.uplink.reload(self._store.journal.epochs())
+            self._steps.forget()
 
     def _on_feed(self, body: bytes, at: Moment) -> None:
         message = decode(body, FeedMessage)

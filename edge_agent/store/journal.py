@@ -26,6 +26,7 @@ _MAX_INT64: Final = 1 << 63
 class Rows(msgspec.Struct, frozen=True):
     """A run of facts, ready for a batch."""
 
+    epoch: bytes
     first: int
     before: bytes
     after: bytes
@@ -137,7 +138,7 @@ class Journal:
                 break
             facts.append(body)
             after = hash_after
-        return Rows(first, before, after, facts) if facts else None
+        return Rows(epoch, first, before, after, facts) if facts else None
 
     def hash_at(self, epoch: bytes, number: int) -> bytes | None:
         """The chain's hash after `number`; None when that fact is not retained."""

@@ -190,8 +190,11 @@ class Store:
         packed = bytes(self.cache.meta("retired", b""))
         return [packed[i : i + RETIRED_BYTES] for i in range(0, len(packed), RETIRED_BYTES)]
 
-    def carry_out(self, actions: Sequence[Action], new_epoch: bytes, at: Stamp) -> bool:
-        """Write what an acknowledgement asks for, in one transaction. True if a new epoch was opened."""
+    def carry_out(self, actions: Sequence[Action], new_epoch: bytes, at: Stamp | None) -> bool:
+        """Write what acknowledgements ask for, in one transaction. True if a new epoch was opened.
+
+        `new_epoch` and `at` are for the epoch that such an action may open; None where there is none.
+        """
         opened = False
         writing = [action for action in actions if isinstance(action, Advance | NewIncarnation | OpenEpoch)]
         if not writing:
@@ -205,6 +208,7 @@ class Store:
                     self.cache.set_meta("retired", b"".join([*self.retired, action.gone][-8:]))
                     self.cache.set_meta("incarnation", action.incarnation)
                 else:
+                    assert at is not None, "an epoch is opened at a time"
                     self.journal.open_epoch(action.epoch, action.after, new_epoch, action.reason, at)
                     opened = True
         if opened:

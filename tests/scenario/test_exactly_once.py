@@ -98,6 +98,22 @@ def test_K6_facts_that_two_images_carry_into_two_epochs_are_booked_once(make: Ma
     assert world.booked() == list(range(1, 10))
 
 
+def test_K6_while_a_backlog_drains_the_cursor_may_lag_and_a_restart_costs_no_fact(make: Make) -> None:
+    world = make(104, 0.0)
+    world.redeem(3_000)
+    world.reconnect()
+    written: list[int] = []
+    for turn in range(5):
+        world.pass_time(1 if turn else 1_500)
+        world.deliver()
+        written.append(world.store.journal.epochs()[0].acked)
+    assert world.unit.uplink.epochs[0].acked > written[-1], "the cursor was written for each acknowledgement"
+    world.restart_unit()
+    world.settle()
+    assert world.booked() == list(range(1, 3_001))
+    assert world.store.journal.epochs()[0].acked == 3_000
+
+
 def test_K6_all_of_it_together_for_many_seeds(make: Make) -> None:
     for seed in range(200, 208):
         _lives_and_settles(make, seed)
