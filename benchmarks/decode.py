@@ -30,7 +30,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from benchmarks.decode_set import FORMATS, FRAMES, INTERVAL_MS, Burst, bursts
+from benchmarks.decode_set import FORMATS, FRAMES, INTERVAL_MS, LINEAR, Burst, bursts
 from hal.camera import Frame
 from hal.decode import Watcher, decode_image
 from hal.decode.engines import WHOLE, ZBAR_READS, Grey, Sighting, zbar, zbar_missing, zxing
@@ -79,7 +79,9 @@ def read_rates(seed: int, of_each: int, damaged_of_each: int) -> list[str]:
     cpu_s: dict[str, float] = defaultdict(float)
     total: Counter[str] = Counter()
     broken: list[str] = []
-    for burst in bursts(seed, of_each, damaged_of_each):
+    whole = of_each * len(FORMATS) + damaged_of_each * len(LINEAR)
+    for number, burst in enumerate(bursts(seed, of_each, damaged_of_each)):
+        print(f"\r  burst {number + 1} of {whole}", end="", file=sys.stderr, flush=True)
         label = f"{burst.format}, damaged" if burst.damaged else burst.format
         total[label] += 1
         accepted, cpu = _timed(lambda burst=burst: _watched(burst))  # type: ignore[misc]
@@ -95,6 +97,7 @@ def read_rates(seed: int, of_each: int, damaged_of_each: int) -> list[str]:
             said = most_often(texts)
             sides[name].right[label] += said == burst.truth
             sides[name].wrong[label] += said not in (None, burst.truth)
+    print(file=sys.stderr)
     frames = sum(total.values()) * FRAMES
     _print_rates(total, sides, {name: 1000 * cpu / frames for name, cpu in cpu_s.items()})
     for label in FORMATS:

@@ -4,6 +4,7 @@
     engines   zxing-cpp and zbar behind one function each
     gate      has anything changed in front of the camera?
     deskew    finds and straightens a tilted linear code
+    bands     reads a straightened code by its profile, where it is too blurred for the engine
     tiers     one frame -> what stands in it, the cheap looks first
     accept    what was seen over several frames -> what counts as a scan (the rules against misreads)
     watcher   the three together: frames in, `Scanned` out

@@ -26,7 +26,6 @@ FINER: Final = 4  # columns for each column of the picture: edges lie between pi
 BLURS_PX: Final = (1.7, 1.2, 2.2, 0.8, 2.8)  # standard deviations of the blur that is undone, the likeliest first
 NOISE_SHARE: Final = 0.01  # of the signal, in the filter
 REACH_PX: Final = 45  # to each side: as far as a threshold looks for light and dark
-FLAT_SHARE: Final = 0.2  # of the usual contrast: what has less is paper, not bars
 ROWS_MIN: Final = 2
 WIDTH_MIN_PX: Final = 48  # no symbol has fewer modules than an EAN-8's 67, and hardly any is read below 1 px each
 CELLS_MAX: Final = 600_000  # of the black and white pictures made for one frame, about 40 ms
@@ -76,11 +75,7 @@ def _sharpened(profiles: Profiles, blur_px: float) -> Profiles:
 
 def _black_and_white(profiles: Profiles) -> Grey:
     """Dark where a profile lies below the middle between the lightest and the darkest in reach."""
-    light, dark = _highest(profiles), -_highest(-profiles)
-    contrast = light - dark
-    above = profiles - (light + dark) / 2
-    enough = FLAT_SHARE * np.percentile(contrast, 90, axis=1, keepdims=True)
-    above[contrast < enough] = 1
+    above = profiles - (_highest(profiles) - _highest(-profiles)) / 2
     size = (FINER * above.shape[1], above.shape[0])
     finer = np.asarray(Image.fromarray(above).resize(size, Image.Resampling.BICUBIC))
     return np.where(finer < 0, 0, 255).astype(np.uint8)

@@ -3,7 +3,8 @@
 More than about 12 degrees off the axes zxing-cpp reads hardly any linear code. Bars give themselves away: in a
 patch of them all edges run one way. The directions of the edges are averaged over small patches (a structure
 tensor), the patches that agree are cut out and turned by the angle that they tell, which costs one rotation of
-a small piece. (Sharpening and local contrast were measured too: neither reads more in a burst.)
+a small piece. (Sharpening the piece was measured too: that alone reads no more in a burst. Its rows have to be
+averaged first: `hal.decode.bands`.)
 `TURNS_DEG` is the blind sweep for where that finds nothing: with the engine's own quarter turns three angles
 leave no tilt further than 12 degrees from one of them.
 """

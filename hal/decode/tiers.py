@@ -4,8 +4,8 @@
     2  linear and DataBar, upright and lying, full size     about 5
     3  DataMatrix at half size                              about 1
     4  only while something is held up and nothing was read: what looks like bars, cut out and straightened, by both
-       engines and by its profile; then everything at every size, or (in turn, where nothing looks like bars) the
-       blind sweep
+       engines and by its profile; where nothing looks like bars, in every second frame one angle of the blind
+       sweep; then everything at every size
 
 A tier that reads something new ends the look, unless it was read across too few rows to count.
 """
@@ -57,13 +57,14 @@ def look(grey: Grey, held_up: bool, turn: int, known: Callable[[Sighting], bool]
     return found + _harder(grey, small, turn)
 
 
-def straightened(piece: deskew.Piece) -> list[Sighting]:
+def straightened(piece: deskew.Piece, both: bool = True) -> list[Sighting]:
     """The linear codes in a straightened piece, with their corners in the picture that it was cut from.
 
-    Beside EAN, what comes from zbar is a vote and no payload (`Sighting.engine`).
+    By `both` engines, or by zxing-cpp alone. Beside EAN, what comes from zbar is a vote and no payload
+    (`Sighting.engine`).
     """
     found = zxing(piece.grey, LINEAR, UPRIGHT_OR_NOT)
-    if not found and not zbar_missing():
+    if both and not found and not zbar_missing():
         found = zbar(piece.grey, ZBAR_READS)
     return [_placed(sighting, piece) for sighting in found]
 
@@ -78,8 +79,10 @@ def _harder(grey: Grey, small: Grey, turn: int) -> list[Sighting]:
     if found and piece is not None:  # zbar sees a code there: a second try for zxing-cpp, whose text it takes
         double = deskew.enlarged(piece)
         found += [_placed(sighting, double) for sighting in zxing(double.grey, LINEAR, UPRIGHT_OR_NOT)]
-    if turn % 2 and piece is None:
-        return straightened(deskew.turned(grey, deskew.TURNS_DEG[turn // 2 % len(deskew.TURNS_DEG)]))
+    if turn % 2 and piece is None:  # zbar is too dear here: a turned frame is larger than a frame
+        turned = deskew.turned(grey, deskew.TURNS_DEG[turn // 2 % len(deskew.TURNS_DEG)])
+        if found := straightened(turned, both=False):
+            return found
     return found + zxing(grey, COUPONS, WHOLE)
 
 
