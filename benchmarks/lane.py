@@ -17,8 +17,9 @@ from typing import Final
 
 from nacl.signing import SigningKey
 
-from edge_agent.core.machine import Core, Moment
+from edge_agent.core.machine import Core
 from edge_agent.core.states import Mode
+from edge_agent.core.visit import Moment
 from edge_agent.store.journal import signed64
 from edge_agent.store.store import FILE_NAME, Store
 from hal.events import Scanned

@@ -17,7 +17,7 @@ import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.core.events import Answered
-from edge_agent.core.machine import Moment
+from edge_agent.core.visit import Moment
 from edge_agent.steps import StepLog
 from edge_agent.store.journal import Rows
 from edge_agent.store.store import Store

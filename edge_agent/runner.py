@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.centre import Centre
@@ -27,7 +26,8 @@ from edge_agent.core.effects import (
     TellHint,
     View,
 )
-from edge_agent.core.machine import Core, Moment, Step
+from edge_agent.core.machine import Core
+from edge_agent.core.visit import Moment, Step
 from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.panel import Panel
@@ -36,6 +36,7 @@ from edge_agent.steps import StepLog
 from edge_agent.store.connection import StoreCorrupt, StoreError
 from edge_agent.store.salvage import salvage
 from edge_agent.store.store import Store
+from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
 from hal.events import PartFault, PartHealed, Scanned
@@ -43,7 +44,6 @@ from loyalty.reason import Reason, log_prefix
 from wire import topics
 from wire.chain import EPOCH_BYTES
 from wire.facts import Redeemed
-from wire.messages import Heartbeat, Info, Report, encode
 
 TURN_MAX_S: Final = 0.5
 PROBE_EVERY_MS: Final = 1_000
@@ -64,15 +64,6 @@ class Decided(NamedTuple):
     mono_ms: int
 
 
-class Counts(msgspec.Struct):
-    """Since the start."""
-
-    scans: int = 0
-    accepted: int = 0
-    refused: int = 0
-    camera_faults: int = 0
-
-
 class Agent:
     """One unit. Its parts are opened by the caller, who also feeds `inbox` from them."""
 
@@ -89,7 +80,7 @@ class Agent:
         keep_frame: KeepFrameCall | None = None,
     ) -> None:
         self._settings, self._store, self._panel, self._time, self._steps = settings, store, panel, time, steps
-        self._device_key, self._version, self._keep_frame = keys[0], version, keep_frame
+        self._version, self._keep_frame = version, keep_frame
         self.inbox: Inbox[Item] = Inbox()
         self._core = Core(
             site=settings.site,
@@ -98,15 +89,15 @@ class Agent:
             new_id=lambda: secrets.token_bytes(16),
         )
         self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
+        self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
+        self._counts = self._telemetry.counts
         self._centre = Centre(settings.address, store, self._mqtt, keys, steps)
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
         self._tidy_at_ms = self._beat_at_ms = 0
-        self._started_ms = time.now().mono_ms
         self._scan = ""  # the scan whose answer is still open
         self._unmarked: list[int] = []  # shown, but the mark could not be written
-        self._counts = Counts()
         self._stopping = False
 
     # --- life -----------------------------------------------------------------------------------------
@@ -172,7 +163,9 @@ class Agent:
                 self.decide(answer)
         elif isinstance(item, Connected):
             self._centre.connected(self._time.now().mono_ms)
-            self._introduce()
+            self._steps.line("link", up=True)
+            self._telemetry.introduce()
+            self._report()
             self.decide(ev.LinkChanged(up=True))
         elif isinstance(item, Disconnected):
             self._centre.disconnected()
@@ -343,7 +336,9 @@ class Agent:
                 self._guarded(self._tidy)
         if at.mono_ms >= self._beat_at_ms:
             self._beat_at_ms = at.mono_ms + self._settings.heartbeat_s * 1000
-            self._heartbeat()
+            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped)
+            if not self._mqtt.alive:
+                raise RuntimeError("the MQTT thread ended: the unit restarts")
         try:
             self._panel.refresh(online=self._mqtt.up, waiting=self._centre.uplink.waiting)
         except HalError as error:
@@ -357,38 +352,9 @@ class Agent:
             with self._store.transaction():
                 self._store.cache.set_meta("floor_ms", trusted_ms)
 
-    def _introduce(self) -> None:
-        """Inventory and state, at each connection."""
-        parts = msgspec.to_builtins(self._settings.parts)
-        key = self._device_key.verify_key.encode()
-        self._mqtt.publish(topics.ST_INFO, encode(Info(self._version, self._settings.mode, parts, key)))
-        self._steps.line("link", up=True)
-        self._report()
-
     def _report(self) -> None:
-        # What memory holds: a store in trouble can't be asked.
-        journal, feed, up = self._store.journal, self._centre.downlink, self._centre.uplink
         trouble = "" if self._probe_at_ms is None else "facts can't be stored"
-        campaigns = self._store.cache.campaigns_count() if not trouble else 0
-        acked = up.epochs[-1].acked
-        report = Report(journal.epoch, journal.last, acked, feed.incarnation, feed.number, campaigns, trouble)
-        self._mqtt.publish(topics.UP_REP, encode(report))
-
-    def _heartbeat(self) -> None:
-        at, counts = self._time.now(), self._counts
-        beat = Heartbeat(
-            at.wall_ms,
-            at.mono_ms - self._started_ms,
-            self._centre.uplink.waiting,
-            counts.scans,
-            counts.accepted,
-            counts.refused,
-            counts.camera_faults,
-            self.inbox.dropped,
-        )
-        self._mqtt.publish(topics.UP_HB, encode(beat))
-        if not self._mqtt.alive:
-            raise RuntimeError("the MQTT thread ended: the unit restarts")
+        self._telemetry.report(self._store, self._centre, trouble)
 
     # --- the log of scans -----------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_agent.core.machine import Moment
+from edge_agent.core.visit import Moment
 from hal.clock import Clock
 
 BUILD_MS: Final = 1_795_392_000_000  # 2026-11-23, UTC: no unit with this software lives earlier

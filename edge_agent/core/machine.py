@@ -18,98 +18,22 @@ import msgspec
 
 from edge_agent.core import events as ev
 from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
+from edge_agent.core.examine import examine, redeemed, wants
 from edge_agent.core.states import Mode, State, check
+from edge_agent.core.visit import Asked, Moment, Reserved, Row, Step, Visit, Want
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from hal.indicators import Light, Sound
-from loyalty import barcode, keys
+from loyalty import barcode
 from loyalty.barcode import Jan, NotACoupon, Own
 from loyalty.campaign import Policy
-from loyalty.coupon import Coupon, Known, Now, Verdict, judge, of_jan
-from loyalty.keys import Key
+from loyalty.coupon import Coupon, Verdict, judge
 from loyalty.reason import Reason
-from wire.facts import Cancelled, Fact, Redeemed, Stamp
+from wire.facts import Cancelled, Fact, Redeemed
 
 SHOW_YES_MS: Final = 4_000
 SHOW_NO_MS: Final = 4_500
 BASKET_LIFE_MS: Final = 600_000  # a basket that is never paid nor cancelled lets go of its coupons
 RESERVED_MAX: Final = 20  # coupons in one basket
-
-
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The time of one event, as the unit knows it."""
-
-    wall_ms: int
-    mono_ms: int
-    boot: bytes
-    trusted: bool
-    error_ms: int = 0
-
-    @property
-    def now(self) -> Now:
-        return Now(wall_ms=self.wall_ms, trusted=self.trusted, error_ms=self.error_ms)
-
-    @property
-    def stamp(self) -> Stamp:
-        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms)
-
-
-class Want(msgspec.Struct, frozen=True):
-    """The rows about one coupon: by its numbers, or by its JAN."""
-
-    coupon: Coupon | None = None
-    jan: str = ""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """What cache and journal know about one wanted coupon."""
-
-    known: Known = Known()
-    key: Key | None = None
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event leads to. `facts`, `opened` and `closed` go to disk in one transaction."""
-
-    visit: Visit
-    facts: tuple[Fact, ...] = ()
-    opened: ev.OpenQuestion | None = None
-    closed: tuple[bytes, ...] = ()
-    effects: tuple[Effect, ...] = ()
-    verdict: Verdict | None = None
-
-
-class Reserved(msgspec.Struct, frozen=True, kw_only=True):
-    """A coupon that counts when the basket is paid."""
-
-    want: Want
-    coupon: Coupon
-    question: bytes = b""
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The question that is open."""
-
-    question: bytes
-    want: Want
-    coupon: Coupon
-    frame: int
-
-
-class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the machine remembers between events."""
-
-    state: State = State.READY
-    link_up: bool = False
-    timer: int = 0  # the newest timer; older ones mean nothing
-    asked: Asked | None = None
-    basket_yen: int | None = None
-    reserved: tuple[Reserved, ...] = ()
-    blind: bool = False  # the camera is gone: nobody is invited to show a coupon
-
-    @property
-    def idle(self) -> Show:
-        """What an idle display says."""
-        return Show(view=View.OUT_OF_SERVICE, detail="camera") if self.blind else Show(view=View.READY)
 
 
 class Core:
@@ -390,55 +314,6 @@ class Core:
         number = self.visit.timer + 1
         visit = msgspec.structs.replace(self.visit, state=state, timer=number, **changes)
         return visit, StartTimer(id=number, after_ms=after_ms)
-
-
-def examine(
-    reading: Own | Jan | NotACoupon, confirmed: bool, row: Row, *, site: str, spend_yen: int | None, now: Now
-) -> Verdict:
-    """The verdict about what was read; the same for a unit and for `tokuten scan`."""
-    if isinstance(reading, NotACoupon):
-        return Verdict(reason=reading.reason)
-    if isinstance(reading, Jan):
-        coupon = of_jan(reading.code, row.known.campaign)
-        if not coupon.campaign:  # a product's code, not a coupon's
-            return Verdict(reason=Reason.NOT_A_COUPON)
-        if not confirmed:
-            return Verdict(reason=Reason.UNCONFIRMED, campaign=row.known.campaign)
-    else:
-        coupon = reading.coupon
-        trouble = keys.check(reading, row.key, now)
-        if trouble is not None:
-            return Verdict(reason=trouble)
-    return judge(coupon, row.known, site=site, spend_yen=spend_yen, now=now)
-
-
-def redeemed(
-    verdict: Verdict, coupon: Coupon, *, question: bytes, site: str, spend_yen: int | None, at: Moment
-) -> Redeemed:
-    """The fact that this verdict becomes."""
-    campaign = verdict.campaign
-    assert campaign is not None, "a yes without its campaign"
-    return Redeemed(
-        at=at.stamp,
-        campaign=campaign.id,
-        serial=coupon.serial,
-        holder=coupon.holder,
-        revision=campaign.revision,
-        policy=campaign.policy,
-        site=site,
-        spend_yen=spend_yen or 0,
-        discount_yen=verdict.discount_yen or 0,
-        key=coupon.key,
-        question=question,
-        clock_doubted=verdict.clock_doubted,
-    )
-
-
-def wants(reading: Own | Jan | NotACoupon) -> tuple[Want, ...]:
-    """The rows that a verdict about this reading needs: one, or none where there is nothing to look up."""
-    if isinstance(reading, Own):
-        return (Want(coupon=reading.coupon),)
-    return (Want(jan=reading.code),) if isinstance(reading, Jan) else ()
 
 
 _HANDLERS: Final[dict[type, Callable[..., Step]]] = {

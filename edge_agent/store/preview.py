@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent.core.machine import Row, examine, wants
+from edge_agent.core.examine import examine, wants
+from edge_agent.core.visit import Row
 from edge_agent.store.store import Store
 from loyalty import barcode
 from loyalty.coupon import Now, Verdict

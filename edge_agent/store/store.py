@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.core.events import OpenQuestion
-from edge_agent.core.machine import Row, Step, Want
+from edge_agent.core.visit import Row, Step, Want
 from edge_agent.store.cache import Cache
 from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
 from edge_agent.store.journal import Journal, signed64, unsigned64

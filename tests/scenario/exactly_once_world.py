@@ -25,7 +25,7 @@ from central.desk import Desk
 from central.office import Office, create
 from central.settings import CentralSettings
 from edge_agent.centre import Centre
-from edge_agent.core.machine import Moment
+from edge_agent.core.visit import Moment
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
 from loyalty.campaign import Campaign, Kind, Policy

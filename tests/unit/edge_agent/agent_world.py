@@ -11,8 +11,9 @@ import pytest
 from nacl.signing import SigningKey
 
 from edge_agent.core.events import Event
-from edge_agent.core.machine import Core, Moment, Step
+from edge_agent.core.machine import Core
 from edge_agent.core.states import Mode
+from edge_agent.core.visit import Moment, Step
 from edge_agent.store.store import Store
 from hal.events import Scanned
 from loyalty.barcode.own import mint

@@ -8,8 +8,8 @@ from nacl.signing import SigningKey
 
 from edge_agent.core import events as ev
 from edge_agent.core.effects import AskCentre, MarkShown, Show, StartTimer, TellHint, View
-from edge_agent.core.machine import Step
 from edge_agent.core.states import Mode, State
+from edge_agent.core.visit import Step
 from edge_agent.store.store import Store
 from hal.events import CardPresented, PartFault, PartHealed
 from loyalty.reason import Reason

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from edge_agent.core import events as ev
-from edge_agent.core.machine import Step, Want
+from edge_agent.core.visit import Step, Want
 from edge_agent.store.connection import StoreCorrupt, StoreError, StoreUnwritable
 from edge_agent.store.preview import preview
 from edge_agent.store.salvage import salvage

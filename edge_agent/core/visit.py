@@ -1,0 +1,89 @@
+"""What the core works with: the time of an event, rows about a coupon, a step, what a visit remembers. Pure values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_agent.core.effects import Effect, Show, View
+from edge_agent.core.events import OpenQuestion
+from edge_agent.core.states import State
+from loyalty.coupon import Coupon, Known, Now, Verdict
+from loyalty.keys import Key
+from wire.facts import Fact, Stamp
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """The time of one event, as the unit knows it."""
+
+    wall_ms: int
+    mono_ms: int
+    boot: bytes
+    trusted: bool
+    error_ms: int = 0
+
+    @property
+    def now(self) -> Now:
+        return Now(wall_ms=self.wall_ms, trusted=self.trusted, error_ms=self.error_ms)
+
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms)
+
+
+class Want(msgspec.Struct, frozen=True):
+    """The rows about one coupon: by its numbers, or by its JAN."""
+
+    coupon: Coupon | None = None
+    jan: str = ""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What cache and journal know about one wanted coupon."""
+
+    known: Known = Known()
+    key: Key | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event leads to. `facts`, `opened` and `closed` go to disk in one transaction."""
+
+    visit: Visit
+    facts: tuple[Fact, ...] = ()
+    opened: OpenQuestion | None = None
+    closed: tuple[bytes, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    verdict: Verdict | None = None
+
+
+class Reserved(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon that counts when the basket is paid."""
+
+    want: Want
+    coupon: Coupon
+    question: bytes = b""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The question that is open."""
+
+    question: bytes
+    want: Want
+    coupon: Coupon
+    frame: int
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the machine remembers between events."""
+
+    state: State = State.READY
+    link_up: bool = False
+    timer: int = 0  # the newest timer; older ones mean nothing
+    asked: Asked | None = None
+    basket_yen: int | None = None
+    reserved: tuple[Reserved, ...] = ()
+    blind: bool = False  # the camera is gone: nobody is invited to show a coupon
+
+    @property
+    def idle(self) -> Show:
+        """What an idle display says."""
+        return Show(view=View.OUT_OF_SERVICE, detail="camera") if self.blind else Show(view=View.READY)

@@ -1,0 +1,59 @@
+"""What a unit tells about itself: inventory, state, heartbeat. None of it is a fact, and none of it is kept.
+
+What can't be sent is dropped: the next one says it again.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from nacl.signing import VerifyKey
+
+from edge_agent.centre import Centre, Publisher
+from edge_agent.core.visit import Moment
+from edge_agent.settings import UnitSettings
+from edge_agent.store.store import Store
+from wire import topics
+from wire.messages import Heartbeat, Info, Report, encode
+
+
+class Counts(msgspec.Struct):
+    """Since the start."""
+
+    scans: int = 0
+    accepted: int = 0
+    refused: int = 0
+    camera_faults: int = 0
+
+
+class Telemetry:
+    """See the module."""
+
+    def __init__(
+        self, settings: UnitSettings, publisher: Publisher, version: str, key: VerifyKey, started_ms: int
+    ) -> None:
+        self._settings, self._publisher, self._started_ms = settings, publisher, started_ms
+        parts: dict[str, str] = msgspec.to_builtins(settings.parts)
+        self._info = Info(version, settings.mode, parts, key.encode())
+        self.counts = Counts()
+
+    def introduce(self) -> None:
+        """The inventory, at each connection."""
+        self._publisher.publish(topics.ST_INFO, encode(self._info))
+
+    def report(self, store: Store, centre: Centre, trouble: str) -> None:
+        """The state, at each connection and when `trouble` comes or goes.
+
+        It goes by what memory holds: a store in trouble can't be asked.
+        """
+        journal, feed, up = store.journal, centre.downlink, centre.uplink
+        campaigns = store.cache.campaigns_count() if not trouble else 0
+        acked = up.epochs[-1].acked
+        report = Report(journal.epoch, journal.last, acked, feed.incarnation, feed.number, campaigns, trouble)
+        self._publisher.publish(topics.UP_REP, encode(report))
+
+    def heartbeat(self, at: Moment, waiting: int, dropped: int) -> None:
+        counts, uptime_ms = self.counts, at.mono_ms - self._started_ms
+        beat = Heartbeat(
+            at.wall_ms, uptime_ms, waiting, counts.scans, counts.accepted, counts.refused, counts.camera_faults, dropped
+        )
+        self._publisher.publish(topics.UP_HB, encode(beat))
