@@ -255,10 +255,21 @@ class Relay:
             self._connect(near, far)
 
     def _connect(self, near: socket.socket, far: socket.socket) -> None:
+        over = threading.Semaphore(0)
         for source, sink in ((near, far), (far, near)):
-            line = _Line(self, source, sink)
+            line = _Line(self, source, sink, over)
             threading.Thread(target=line.read, name="relay read", daemon=True).start()
             threading.Thread(target=line.write, name="relay write", daemon=True).start()
+        threading.Thread(target=self._forget, args=(near, far, over), name="relay end", daemon=True).start()
+
+    def _forget(self, near: socket.socket, far: socket.socket, over: threading.Semaphore) -> None:
+        """A connection whose two directions are over makes room for others."""
+        over.acquire()
+        over.acquire()
+        with self._lock:
+            self._open -= {near, far}
+        _close(near)
+        _close(far)
 
 
 class _Line:
@@ -266,8 +277,8 @@ class _Line:
 
     WAITING_MAX: Final = 4096  # pieces; beyond, the sender waits, as on a full network
 
-    def __init__(self, relay: Relay, source: socket.socket, sink: socket.socket) -> None:
-        self.relay, self.source, self.sink = relay, source, sink
+    def __init__(self, relay: Relay, source: socket.socket, sink: socket.socket, over: threading.Semaphore) -> None:
+        self.relay, self.source, self.sink, self._over = relay, source, sink, over
         self._waiting: list[tuple[float, bytes]] = []
         self._change = threading.Condition()
 
@@ -284,6 +295,12 @@ class _Line:
                 self._change.notify_all()
 
     def write(self) -> None:
+        try:
+            self._write()
+        finally:
+            self._over.release()
+
+    def _write(self) -> None:
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._waiting)

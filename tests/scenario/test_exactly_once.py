@@ -98,6 +98,26 @@ def test_K6_facts_that_two_images_carry_into_two_epochs_are_booked_once(make: Ma
     assert world.booked() == list(range(1, 10))
 
 
+def test_K6_an_old_image_and_an_empty_backup_together_book_a_fact_once(make: Make) -> None:
+    """Seed 455433024 of the search: the restored centre did not know the epoch that the image spoke in."""
+    world = make(105, 0.0)
+    empty, first = world.backup(), world.image()
+    world.redeem(2)
+    world.settle()
+    world.restore_unit(first)
+    world.redeem(3)
+    second = world.image()  # with facts of the fork, before the fork is known
+    world.settle()
+    world.restore_centre(empty)
+    world.settle()
+    world.restore_unit(second)
+    world.settle()
+    world.settle()
+    booked = world.booked()
+    assert len(booked) == len(set(booked))
+    assert {3, 4, 5} <= set(booked)
+
+
 def test_K6_while_a_backlog_drains_the_cursor_may_lag_and_a_restart_costs_no_fact(make: Make) -> None:
     world = make(104, 0.0)
     world.redeem(6_000)
