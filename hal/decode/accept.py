@@ -8,6 +8,7 @@ A wrong EAN with a valid check digit is the risk to money, and a second engine t
   that window: no other text of the same family, unless both stand side by side in one frame. Two different
   EANs in one frame are rivals even then: both are dropped. zbar has a voice in this; yet, save for EAN and UPC,
   one of the agreeing frames must be zxing-cpp's, which alone is trusted with payload bytes.
+- A Code 128 must hold what people print (`legible`): its check is the weakest.
 - A linear code must have been read over a height of at least `HEIGHT_MIN_PX`. (Not DataBar Expanded: it is
   pieced together from rows anywhere, and what the engine tells of its height means nothing.)
 - One code held up is one scan, however long. It is a new scan when it has not been seen for `GONE_MS`.
@@ -28,6 +29,7 @@ WINDOW_FRAMES_MAX: Final = 32  # bound of what is remembered, whatever the camer
 HEIGHT_MIN_PX: Final = 6.0
 HEIGHT_FREE: Final = STRONG | {Format.DATABAR_EXPANDED}
 GONE_MS: Final = 3000  # must outlast a glare, a shaking hand and a missed look
+GS1_SEPARATOR: Final = 0x1D
 HELD_MAX: Final = 64  # codes remembered as held up; the one not seen for longest is forgotten first
 
 Key = tuple[str, bytes]
@@ -54,9 +56,18 @@ def tall_enough(sightings: Sequence[Sighting]) -> list[Sighting]:
     return [seen for seen in sightings if seen.format in HEIGHT_FREE or seen.height_px >= HEIGHT_MIN_PX]
 
 
+def legible(text: bytes) -> bool:
+    """Whether a Code 128 says what people print: characters one can see, or the elements of a GS1-128.
+
+    Its single check character lets a scratched symbol pass as another one, in frame after frame; what comes out
+    then is often not text. A separator (0x1D) stands in a GS1-128 alone, which begins with the digits of an AI.
+    """
+    return all(0x20 <= byte <= 0x7E or (byte == GS1_SEPARATOR and text[:2].isdigit()) for byte in text)
+
+
 def plausible(sightings: Sequence[Sighting]) -> list[Sighting]:
     """The sightings of one frame that may count at all."""
-    tall = tall_enough(sightings)
+    tall = [seen for seen in tall_enough(sightings) if seen.format is not Format.CODE128 or legible(seen.text)]
     if len({seen.text for seen in tall if seen.format in EAN}) > 1:
         return [seen for seen in tall if seen.format not in EAN]
     return tall

@@ -91,6 +91,15 @@ def test_a_linear_code_read_over_too_few_rows_does_not_count() -> None:
         assert texts(acceptance, at_ms, seen(RIGHT, height_px=5.9)) == []
 
 
+def test_a_code_128_that_holds_what_nobody_prints_is_a_misread() -> None:
+    """The text is what zxing-cpp reads, frame after frame, out of one scratched symbol of the benchmark's seed 2."""
+    for text in (b"DADKX9JGW]\x1dX", b"AB\x00C", b"caf\xe9"):
+        assert plausible([seen(text, Format.CODE128)]) == []
+    for text in (b"DADKX9JGWG3X", b"0104912345678904\x1d21AB", b"M 4711-A"):
+        assert plausible([seen(text, Format.CODE128)]) == [seen(text, Format.CODE128)]
+    assert plausible([seen(b"AB\x00C", Format.DATAMATRIX)]) == [seen(b"AB\x00C", Format.DATAMATRIX)]
+
+
 def test_zbar_votes_but_its_text_of_a_code_128_is_not_taken() -> None:
     acceptance = Acceptance()
     assert texts(acceptance, 0, seen(b"AAAA", Format.CODE128, engine="zbar")) == []
