@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from central import feed
 from central.db.schema import campaigns
 from loyalty.campaign import CAMPAIGN_ID_MAX, Campaign, problems
+from loyalty.coupon import DECIDED_HERE
 from wire.messages import PutCampaign, decode, encode
 
 CAMPAIGNS_MAX: Final = 100_000
@@ -33,6 +34,15 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True):
     issued_ms: int
 
 
+def _found(campaign: Campaign) -> list[str]:
+    """What is wrong with a campaign's terms, and what no unit of this version could decide."""
+    found = problems(campaign)
+    if campaign.policy not in DECIDED_HERE:
+        known = ", ".join(sorted(DECIDED_HERE))
+        found.append(f"policy: no unit decides '{campaign.policy}' yet; choose one of {known}")
+    return found
+
+
 def next_id(connection: Connection) -> int:
     """The lowest number above all campaigns. Raises IssueError when there is none."""
     number = (connection.execute(select(func.max(campaigns.c.id))).scalar() or 0) + 1
@@ -45,7 +55,7 @@ def issue(connection: Connection, campaign: Campaign, now_ms: int) -> Campaign:
     """Issues a coupon; id 0 takes the next free number. Gives it as issued. Raises IssueError."""
     if campaign.id == 0:
         campaign = msgspec.structs.replace(campaign, id=next_id(connection))
-    found = problems(campaign)
+    found = _found(campaign)
     if get(connection, campaign.id) is not None:
         found.append(f"campaign {campaign.id} was issued before; change it instead")
     if (connection.execute(select(func.count()).select_from(campaigns)).scalar() or 0) >= CAMPAIGNS_MAX:
@@ -73,7 +83,7 @@ def change(connection: Connection, campaign: Campaign) -> Campaign:
     if old is None:
         raise IssueError([f"campaign {campaign.id} was never issued"])
     campaign = msgspec.structs.replace(campaign, revision=old.campaign.revision + 1)
-    found = problems(campaign)
+    found = _found(campaign)
     if campaign.serials != old.campaign.serials:
         found.append("coupons already given out can't gain or lose their serial numbers")
     if found:
