@@ -53,7 +53,7 @@ from wire import topics
 
 RATE_MIN: Final = 0.5
 HINT_WITHIN_S: Final = 1.0
-FACTS: Final = {Size.QUICK: 50_000, Size.USUAL: 200_000, Size.FULL: 1_000_000}
+FACTS: Final = {Size.QUICK: 50_000, Size.USUAL: 1_000_000, Size.FULL: 1_000_000}
 FAR_FACTS: Final = {Size.QUICK: 5_000, Size.USUAL: 20_000, Size.FULL: 100_000}
 FAR_DELAY_MS: Final = 100  # each way
 FAR_LOSS: Final = 0.01
