@@ -80,7 +80,7 @@ def examine(aside: Path, folder: Path) -> Salvage:
     rows = [found[position] for position in sorted(found)]
     waiting, seen = [], {row.body for row in rows if row.position <= base + acked}
     for row in rows:
-        if row.position > base + acked and row.body not in seen and not isinstance(row.fact, EpochOpened):
+        if row.body not in seen and not isinstance(row.fact, EpochOpened):
             seen.add(row.body)
             waiting.append(row)
     unverified = sum(not _vouched(row, found.get(row.position - 1)) for row in waiting)
