@@ -24,6 +24,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -84,7 +85,7 @@ def read_rates(seed: int, of_each: int, damaged_of_each: int) -> list[str]:
         print(f"\r  burst {number + 1} of {whole}", end="", file=sys.stderr, flush=True)
         label = f"{burst.format}, damaged" if burst.damaged else burst.format
         total[label] += 1
-        accepted, cpu = _timed(lambda burst=burst: _watched(burst))  # type: ignore[misc]
+        accepted, cpu = _timed(partial(_watched, burst))
         cpu_s["ours"] += cpu
         sides["ours"].right[label] += burst.truth in accepted
         for text in accepted:
@@ -92,7 +93,7 @@ def read_rates(seed: int, of_each: int, damaged_of_each: int) -> list[str]:
                 sides["ours"].wrong[label] += 1
                 broken.append(f"accepted misread: {text!r} for {label} {burst.truth!r}")
         for name, engine in engines().items():
-            texts, cpu = _timed(lambda engine=engine, burst=burst: _all(engine, burst))  # type: ignore[misc]
+            texts, cpu = _timed(partial(_all, engine, burst))
             cpu_s[name] += cpu
             said = most_often(texts)
             sides[name].right[label] += said == burst.truth

@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -89,8 +90,8 @@ def measure(folder: Path, rounds: int) -> Limits:
             assert till.green_ns, "the frame brought no green light"
             seen_ms.append((seen_ns - began_ns) / 1e6)
             ours_ms.append((till.green_ns - began_ns) / 1e6)
-            tier_ms.append(timed_ms(lambda grey=grey: zxing(grey, QR_ONLY, QUICK_QR)))  # type: ignore[misc]
-            whole_ms.append(timed_ms(lambda grey=grey: zxing(grey, COUPONS, WHOLE)))  # type: ignore[misc]
+            tier_ms.append(timed_ms(partial(zxing, grey, QR_ONLY, QUICK_QR)))
+            whole_ms.append(timed_ms(partial(zxing, grey, COUPONS, WHOLE)))
             if lane.store.connection.wal_pages() > 1_000:
                 lane.store.connection.checkpoint()
     limits.at_most(

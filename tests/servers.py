@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
@@ -69,7 +70,7 @@ class Broker(Protocol):
         """Start, or start again on the same port; returns when it listens."""
 
 
-class _Process:
+class _Process(ABC):
     """A server that is a process of its own, with its output in a file."""
 
     def __init__(self, folder: Path) -> None:
@@ -78,8 +79,9 @@ class _Process:
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / f"{type(self).__name__.lower()}.log"
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """The words that start it."""
 
     def start(self) -> None:
         assert self.process is None or self.process.poll() is not None, "it runs already"

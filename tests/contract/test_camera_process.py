@@ -28,6 +28,7 @@ from hal.events import HalEvent, PartFault, PartHealed, Scanned
 from hal.virtual.lens import Pose
 from hal.virtual.link import serve
 from hal.virtual.world import Part, World
+from tests.servers import wait_until
 
 BOUND_S = 25.0
 OWN = "TK1:" + "4Z7 A%B$C+D-E.F/G:H" * 7
@@ -40,10 +41,7 @@ def coupon(text: str = OWN) -> Image.Image:
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + BOUND_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {BOUND_S:.0f} s: {what}"
-        time.sleep(0.02)
+    wait_until(condition, BOUND_S, what)
 
 
 class Rig:

@@ -17,6 +17,7 @@ from hal.indicators import LONGEST_MS, Light, Sound
 from hal.virtual.tag import Tag
 from hal.virtual.world import DARK, CardMoved, Lit, Part, Played, Shown, WorldEvent
 from tests.contract.parts_rig import RIGS, Rig, open_rig
+from tests.servers import wait_until
 
 UID = bytes.fromhex("04a1b2c3d4e5f6")
 OTHER_UID = bytes.fromhex("04000102030405")
@@ -71,10 +72,7 @@ def test_a_broken_display_says_so_and_works_again_when_healed(rig: Rig) -> None:
 def test_a_light_is_on_for_its_time_and_then_dark_by_itself(rig: Rig) -> None:
     rig.indicators.signal(Light.GREEN, Sound.NONE, 150)
     assert rig.world.look().light is Light.GREEN
-    deadline = time.monotonic() + 2
-    while rig.world.look().light is not Light.OFF:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: rig.world.look().light is Light.OFF, 2, "the light to go out")
 
 
 @pytest.mark.parametrize("duration_ms", [0, -1, LONGEST_MS + 1])
@@ -87,10 +85,7 @@ def test_a_light_without_an_end_in_sight_is_refused(rig: Rig, duration_ms: int) 
 def test_closing_puts_the_lights_out(rig: Rig) -> None:
     rig.indicators.signal(Light.GREEN, Sound.NONE, LONGEST_MS)
     rig.indicators.close()
-    deadline = time.monotonic() + 2
-    while rig.world.look().light is not Light.OFF:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: rig.world.look().light is Light.OFF, 2, "the light to go out")
 
 
 def test_observers_are_told_of_pictures_lights_and_sounds_in_order(rig: Rig) -> None:
@@ -217,10 +212,8 @@ def test_the_clock_shows_the_worlds_offset_and_trust(rig: Rig) -> None:
 def test_a_frozen_clock_stands_still_while_monotonic_time_goes_on(rig: Rig) -> None:
     rig.world.set_clock_rate(-1_000_000)
     first = rig.clock.read()
-    deadline = time.monotonic() + 2
-    while (second := rig.clock.read()).mono_ms < first.mono_ms + 60:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: rig.clock.read().mono_ms >= first.mono_ms + 60, 2, "60 ms of monotonic time")
+    second = rig.clock.read()
     assert abs(second.wall_ms - first.wall_ms) <= 2  # the real clock is read a moment before the monotonic one
 
 
