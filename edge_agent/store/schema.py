@@ -10,7 +10,6 @@ from typing import Final
 
 from edge_agent.store.connection import Connection, StoreError
 
-VERSION: Final = 1
 _TABLES: Final = """
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -72,16 +71,22 @@ CREATE INDEX seen_{n}_holder ON seen_{n} (holder, campaign) WHERE holder <> x'';
 """
 
 
+STEPS: Final = (_TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),)
+"""What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
+VERSION: Final = len(STEPS)
+
+
 def prepare(connection: Connection, *, read_only: bool = False) -> None:
-    """Make the tables where there are none. Raises StoreError for a store of another version."""
+    """Bring the tables to this version, in one transaction. Raises StoreError for a store of a newer one."""
     row = connection.row("PRAGMA user_version")
     version = row[0] if row else 0
     if version == VERSION:
         return
-    if version != 0 or read_only:
+    if version > VERSION or read_only:
         raise StoreError(f"the store has version {version}, this software knows version {VERSION}")
     with connection.transaction():
-        for statement in (_TABLES + _SEEN.format(n=0) + _SEEN.format(n=1)).split(";\n"):
-            if statement.strip():
-                connection.execute(statement)
+        for step in STEPS[version:]:
+            for statement in step.split(";\n"):
+                if statement.strip():
+                    connection.execute(statement)
         connection.execute(f"PRAGMA user_version={VERSION}")
