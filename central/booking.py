@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, delete, select, update
 
-from central import deadletters, feed, settlement
+from central import alone, deadletters, feed, leases, settlement
 from central.db import bulk
 from central.db.schema import (
     Flag,
@@ -112,10 +112,11 @@ class _Terms(NamedTuple):
     late: bool  # the campaign ended so long ago that a redemption booked now is late
     online: bool
     counted: bool  # caches count its redemptions even without serials
+    kept: bool  # its limits are kept in sum: what is used is taken from its pot
 
 
 _NO_LIMIT: Final = 2**63
-_LOST: Final = _Terms(False, (), 0, _NO_LIMIT, _NO_LIMIT, -_NO_LIMIT, _NO_LIMIT, False, False, False)
+_LOST: Final = _Terms(False, (), 0, _NO_LIMIT, _NO_LIMIT, -_NO_LIMIT, _NO_LIMIT, False, False, False, False)
 
 
 def book(connection: Connection, booking: Booking, first: int, bodies: list[bytes], hashes: list[bytes]) -> int:
@@ -124,6 +125,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     rows: list[tuple[Any, ...]] = []
     redeemed: list[tuple[int, Redeemed, bytes]] = []
     cancelled: list[tuple[int, Cancelled]] = []
+    alone_facts: list[tuple[int, alone.AloneFact]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
         try:
@@ -142,6 +144,9 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         elif isinstance(fact, Cancelled):
             cancelled.append((seq, fact))
             rows.append((epoch_id, seq, digest, "cx", body, now_ms))
+        elif not isinstance(fact, EpochOpened):
+            alone_facts.append((seq, fact))
+            rows.append((epoch_id, seq, digest, alone.TAGS[type(fact)], body, now_ms))
         else:
             booking = msgspec.structs.replace(booking, epoch=_opened(connection, booking, fact))
             rows.append((epoch_id, seq, digest, "ep", body, now_ms))
@@ -154,7 +159,17 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         _redeem(connection, booking, redeemed)
     for seq, withdrawal in cancelled:
         settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
+    for seq, fact in alone_facts:
+        alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
     return len(aside)
+
+
+def carried(booking: Booking, seq: int) -> leases.Carried:
+    """Whose part of a limit a fact speaks of."""
+    epoch, device = booking.epoch, booking.device
+    if seq > epoch.flagged_until:
+        return leases.Carried(leases.Owner(device.id, epoch.epoch))
+    return leases.Carried(leases.Owner(device.id, epoch.previous) if epoch.opened_by == "salvaged" else None)
 
 
 def _plainly_fine(fact: Fact) -> bool:
@@ -169,6 +184,7 @@ def _plainly_fine(fact: Fact) -> bool:
         and len(fact.question) in (0, QUESTION_BYTES)
         and 0 <= fact.spend_yen <= _MS_MAX
         and 0 <= fact.discount_yen <= _MS_MAX
+        and 0 <= fact.cost_yen <= _MS_MAX
     )
 
 
@@ -183,6 +199,8 @@ def _unbookable(fact: Fact, seq: int) -> str:
         if len(fact.previous) not in (0, EPOCH_BYTES) or not (0 <= fact.after <= _MS_MAX >= fact.carried >= 0):
             return "it names an epoch or a number that can't be"
         return "" if len(fact.reason) <= _WORD_CHARS_MAX else "its reason is too long"
+    if not isinstance(fact, Redeemed | Cancelled):
+        return alone.unbookable(fact)
     if not 0 < fact.campaign <= CAMPAIGN_ID_MAX:
         return f"campaign {fact.campaign} can't be"
     if not 0 <= fact.serial <= _SERIAL_MAX:
@@ -195,7 +213,7 @@ def _unbookable(fact: Fact, seq: int) -> str:
         return "it names no site"
     if len(fact.question) not in (0, QUESTION_BYTES):
         return f"a question has {QUESTION_BYTES} bytes"
-    if not (0 <= fact.spend_yen <= _MS_MAX and 0 <= fact.discount_yen <= _MS_MAX):
+    if not (0 <= fact.spend_yen <= _MS_MAX and 0 <= fact.discount_yen <= _MS_MAX and 0 <= fact.cost_yen <= _MS_MAX):
         return "its money can't be"
     return ""
 
@@ -247,6 +265,7 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
     uses = dict.fromkeys(terms, 0)
     told_caches: dict[tuple[str, ...], list[Change]] = {term.shops: [] for term in terms.values()}
     fulfilled: list[bytes] = []
+    taken = leases.Takings(epoch.flagged_until, salvaged=epoch.opened_by == "salvaged")
     for (seq, fact, body), key in zip(redeemed, keys, strict=True):
         term, at_ms = terms[fact.campaign], fact.at.wall_ms
         flags = carried_flags if seq <= epoch.flagged_until else 0
@@ -280,6 +299,8 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
         rows.append(
             (epoch.id, seq, device.id, *key, fact.holder, fact.site, at_ms, now_ms, fact.discount_yen, state, flags)
         )
+        if (term.kept or fact.leased) and state != "void":
+            taken.add(seq, fact)
         tracked = (key[1] or term.counted) and state != "void"
         if tracked or hinted:
             name = names.of(seq)
@@ -297,6 +318,7 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
         if not count:
             continue
         bulk.run(connection, _COUNT_USES, (count, campaign_id))
+    leases.book_uses(connection, leases.Owner(device.id, epoch.epoch), epoch.previous, taken)
     if fulfilled:
         connection.execute(delete(hints).where(hints.c.fact.in_(fulfilled)))
     for shops, changes in told_caches.items():
@@ -319,6 +341,7 @@ def _terms(connection: Connection, wanted: set[int], now_ms: int) -> dict[int, _
             late=now_ms >= ends_ms + LATE_AFTER_MS,
             online=campaign.policy is Policy.ONLINE,
             counted=campaign.cap is not None or campaign.per_person is not None,
+            kept=leases.is_kept(campaign),
         )
     return terms
 

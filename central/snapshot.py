@@ -16,6 +16,7 @@ from typing import IO, Final
 import msgspec
 from sqlalchemy import Connection, select
 
+from central import homes
 from central.coupons import issue, keyring
 from central.db.schema import (
     RedemptionState,
@@ -27,7 +28,7 @@ from central.db.schema import (
     redemptions,
     sites,
 )
-from loyalty.campaign import DAY_MS, Campaign
+from loyalty.campaign import DAY_MS, Campaign, Policy
 from wire import sealing
 from wire.messages import Change, PutCampaign, PutRedemption, PutSecret, SnapshotPart, encode
 
@@ -104,6 +105,7 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
     yield PutSecret(secret)
     yield from keyring.listed(connection)
     tracked: list[int] = []
+    by_home: list[int] = []
     for issued in issue.listed(connection):
         campaign = issued.campaign
         if _long_over(campaign, now_ms):
@@ -115,6 +117,12 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
             continue
         if campaign.serials or campaign.cap is not None or campaign.per_person is not None:
             tracked.append(campaign.id)
+        if campaign.policy is Policy.HOME:
+            by_home.append(campaign.id)
+    yield from homes.listed(connection)
+    site_id = connection.execute(select(sites.c.id).where(sites.c.name == site)).scalar_one()
+    for number in by_home:
+        yield from homes.moves_of(connection, site_id, number, secret)
     for number in tracked:
         yield from _redemptions(connection, number, secret)
         yield from _hinted(connection, number, secret)

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from loyalty.campaign import Campaign
+from loyalty.lease import Amount, Pot
 
 T = TypeVar("T")
 NO_HASH: Final = b""
@@ -62,15 +63,42 @@ class Ask(Message, tag="ask", frozen=True):
     wait_ms: int  # how long the unit will wait; a later answer is void
 
 
-Request = PullFeed | PullAck | Ask
+class Held(Message, frozen=True):
+    """What the centre has granted of one pot to this epoch in all, as the unit knows it, and what it wants on top.
+
+    `granted` counts up for the life of an epoch, so a lost or doubled message changes nothing.
+    """
+
+    pot: Pot
+    granted: Amount
+    want: Amount
+
+
+class AskLease(Message, tag="lease", frozen=True):
+    """The unit reports what was granted to it, and asks for more or nothing.
+
+    `whole`: the list is complete. A centre that was restored grants nothing until every unit has said so to its
+    present `incarnation`.
+    """
+
+    incarnation: bytes
+    epoch: bytes
+    parts: list[Held]
+    whole: bool = False
+
+
+Request = PullFeed | PullAck | Ask | AskLease
 
 
 class CommandResult(Message, frozen=True):
-    """up/res"""
+    """up/res. `reason`, `at_ms` and `site`: why a home does not let a serial go, as in an Answer."""
 
     command: bytes
     ok: bool
     detail: str = ""
+    reason: str = ""
+    at_ms: int = 0
+    site: str = ""
 
 
 class Report(Message, frozen=True):
@@ -198,7 +226,30 @@ class DropRedemption(Message, tag="unredeemed", frozen=True):
     serial: bytes = b""
 
 
-Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption
+class PutHome(Message, tag="home", frozen=True):
+    """Who keeps the home of a site: the one lane that decides alone about the serials whose home it is.
+
+    It holds for that epoch of its journal alone: a lane that came back from an old disk keeps nothing.
+    """
+
+    number: int  # of the site, as it stands in serials
+    site: str
+    title: str
+    device: str  # empty: nobody
+    epoch: bytes
+    term: int
+
+
+class PutMoved(Message, tag="moved", frozen=True):
+    """The home of one serial is another one than it was given out with."""
+
+    campaign: int
+    serial: bytes  # 16 bytes, keyed hash
+    home: int  # the site's number; 0: the centre
+    moves: int  # counts up with each move
+
+
+Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption | PutHome | PutMoved
 
 
 class Feed(Message, tag="changes", frozen=True):
@@ -244,7 +295,47 @@ class Rescan(Message, tag="resync", frozen=True):
     expires_ms: int
 
 
-Command = Answer | Rescan
+class Grant(Message, frozen=True):
+    """One part: granted in all, until when, and why there is no more (a `GrantReason`)."""
+
+    pot: Pot
+    granted: Amount
+    ends_ms: int
+    reason: str
+
+
+class Grants(Message, tag="grants", frozen=True):
+    """dn/cmd: the answer to an AskLease. Void under another incarnation or epoch."""
+
+    incarnation: bytes
+    epoch: bytes
+    parts: list[Grant]
+
+
+class Recall(Message, tag="recall", frozen=True):
+    """dn/cmd: others have none left; return what is not needed now, at most `amount`."""
+
+    incarnation: bytes
+    pot: Pot
+    amount: Amount
+
+
+class AskHome(Message, tag="askhome", frozen=True):
+    """dn/cmd: somebody elsewhere asks for a serial whose home this lane keeps: let it go, or say why not (up/res)."""
+
+    question: bytes
+    campaign: int
+    serial: int
+    device: str  # who asks; empty: the home moves
+
+
+class KeepNoMore(Message, tag="keepnomore", frozen=True):
+    """dn/cmd: another lane of the site is to keep its home."""
+
+    term: int
+
+
+Command = Answer | Rescan | Grants | Recall | AskHome | KeepNoMore
 
 
 class Desired(Message, frozen=True):

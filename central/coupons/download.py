@@ -12,13 +12,14 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
+from central import homes
 from central.coupons import issue, keyring
 from central.coupons.persons import Person
 from central.db.schema import campaigns, coupons, stored_serial
 from central.keys import Keys
 from loyalty.barcode import own
-from loyalty.campaign import Campaign
-from loyalty.coupon import Coupon, expires_s
+from loyalty.campaign import Campaign, Policy
+from loyalty.coupon import CENTRE_HOME, HOME_SHIFT, Coupon, expires_s
 
 
 class No(StrEnum):
@@ -58,13 +59,22 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def download(
-    connection: Connection, keys: Keys, campaign_id: int, person: Person | None, *, proven: bool, now_ms: int
+    connection: Connection,
+    keys: Keys,
+    campaign_id: int,
+    person: Person | None,
+    *,
+    proven: bool,
+    now_ms: int,
+    home: str = "",
 ) -> Given | No:
     """Gives out one coupon, in the caller's write transaction.
 
     `person` None: handed out without asking who (K8: leaflets). `proven`: the password was checked for this
     download. A campaign without serials gives the same person the same text again.
-    Raises KeyringError or KeyFileError when there is no key to sign with.
+    `home`: policy `home`, the site whose lanes may honour it without the centre; empty: its only shop, if there is
+    one, else the centre.
+    Raises KeyringError or KeyFileError when there is no key to sign with, HomeError for a site that can be no home.
     """
     issued = issue.get(connection, campaign_id)
     if issued is None:
@@ -80,9 +90,10 @@ def download(
     if issued.stock_left is not None and issued.stock_left <= 0:
         return No.SOLD_OUT
     key, secret = keyring.signing(connection, keys)
+    number = _home(connection, campaign, home)
     coupon = Coupon(
         campaign=campaign.id,
-        serial=_new_serial(connection, campaign.id) if campaign.serials else 0,
+        serial=_new_serial(connection, campaign, number) if campaign.serials else 0,
         holder=person.holder if person is not None else 0,
         expires_s=expires_s(campaign, now_ms),
         key=key,
@@ -109,9 +120,22 @@ def download(
             downloaded_ms=now_ms,
             expires_ms=given.expires_ms,
             text=given.text,
+            home=number,
         )
     )
     return given
+
+
+def _home(connection: Connection, campaign: Campaign, wanted: str) -> int:
+    """The number of the site that decides about a new serial."""
+    if campaign.policy is not Policy.HOME:
+        return CENTRE_HOME
+    site = wanted or (campaign.shops[0] if len(campaign.shops) == 1 else "")
+    if not site:
+        return CENTRE_HOME
+    if campaign.shops and site not in campaign.shops:
+        raise homes.HomeError(f"{campaign.name} does not count in {site}")
+    return homes.number_of(connection, site)
 
 
 def _refusal(
@@ -155,9 +179,10 @@ def _given_before(connection: Connection, campaign: Campaign, person: Person | N
     )
 
 
-def _new_serial(connection: Connection, campaign: int) -> int:
-    while True:  # ends: 64 random bits meet a serial in use less than once in a lifetime
-        serial = secrets.randbits(64)
-        used = (coupons.c.campaign == campaign) & (coupons.c.serial == stored_serial(serial))
+def _new_serial(connection: Connection, campaign: Campaign, home: int) -> int:
+    by_home = campaign.policy is Policy.HOME
+    while True:  # ends: so many random bits meet a serial in use less than once in a lifetime
+        serial = home << HOME_SHIFT | secrets.randbits(HOME_SHIFT) if by_home else secrets.randbits(64)
+        used = (coupons.c.campaign == campaign.id) & (coupons.c.serial == stored_serial(serial))
         if serial and connection.execute(select(coupons.c.id).where(used)).first() is None:
             return serial

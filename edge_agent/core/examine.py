@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_agent.core.visit import Moment, Row, Want
 from loyalty import keys
 from loyalty.barcode import Jan, NotACoupon, Own
-from loyalty.coupon import Coupon, Now, Verdict, judge, of_jan
+from loyalty.coupon import Coupon, Now, Verdict, cost, judge, of_jan
 from loyalty.reason import Reason
 from wire.facts import Redeemed
 
@@ -49,6 +49,8 @@ def redeemed(
         key=coupon.key,
         question=question,
         clock_doubted=verdict.clock_doubted,
+        leased=verdict.leased is not None,
+        cost_yen=cost(campaign, spend_yen).yen if campaign.budget_yen is not None else 0,
     )
 
 

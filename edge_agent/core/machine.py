@@ -17,7 +17,20 @@ from typing import Final
 import msgspec
 
 from edge_agent.core import events as ev
-from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
+from edge_agent.core import sharing
+from edge_agent.core.effects import (
+    AskCentre,
+    AskKeeper,
+    Effect,
+    KeepFrame,
+    MarkShown,
+    SeekPart,
+    Show,
+    Signal,
+    StartTimer,
+    TellHint,
+    View,
+)
 from edge_agent.core.examine import examine, redeemed, wants
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.visit import Asked, Moment, Reserved, Row, Step, Visit, Want
@@ -26,14 +39,21 @@ from hal.indicators import Light, Sound
 from loyalty import barcode
 from loyalty.barcode import Jan, NotACoupon, Own
 from loyalty.campaign import Policy
-from loyalty.coupon import Coupon, Verdict, judge
+from loyalty.coupon import Coupon, Known, Verdict, cost, judge
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from loyalty.reason import Reason
-from wire.facts import Cancelled, Fact, Redeemed
+from wire.facts import Cancelled, Earned, Fact, Redeemed, Spent
 
 SHOW_YES_MS: Final = 4_000
 SHOW_NO_MS: Final = 4_500
 BASKET_LIFE_MS: Final = 600_000  # a basket that is never paid nor cancelled lets go of its coupons
 RESERVED_MAX: Final = 20  # coupons in one basket
+ELSEWHERE: Final = frozenset({Reason.NO_PART, Reason.NOT_HOME})  # not decided here, but perhaps by somebody else
+
+
+def allowed(known: Known) -> Known:
+    """What is known of a coupon that somebody else has allowed: neither this unit's part nor the home matters."""
+    return msgspec.structs.replace(known, part=None, home=None)
 
 
 class Core:
@@ -55,12 +75,17 @@ class Core:
             return (visit.asked.want,)
         if isinstance(event, ev.BasketPaid):
             return tuple(reserved.want for reserved in visit.reserved)
-        return ()
+        return sharing.needs(event)
 
     def handle(self, event: ev.Event, rows: tuple[Row, ...], at: Moment) -> Step:
         """The step that `event` leads to. Pure: the same machine, event, rows and time give the same step."""
-        handler = _HANDLERS.get(type(event))
-        step = handler(self, event, rows, at) if handler is not None else Step(visit=self.visit)
+        handler, sharer = _HANDLERS.get(type(event)), sharing.HANDLERS.get(type(event))
+        if handler is not None:
+            step = handler(self, event, rows, at)
+        elif sharer is not None:
+            step = sharer(self.visit, event, rows, at, self._new_id)
+        else:
+            step = Step(visit=self.visit)
         check(self.visit.state, type(event).__name__, step.visit.state)
         return step
 
@@ -83,9 +108,11 @@ class Core:
             return Step(visit=self.visit)
         visit = self.visit
         reading = self._reading(event)
-        row = rows[0] if rows else Row()
+        row = self._with_basket(rows[0], reading.coupon if isinstance(reading, Own) else None) if rows else Row()
         verdict = examine(reading, event.confirmed, row, site=self._site, spend_yen=visit.basket_yen, now=at.now)
         coupon, campaign = verdict.coupon, verdict.campaign
+        if verdict.reason in ELSEWHERE:
+            return self._elsewhere(event, verdict, row)
         if not verdict.accepted or coupon is None or campaign is None:
             return self._refuse(verdict, event.frame)
         (want,) = wants(reading)
@@ -96,9 +123,9 @@ class Core:
         if any(other.coupon == coupon for other in visit.reserved):
             return self._show(msgspec.structs.replace(verdict, reason=Reason.RESERVED))
         if campaign.policy is Policy.ONLINE:
-            return self._ask(event, want, verdict, coupon)
+            return self._ask_centre(event, msgspec.structs.replace(verdict, reason=Reason.NOT_NOW))
         if self._mode is Mode.LANE and visit.basket_yen is not None:
-            return self._reserve(verdict, Reserved(want=want, coupon=coupon))
+            return self._reserve(verdict, Reserved(want=want, coupon=coupon, leased=verdict.leased))
         return self._redeem(verdict, coupon, b"", at)
 
     def _redeem(self, verdict: Verdict, coupon: Coupon, question: bytes, at: Moment) -> Step:
@@ -116,21 +143,60 @@ class Core:
     def _refuse(self, verdict: Verdict, frame: int) -> Step:
         return self._show(verdict, KeepFrame(frame=frame, reason=verdict.reason), asked=None)
 
-    # --- questions to the centre ---------------------------------------------------------------------
+    def _with_basket(self, row: Row, coupon: Coupon | None) -> Row:
+        """The row as it is once the other coupons in the basket have counted; one that is in it was allowed before."""
+        known = row.known
+        if not self.visit.reserved or known.campaign is None or coupon is None:
+            return row
+        if any(reserved.coupon == coupon for reserved in self.visit.reserved):
+            return msgspec.structs.replace(row, known=allowed(known))
+        part = known.part
+        if part is not None:
+            part = msgspec.structs.replace(part, left=part.left - self.visit.promised(Pot(CAMPAIGN, known.campaign.id)))
+        count = sum(
+            (r.coupon.campaign, r.coupon.holder) == (coupon.campaign, coupon.holder) for r in self.visit.reserved
+        )
+        return msgspec.structs.replace(row, known=msgspec.structs.replace(known, part=part, basket_count=count))
 
-    def _ask(self, event: Scanned, want: Want, verdict: Verdict, coupon: Coupon) -> Step:
+    # --- questions: to the centre, or to the lane that keeps a home ---------------------------------------
+
+    def _elsewhere(self, event: Scanned, verdict: Verdict, row: Row) -> Step:
+        """Somebody else may still say yes: the home of the serial, or the centre, who knows what is left in all."""
+        home, coupon, campaign = row.known.home, verdict.coupon, verdict.campaign
+        assert coupon is not None, "only a coupon can be decided elsewhere"
+        assert campaign is not None, "only a campaign has a policy"
+        if verdict.reason is Reason.NOT_HOME and home is not None and home.keeper in self.visit.lanes:
+            question = self._new_id()
+            keeper = AskKeeper(keeper=home.keeper, question=question, campaign=coupon.campaign, serial=coupon.serial)
+            return self._ask(event, question, verdict, keeper)
+        seek: tuple[Effect, ...] = ()
+        if verdict.reason is Reason.NO_PART:
+            seek = (SeekPart(pot=Pot(CAMPAIGN, campaign.id), cost=cost(campaign, self.visit.basket_yen)),)
+        step = self._ask_centre(event, verdict)
+        return msgspec.structs.replace(step, effects=(*step.effects, *seek))
+
+    def _ask_centre(self, event: Scanned, otherwise: Verdict) -> Step:
+        """Ask, and tell the shopper `otherwise` where no answer can be had in time."""
         if not self.visit.link_up:
-            return self._refuse(msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), event.frame)
-        asked = Asked(question=self._new_id(), want=want, coupon=coupon, frame=event.frame)
-        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked)
+            return self._refuse(otherwise, event.frame)
+        question = self._new_id()
         spend_yen = self.visit.basket_yen or 0
+        asking = AskCentre(question=question, text=event.text, spend_yen=spend_yen, wait_ms=self._ask_wait_ms)
+        return self._ask(event, question, otherwise, asking)
+
+    def _ask(self, event: Scanned, question: bytes, otherwise: Verdict, asking: AskCentre | AskKeeper) -> Step:
+        (want,) = wants(self._reading(event))
+        coupon = otherwise.coupon
+        assert coupon is not None, "only a coupon is asked about"
+        asked = Asked(question=question, want=want, coupon=coupon, frame=event.frame, otherwise=otherwise)
+        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked)
         return Step(
             visit=visit,
-            opened=ev.OpenQuestion(question=asked.question, campaign=coupon.campaign, serial=coupon.serial),
+            opened=ev.OpenQuestion(question=question, campaign=coupon.campaign, serial=coupon.serial),
             effects=(
-                Show(view=View.ASKING, verdict=verdict),
+                Show(view=View.ASKING, verdict=otherwise),
                 Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=self._ask_wait_ms),
-                AskCentre(question=asked.question, text=event.text, spend_yen=spend_yen, wait_ms=self._ask_wait_ms),
+                asking,
                 timer,
             ),
         )
@@ -139,7 +205,7 @@ class Core:
         visit, asked = self.visit, self.visit.asked
         if asked is None or asked.question != event.question:
             return Step(visit=visit)  # too late, or not ours: the withdrawal is on its way
-        known = rows[0].known
+        known = allowed(self._with_basket(rows[0], asked.coupon).known)
         verdict = judge(asked.coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now)
         if not event.granted:
             refusal = Verdict(
@@ -175,7 +241,7 @@ class Core:
     def _not_now(self, at: Moment) -> Step:
         asked = self.visit.asked
         assert asked is not None, "no question is open"
-        return self._withdraw(Verdict(reason=Reason.NOT_NOW, coupon=asked.coupon), at)
+        return self._withdraw(asked.otherwise, at)
 
     # --- the basket of a till ------------------------------------------------------------------------
 
@@ -194,10 +260,18 @@ class Core:
         facts: list[Fact] = []
         saved_yen = 0
         counted: dict[tuple[int, int], int] = {}
+        leased: dict[int, Amount] = {}
         for reserved, row in zip(visit.reserved, rows, strict=True):
             coupon = reserved.coupon
             before = counted.get((coupon.campaign, coupon.holder), 0)
             known = msgspec.structs.replace(row.known, person_count=row.known.person_count + before)
+            if reserved.question:
+                known = allowed(known)
+            elif known.part is not None:  # what was promised to this basket stays so when the part ends meanwhile
+                left = known.part.left - leased.get(coupon.campaign, NOTHING)
+                known = msgspec.structs.replace(
+                    known, part=msgspec.structs.replace(known.part, left=left, ends_ms=None)
+                )
             verdict = judge(coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now)
             if verdict.reason is Reason.OK:
                 facts.append(
@@ -207,6 +281,7 @@ class Core:
                 )
                 saved_yen += verdict.discount_yen or 0
                 counted[coupon.campaign, coupon.holder] = before + 1
+                leased[coupon.campaign] = leased.get(coupon.campaign, NOTHING) + (verdict.leased or NOTHING)
             elif reserved.question:
                 facts.append(Cancelled(at.stamp, reserved.question, coupon.campaign, coupon.serial))
         closed = [reserved.question for reserved in visit.reserved if reserved.question]
@@ -300,6 +375,24 @@ class Core:
         visit = msgspec.structs.replace(self.visit, blind=isinstance(event, PartFault))
         return Step(visit=visit, effects=(visit.idle,) if visit.state is State.READY else ())
 
+    def _points(self, event: ev.PointsEarned | ev.PointsWanted, rows: tuple[Row, ...], at: Moment) -> Step:
+        """Points are always earned; they are spent within the floors that this unit was leased."""
+        if self.visit.state is State.OUT_OF_SERVICE:
+            return Step(visit=self.visit)
+        name = self._new_id()
+        if isinstance(event, ev.PointsEarned):
+            fact: Fact = Earned(
+                at.stamp, name, event.programme, event.holder, event.points, self._site, event.spend_yen, event.revision
+            )
+        elif all(row.left.count >= event.points for row in rows):
+            fact = Spent(at.stamp, name, event.programme, event.holder, event.points, self._site)
+        else:
+            return self._refuse(Verdict(reason=Reason.NO_POINTS), 0)
+        view = View.EARNED if isinstance(event, ev.PointsEarned) else View.SPENT
+        visit, timer = self._timed(State.SHOWING, SHOW_YES_MS)
+        signal = Signal(light=Light.GREEN, sound=Sound.YES, duration_ms=SHOW_YES_MS)
+        return Step(visit=visit, facts=(fact,), effects=(Show(view=view, number=event.points), signal, timer))
+
     def _show(self, verdict: Verdict, *then: Effect, **changes: object) -> Step:
         """Put a verdict before the shopper; `then` follows when it is seen."""
         yes = verdict.accepted
@@ -323,6 +416,8 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.Answered: Core._answered,
     ev.TimeUp: Core._time_up,
     ev.LinkChanged: Core._link_changed,
+    ev.PointsEarned: Core._points,
+    ev.PointsWanted: Core._points,
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,

@@ -9,6 +9,7 @@ from edge_agent.core.events import OpenQuestion
 from edge_agent.core.states import State
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from wire.facts import Fact, Stamp
 
 
@@ -31,17 +32,21 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Want(msgspec.Struct, frozen=True):
-    """The rows about one coupon: by its numbers, or by its JAN."""
+    """The rows about one coupon, by its numbers or by its JAN; or about this unit's part of a limit."""
 
     coupon: Coupon | None = None
     jan: str = ""
+    pot: Pot | None = None
+    transfer: bytes = b""  # with `pot`: was it given or taken before?
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What cache and journal know about one wanted coupon."""
+    """What cache and journal know about what was wanted."""
 
     known: Known = Known()
     key: Key | None = None
+    left: Amount = NOTHING  # of the wanted pot
+    transferred: bool = False  # the wanted transfer is known here
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,7 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     question: bytes = b""
+    leased: Amount | None = None  # what it will take of this unit's part of the limits
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +76,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     frame: int
+    otherwise: Verdict  # what the shopper is told when no answer comes
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +89,12 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     basket_yen: int | None = None
     reserved: tuple[Reserved, ...] = ()
     blind: bool = False  # the camera is gone: nobody is invited to show a coupon
+    lanes: frozenset[str] = frozenset()  # the other lanes of the site that can be reached now
+
+    def promised(self, pot: Pot) -> Amount:
+        """How much of this unit's part the coupons in the basket will take."""
+        parts = [r.leased for r in self.reserved if r.leased is not None and Pot(CAMPAIGN, r.coupon.campaign) == pot]
+        return sum(parts, NOTHING)
 
     @property
     def idle(self) -> Show:

@@ -10,13 +10,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from edge_agent.store.connection import Connection
-from loyalty.campaign import Campaign
+from edge_agent.store.homes import Homes
+from loyalty.campaign import Campaign, Policy
 from loyalty.keys import Key
 from wire.messages import (
     Change,
     DropRedemption,
     PutCampaign,
+    PutHome,
     PutKey,
+    PutMoved,
     PutRedemption,
     PutSecret,
     decode,
@@ -32,6 +35,7 @@ class Cache:
 
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
+        self.homes = Homes(connection)
         self._campaigns: dict[int, Campaign | None] = {}
         self._keys: dict[int, Key | None] = {}
         self._staging = False  # a snapshot is on its way
@@ -40,6 +44,7 @@ class Cache:
     def reload(self) -> None:
         self._campaigns.clear()
         self._keys.clear()
+        self.homes.reload()
         self._generation = int(self.meta("generation", 0))
         self.secret = bytes(self.meta("secret", _EMPTY_SECRET))
 
@@ -93,6 +98,12 @@ class Cache:
         )
         return [row[0] for row in rows]
 
+    def leased(self, site: str, limit: int) -> list[Campaign]:
+        """The newest campaigns of policy `lease` that count at `site`."""
+        rows = self._sql.rows("SELECT id FROM campaigns WHERE leased = 1 ORDER BY id DESC LIMIT ?", (limit,))
+        found = (self.campaign(row[0]) for row in rows)
+        return [campaign for campaign in found if campaign and (not campaign.shops or site in campaign.shops)]
+
     def campaigns_count(self) -> int:
         row = self._sql.row("SELECT count(*) FROM campaigns")
         return int(row[0]) if row else 0
@@ -134,6 +145,7 @@ class Cache:
         self._sql.execute("DELETE FROM keys")
         self._campaigns.clear()
         self._keys.clear()
+        self.homes.clear()
         for (body,) in self._sql.rows("SELECT body FROM staged ORDER BY id"):
             self._apply(decode(body, Change), self._generation)
         self._sql.execute("DELETE FROM staged")
@@ -184,9 +196,9 @@ class Cache:
             campaign = change.campaign
             self._campaigns.pop(campaign.id, None)
             self._sql.execute(
-                "INSERT INTO campaigns VALUES (?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET jan = excluded.jan, body = excluded.body",
-                (campaign.id, campaign.jan, encode(campaign)),
+                "INSERT INTO campaigns (id, jan, body, leased) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+                " SET jan = excluded.jan, body = excluded.body, leased = excluded.leased",
+                (campaign.id, campaign.jan, encode(campaign), campaign.policy is Policy.LEASE and not campaign.stopped),
             )
         elif isinstance(change, PutKey):
             self._keys.pop(change.id, None)
@@ -195,6 +207,8 @@ class Cache:
                 " ON CONFLICT (id) DO UPDATE SET public = excluded.public, retired_ms = excluded.retired_ms",
                 (change.id, change.public, change.retired_ms),
             )
+        elif isinstance(change, PutHome | PutMoved):
+            self.homes.put(change)
         elif isinstance(change, PutSecret):
             self.secret = change.secret
             self.set_meta("secret", change.secret)

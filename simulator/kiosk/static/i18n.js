@@ -80,7 +80,8 @@ export const reasons = {
   min_spend: ["no", "最低金額に届きません", "Below minimum"], needs_basket: ["no", "お会計が必要です", "Needs a basket"],
   wrong_holder: ["no", "ご本人のみ", "Another holder"], not_downloaded: ["no", "未発行です", "Never issued"],
   clock_untrusted: ["no", "時計が不確かです", "Clock in doubt"], not_now: ["no", "いまは使えません", "Not now"], busy: ["no", "お待ちください", "Busy"],
-  out_of_service: ["no", "休止中", "Out of service"], policy_unsupported: ["no", "未対応です", "Not supported"],
+  out_of_service: ["no", "休止中", "Out of service"],
+  no_points: ["no", "ポイント払い不可", "No points right now"], no_part: ["no", "この端末の分は終了", "This till's share is used up"], not_home: ["no", "発行店でのみ使えます", "Only at its home now"],
 };
 
 export const flags = {

@@ -91,7 +91,7 @@ def test_K1_K2_K7_from_issue_to_the_printed_figure_3(shell: Shell, tmp_path: Pat
 def test_mistakes_are_told_in_plain_words_with_their_exit_code(shell: Shell) -> None:
     assert "amount_yen" in shell.run("coupon", "issue", "x", "--provider", "y", code=2)
     lease = ("coupon", "issue", "x", "--provider", "y", "--amount-yen", "10", "--policy", "lease")
-    assert "no unit decides 'lease' yet; choose one of online, open, signed" in shell.run(*lease, code=2)
+    assert "the cap or the budget is what is leased, so there must be one" in shell.run(*lease, code=2)
     assert "no date" in shell.run("coupon", "issue", "x", "--provider", "y", "--ends", "tomorrow", code=2)
     assert "there is no coupon 7" in shell.run("coupon", "show", "7", code=1)
     assert "no such coupon" in shell.run("coupon", "download", "7", code=1)
