@@ -129,8 +129,9 @@ def set_limits(connection: Connection, campaign: Campaign, spent_before: int) ->
     """The pot of a campaign that was issued or changed. `spent_before`: uses booked while it had none."""
     pot = Pot(CAMPAIGN, campaign.id)
     if is_kept(campaign) or find(connection, pot) is not None:
-        unit_yen = campaign.amount_yen if campaign.kind is Kind.AMOUNT else 0
-        put(connection, pot, (campaign.cap, campaign.budget_yen), unit_yen, Amount(spent_before))
+        spent = Amount(spent_before, spent_before * campaign.amount_yen)
+        unit = campaign.amount_yen if campaign.kind is Kind.AMOUNT else 0
+        put(connection, pot, (campaign.cap, campaign.budget_yen), unit, spent)
 
 
 def ensure(connection: Connection, campaign: Campaign, spent_before: int) -> Stand | None:

@@ -49,7 +49,8 @@ class Lessor:
                 self._reported(connection, device, ask)
             told = [Told(device.name, device.site, command) for command in _orders(connection, device)]
             grants, recalls = self._grants(connection, device, ask, now_ms)
-        for start in range(0, len(grants), GRANTS_PER_MESSAGE):
+        # One without a part says that the report came: a unit repeats what it must be sure of.
+        for start in range(0, len(grants) or 1, GRANTS_PER_MESSAGE):
             part = grants[start : start + GRANTS_PER_MESSAGE]
             told.append(Told(device.name, device.site, Grants(self._incarnation, ask.epoch, part)))
         return told + recalls
@@ -75,7 +76,7 @@ class Lessor:
             if not closed:
                 granted, reason = self._grant(connection, device, ask.epoch, one, now_ms)
             if reason is GrantReason.WITH_OTHERS:
-                recalls += self.recalls(connection, one.pot, one.want, but=device.name)
+                recalls += self.recalls(connection, one.pot, one.want, but=device.name, urgent=one.urgent)
             grants.append(Grant(one.pot, granted, now_ms + leases.PART_LIFE_MS, reason.value))
         return grants, recalls
 
@@ -92,9 +93,16 @@ class Lessor:
         granted, reason = leases.grant(connection, owner, one.pot, want, now_ms)
         return granted, reason if want else GrantReason.CLOSED
 
-    def recalls(self, connection: Connection, pot: Pot, want: Amount, *, but: str) -> list[Told]:
-        """What to tell the units that hold most of a pot, so that another one gets some."""
-        having = [one for one in leases.holders(connection, pot) if one.device != but][: leases.RECALLS_MAX]
+    def recalls(self, connection: Connection, pot: Pot, want: Amount, *, but: str, urgent: bool = True) -> list[Told]:
+        """What to tell the units that hold most of a pot, so that another one gets some.
+
+        Not `urgent`: only those that would still have as much as the other one asks for.
+        """
+        having = [
+            one
+            for one in leases.holders(connection, pot)
+            if one.device != but and (urgent or one.left.count > 2 * want.count or one.left.yen > 2 * want.yen)
+        ][: leases.RECALLS_MAX]
         return [Told(one.device, one.site, Recall(self._incarnation, pot, want)) for one in having]
 
 

@@ -16,8 +16,10 @@ from typing import Final, Protocol
 import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
-from edge_agent.core.events import Answered
+from edge_agent.core.effects import AnswerHome
+from edge_agent.core.events import Answered, HomeWanted, KeeperEnds, PartRecalled
 from edge_agent.core.visit import Moment
+from edge_agent.leases import StoredPots
 from edge_agent.steps import StepLog
 from edge_agent.store.journal import Rows
 from edge_agent.store.store import Store
@@ -27,15 +29,20 @@ from wire.backoff import Random
 from wire.downlink import Downlink
 from wire.envelope import NotSealed, unseal
 from wire.facts import Redeemed
+from wire.leasing import Leasing
 from wire.messages import (
     Ack,
     Answer,
     Ask,
+    AskHome,
     Batch,
     Command,
+    CommandResult,
     FeedMessage,
+    Grants,
     Hint,
     PullAck,
+    Recall,
     Rescan,
     decode,
     encode,
@@ -48,6 +55,9 @@ CURSOR_EVERY_MS: Final = 1_000  # how long the cursor may lag behind what was ac
 EMPTY_ROWS: Final = 2_000  # of an old snapshot, deleted at a time
 _random = SystemRandom().random
 log = logging.getLogger(__name__)
+
+
+ForCore = Answered | PartRecalled | HomeWanted | KeeperEnds
 
 
 class Publisher(Protocol):
@@ -84,18 +94,21 @@ class Centre:
         self._written_ms = 0
         self.uplink = Uplink(store.journal.epochs(), store.incarnation, store.retired, store.journal, self._random)
         self.downlink = Downlink(*store.cache.position, self._random)
+        self.leasing = Leasing(StoredPots(store, self._where.site), self._random)
 
     def connected(self, now_ms: int) -> None:
         self.uplink.connected(now_ms)
         self.downlink.connected(now_ms)
+        self.leasing.connected(now_ms)
 
     def disconnected(self) -> None:
         self.uplink.disconnected()
         self.downlink.disconnected()
+        self.leasing.disconnected()
 
-    def due_ms(self) -> int | None:
-        times = [due for due in (self.uplink.due_ms(), self.downlink.due_ms()) if due is not None]
-        return min(times) if times else None
+    def due_ms(self) -> int:
+        times = (self.uplink.due_ms(), self.downlink.due_ms(), self.leasing.due_ms())
+        return min(due for due in times if due is not None)
 
     # --- up -------------------------------------------------------------------------------------------
 
@@ -114,6 +127,19 @@ class Centre:
         pull = self.downlink.poll(now_ms)
         if pull is not None:
             self._mqtt.publish(topics.UP_REQ, encode(pull))
+
+    def lease(self, at: Moment) -> list[PartRecalled]:
+        """Ask for the parts that are wanted; gives what is to be returned by a fact."""
+        returns = self.leasing.look(at.mono_ms, at.wall_ms)
+        ask = self.leasing.poll(at.mono_ms, at.wall_ms, self._store.journal.epoch, self.uplink.incarnation)
+        if ask is not None:
+            self._mqtt.publish(topics.UP_REQ, encode(ask))
+        return [PartRecalled(pot=one.pot, amount=one.amount) for one in returns]
+
+    def keeps(self, refused: AnswerHome) -> None:
+        """Tell the centre why a serial does not leave its home. (That one left is told by its fact.)"""
+        result = CommandResult(refused.question, False, "the serial stays", refused.reason, refused.at_ms, refused.site)
+        self._mqtt.publish(topics.UP_RES, encode(result))
 
     def _hello(self, want: uplink.Hello) -> None:
         head = self._store.journal.hash_at(want.epoch, want.last) or b""
@@ -145,8 +171,8 @@ class Centre:
 
     # --- down -----------------------------------------------------------------------------------------
 
-    def arrived(self, topic: str, payload: bytes, at: Moment) -> Answered | None:
-        """Carry out a message of the centre; an answer to a question is handed back for the core.
+    def arrived(self, topic: str, payload: bytes, at: Moment) -> ForCore | None:
+        """Carry out a message of the centre; what the core must decide about is handed back.
 
         Garbage and forgeries are logged and change nothing. Raises StoreError.
         """
@@ -173,6 +199,7 @@ class Centre:
             _say(action)
             if isinstance(action, uplink.NewIncarnation):
                 self.downlink.restart(at.mono_ms)
+                self.leasing.report_anew(at.mono_ms)
             elif isinstance(action, uplink.Advance) and action.epoch == self._store.journal.epoch:
                 base = self._store.journal.position - self._store.journal.last
                 self._steps.booked(base + action.upto, at.mono_ms)
@@ -184,6 +211,7 @@ class Centre:
         if self._store.carry_out(actions, epoch, at.stamp if at is not None else None):
             self._ready = None
             self.uplink.reload(self._store.journal.epochs())
+            self.leasing.report_anew(now_ms)
             self._steps.forget()
 
     def _on_feed(self, body: bytes, at: Moment) -> None:
@@ -205,6 +233,7 @@ class Centre:
                 self._transact(partial(cache.finish_snapshot, action.incarnation, action.number))
             else:
                 self._transact(partial(cache.apply, action.changes, action.incarnation, action.number))
+        self.leasing.refresh(at.mono_ms)
 
     def _transact(self, write: Callable[[], bool | None]) -> bool:
         try:
@@ -215,7 +244,7 @@ class Centre:
             self.downlink.restart(0)
             raise
 
-    def _on_command(self, body: bytes, at: Moment) -> Answered | None:
+    def _on_command(self, body: bytes, at: Moment) -> ForCore | None:
         command = decode(body, Command)
         if isinstance(command, Answer):
             try:
@@ -229,12 +258,38 @@ class Centre:
                 at_ms=command.at_ms,
                 site=command.site,
             )
-        if isinstance(command, Rescan) and command.expires_ms > at.wall_ms:
-            self.downlink.restart(at.mono_ms)
+        if isinstance(command, Rescan):
+            if command.expires_ms > at.wall_ms:
+                self.downlink.restart(at.mono_ms)
+        elif isinstance(command, Grants):
+            self._on_grants(command, at)
+        elif isinstance(command, Recall):
+            back = self.leasing.on_recall(command.pot, command.amount, at.mono_ms)
+            if back is not None and command.incarnation not in self.uplink.retired:
+                return PartRecalled(pot=back.pot, amount=back.amount)
+        elif isinstance(command, AskHome):
+            return HomeWanted(
+                question=command.question,
+                campaign=command.campaign,
+                serial=command.serial,
+                device=command.device,
+                by_lane=False,
+            )
+        elif self._store.cache.homes.kept_term(self._store.me) == command.term:
+            return KeeperEnds(term=command.term)
         return None
 
+    def _on_grants(self, grants: Grants, at: Moment) -> None:
+        apply = self.leasing.on_grants(grants, self._store.journal.epoch, self.uplink.incarnation, at.mono_ms)
+        if apply is None or not apply.parts:
+            return
+        with self._store.transaction():
+            for part in apply.parts:
+                if not self._store.parts.grant(part.pot, part.granted, part.ends_ms):
+                    log.warning("no room for a part of another limit (%s)", part.pot)
 
-_BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], Answered | None]]] = {
+
+_BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], ForCore | None]]] = {
     topics.DN_ACK: Centre._on_ack,
     topics.DN_FEED: Centre._on_feed,
     topics.DN_CMD: Centre._on_command,

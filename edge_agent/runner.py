@@ -9,17 +9,19 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from nacl.signing import SigningKey, VerifyKey
 
-from edge_agent.centre import Centre
+from edge_agent.centre import Centre, ForCore
 from edge_agent.core import events as ev
 from edge_agent.core.effects import (
+    AnswerHome,
     AskCentre,
     Effect,
     KeepFrame,
     MarkShown,
+    SeekPart,
     Show,
     Signal,
     StartTimer,
@@ -40,6 +42,7 @@ from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
 from hal.events import PartFault, PartHealed, Scanned
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
 from wire import topics
 from wire.chain import EPOCH_BYTES
@@ -52,6 +55,7 @@ UNMARKED_MAX: Final = 1_000
 SCANS_REMEMBERED: Final = 64
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Item = ev.Event | LinkEvent
 KeepFrameCall = Callable[[int, str], None]
 
@@ -143,9 +147,9 @@ class Agent:
         centre_due = self._centre.due_ms()
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
-        elif centre_due is not None:
+        else:
             due.append(centre_due)
-        return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
+        return max(0.0, (min(due) - now_ms) / 1000)
 
     # --- events ---------------------------------------------------------------------------------------
 
@@ -158,9 +162,9 @@ class Agent:
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Arrived):
-            answer = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
-            if isinstance(answer, ev.Answered):
-                self.decide(answer)
+            event = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
+            if isinstance(event, ForCore):
+                self.decide(event)
         elif isinstance(item, Connected):
             self._centre.connected(self._time.now().mono_ms)
             self._steps.line("link", up=True)
@@ -187,7 +191,7 @@ class Agent:
         at = self._time.now()
         scan = self._begin_scan(event)
         decided = self._guarded(lambda: self._decide(event, at))
-        if not isinstance(decided, Decided):
+        if decided is None:
             if scan:  # nothing was kept, and the display says why
                 self._steps.step(scan, "decided", at.mono_ms, reason=Reason.OUT_OF_SERVICE, accepted=False)
                 self._counts.refused += 1
@@ -196,8 +200,16 @@ class Agent:
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
+            self._note_spent(step)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
+
+    def _note_spent(self, step: Step) -> None:
+        """How fast parts of limits are used rules how much is asked for."""
+        now_ms = self._time.now().mono_ms
+        for fact in step.facts:
+            if isinstance(fact, Redeemed) and fact.leased:
+                self._centre.leasing.spent(Pot(CAMPAIGN, fact.campaign), Amount(1, fact.cost_yen), now_ms)
 
     def _decide(self, event: ev.Event, at: Moment) -> Decided:
         """One transaction; none at all where nothing is looked up nor written."""
@@ -213,7 +225,7 @@ class Agent:
             decided_ms = self._time.now().mono_ms
             return Decided(step, self._store.keep(step), decided_ms)
 
-    def _guarded(self, action: Callable[[], object]) -> object:
+    def _guarded(self, action: Callable[[], T]) -> T | None:
         """Run `action`; when the store fails, go out of service, and salvage a corrupt one."""
         try:
             return action()
@@ -305,6 +317,11 @@ class Agent:
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
         elif isinstance(effect, AskCentre):
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+        elif isinstance(effect, SeekPart):
+            self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
+        elif isinstance(effect, AnswerHome):
+            if not effect.left and not effect.by_lane:
+                self._centre.keeps(effect)
         elif isinstance(effect, TellHint):
             fact = step.facts[effect.index]
             if isinstance(fact, Redeemed):
@@ -331,6 +348,8 @@ class Agent:
             self._probe()
         if self._probe_at_ms is None:
             self._guarded(lambda: self._centre.pump(at.mono_ms))
+            for recalled in self._guarded(lambda: self._centre.lease(at)) or ():
+                self.decide(recalled)
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)

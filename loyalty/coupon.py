@@ -18,6 +18,7 @@ EXPIRES_S_MAX: Final = 2**32 - 1  # 32 bits in the text: until the year 2106
 
 HOME_BITS: Final = 16  # of a serial under policy 'home': the number of its home site, in front
 HOME_SHIFT: Final = 64 - HOME_BITS
+USUAL_COST_YEN: Final = 500  # of a percentage, before any basket was seen
 CENTRE_HOME: Final = 0  # the number that stands for the centre itself
 
 
@@ -147,6 +148,13 @@ def cost(campaign: Campaign, spend_yen: int | None) -> Amount:
     if spend_yen is None:
         return Amount(1, campaign.amount_yen if campaign.kind is Kind.AMOUNT else 0)
     return Amount(1, discount_yen(campaign, spend_yen))
+
+
+def unit_yen(campaign: Campaign) -> int:
+    """What one use costs of the budget, as far as can be said without a basket; 0: the budget is not limited."""
+    if campaign.budget_yen is None:
+        return 0
+    return campaign.amount_yen if campaign.kind is Kind.AMOUNT else min(USUAL_COST_YEN, campaign.budget_yen)
 
 
 def home_number(serial: int) -> int:

@@ -117,12 +117,12 @@ class Rate:
         self._level = self._faded(now_ms) + Amount(cost.count * SCALE, cost.yen * SCALE)
         self._at_ms = now_ms
 
-    def over_horizon(self, now_ms: int) -> Amount:
-        """What it will spend in HORIZON_MS if it goes on like that, rounded up."""
+    def ahead(self, now_ms: int, span_ms: int = HORIZON_MS) -> Amount:
+        """What it will spend in the time to come if it goes on like that, rounded up."""
         level = self._faded(now_ms)
         # In a steady flow the faded sum of what was spent stands for 1 / ln 2 = 1.44 half-lives of it.
         divisor = SCALE * RATE_HALF_LIFE_MS * 144
-        return Amount(*(-(-quantity * HORIZON_MS * 100 // divisor) for quantity in (level.count, level.yen)))
+        return Amount(*(-(-quantity * span_ms * 100 // divisor) for quantity in (level.count, level.yen)))
 
     def _faded(self, now_ms: int) -> Amount:
         """Halved for each whole half-life, and on a straight line within one."""
@@ -144,7 +144,7 @@ def target(rate: Rate, unit_yen: int, now_ms: int) -> Amount:
 
     `unit_yen`: the most that one use can cost, where the budget is limited.
     """
-    wanted = rate.over_horizon(now_ms)
+    wanted = rate.ahead(now_ms)
     return wanted.most(Amount(PART_MIN, PART_MIN * unit_yen))
 
 
@@ -164,17 +164,22 @@ def share(remaining: Amount, wanted: Amount, unit: Amount, askers: int) -> Amoun
     """What the centre grants of `remaining` to one of `askers` units: what it wants, at most an even share of half.
 
     So what is left halves with each round of askers and never goes to one of them alone; the last uses are given
-    out one by one. `unit`: what one use costs at most; a smaller part would be of no use to anybody.
+    out one by one. `unit`: what one use costs at most; parts are whole units, for less would be of no use to anybody.
     """
     return Amount(
         *(
-            max(0, min(left, want, max(least, left // (SHARE_DIVISOR * max(1, askers)))))
-            for left, want, least in (
+            _share(left, want, max(1, whole), max(1, askers))
+            for left, want, whole in (
                 (remaining.count, wanted.count, unit.count),
                 (remaining.yen, wanted.yen, unit.yen),
             )
         )
     )
+
+
+def _share(left: int, want: int, unit: int, askers: int) -> int:
+    fair = max(unit, left // (SHARE_DIVISOR * askers))
+    return max(0, min(left, want, fair) // unit * unit)
 
 
 def parted(left: Amount, wanted: Amount) -> Amount:

@@ -72,6 +72,7 @@ class Held(Message, frozen=True):
     pot: Pot
     granted: Amount
     want: Amount
+    urgent: bool = False  # a shopper was sent away for want of it
 
 
 class AskLease(Message, tag="lease", frozen=True):
