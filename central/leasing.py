@@ -43,16 +43,16 @@ class Lessor:
             return []
         with self._database.write() as connection:
             device = registry.find(connection, device_name)
-            if device is None or not device.active:
-                return []
-            if ask.whole and ask.incarnation == self._incarnation:
+            if device is None or not device.active or ask.incarnation != self._incarnation:
+                return []  # a unit that does not know this database yet says so with its next hello
+            if ask.whole:
                 self._reported(connection, device, ask)
             told = [Told(device.name, device.site, command) for command in _orders(connection, device)]
             grants, recalls = self._grants(connection, device, ask, now_ms)
         # One without a part says that the report came: a unit repeats what it must be sure of.
         for start in range(0, len(grants) or 1, GRANTS_PER_MESSAGE):
             part = grants[start : start + GRANTS_PER_MESSAGE]
-            told.append(Told(device.name, device.site, Grants(self._incarnation, ask.epoch, part)))
+            told.append(Told(device.name, device.site, Grants(self._incarnation, ask.epoch, part, ask.whole)))
         return told + recalls
 
     def _reported(self, connection: Connection, device: Device, ask: AskLease) -> None:

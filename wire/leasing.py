@@ -135,7 +135,7 @@ class Leasing:
         """None: it speaks of another epoch, or comes from a database that is gone or not yet known."""
         if grants.epoch != epoch or grants.incarnation != incarnation:
             return None
-        self._whole_due = False
+        self._whole_due = self._whole_due and not grants.whole
         self._sought.clear()
         for part in grants.parts:
             if part.reason == GrantReason.GRANTED:
@@ -185,7 +185,10 @@ class Leasing:
         """The report that is due, if any."""
         if not self._connected or now_ms < self._ask_at_ms:
             return None
-        whole = self._whole_due and incarnation != b""  # before the first hello is answered nobody can be told
+        if not incarnation:  # the first hello is not answered yet
+            self._ask_at_ms = now_ms + ASK_HURRY_MS
+            return None
+        whole = self._whole_due
         asked = dict(self._pots_to_ask(now_ms, wall_ms))
         if not whole and not asked:
             self._ask_at_ms = now_ms + ASK_CAP_MS

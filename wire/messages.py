@@ -306,11 +306,12 @@ class Grant(Message, frozen=True):
 
 
 class Grants(Message, tag="grants", frozen=True):
-    """dn/cmd: the answer to an AskLease. Void under another incarnation or epoch."""
+    """dn/cmd: the answer to an AskLease. Void under another incarnation or epoch. `whole`: so was the report."""
 
     incarnation: bytes
     epoch: bytes
     parts: list[Grant]
+    whole: bool = False
 
 
 class Recall(Message, tag="recall", frozen=True):

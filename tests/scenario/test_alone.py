@@ -162,3 +162,40 @@ def test_home_moves_on_request_once_the_keeper_let_it_go(world: World) -> None:
     assert old is not None
     assert new is not None
     assert (old.reason, new.reason) == (Reason.NOT_HOME, Reason.OK)
+
+
+def test_a_restored_centre_learns_what_was_leased_before_it_grants_anything(world: World) -> None:
+    code = world.give(1).text
+    backup = world.backup()
+    for _ in range(8):
+        world.lanes["lane-1"].scan(code)
+        for _ in range(10):
+            world.turn()
+    at_hand = sum(lane.left(1) for lane in world.lanes.values())
+    world.lanes["lane-1"].cut()
+    world.restore_centre(backup)
+    for _ in range(100):
+        world.turn()
+    granted = world.one("SELECT sum(granted_count) FROM parts WHERE id = 1")
+    world.lanes["lane-3"].scan(world.give(2).text)
+    world.settle()
+    assert world.one("SELECT sum(granted_count) FROM parts WHERE id = 1") > granted, "lane-1 had to speak first"
+    assert world.promised(1) >= 8 + at_hand
+
+
+def test_a_lane_with_an_old_disk_gets_new_parts_once_the_centre_knows(world: World) -> None:
+    lane, code = world.lanes["lane-1"], world.give(1).text
+    image = lane.image()
+    for _ in range(5):
+        lane.scan(code)
+        for _ in range(10):
+            world.turn()
+    world.restore_lane("lane-1", image)
+    held_once_more = lane.left(1)
+    lane.scan(code)
+    world.settle()
+    for _ in range(200):
+        world.turn()
+    assert world.one("SELECT exposure_count FROM pots WHERE id = 1") == 1 <= held_once_more
+    assert lane.left(1) >= 1, "it sells on, under its new epoch"
+    assert world.booked_of(1) == world.shown_of(1) == 6
