@@ -43,6 +43,12 @@ class LinkChanged(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
 
 
+class LanesChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Other lanes of the site came or went, on the site's own network."""
+
+    lanes: frozenset[str]
+
+
 class BasketOpened(msgspec.Struct, frozen=True, kw_only=True):
     """The till opened a basket, or its total changed. Lane mode only."""
 
@@ -136,6 +142,7 @@ Event = (
     | Answered
     | TimeUp
     | LinkChanged
+    | LanesChanged
     | BasketOpened
     | BasketPaid
     | BasketCancelled

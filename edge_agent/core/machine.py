@@ -238,6 +238,9 @@ class Core:
         step = self._not_now(at)
         return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, link_up=False))
 
+    def _lanes_changed(self, event: ev.LanesChanged, rows: tuple[Row, ...], at: Moment) -> Step:
+        return Step(visit=msgspec.structs.replace(self.visit, lanes=event.lanes))
+
     def _not_now(self, at: Moment) -> Step:
         asked = self.visit.asked
         assert asked is not None, "no question is open"
@@ -355,7 +358,13 @@ class Core:
 
     def _store_failed(self, event: ev.StoreFailed, rows: tuple[Row, ...], at: Moment) -> Step:
         before = self.visit
-        visit = Visit(state=State.OUT_OF_SERVICE, link_up=before.link_up, timer=before.timer + 1, blind=before.blind)
+        visit = Visit(
+            state=State.OUT_OF_SERVICE,
+            link_up=before.link_up,
+            timer=before.timer + 1,
+            blind=before.blind,
+            lanes=before.lanes,
+        )
         effects = (
             Show(view=View.OUT_OF_SERVICE, detail=event.detail),
             Signal(light=Light.RED, sound=Sound.NO, duration_ms=SHOW_NO_MS),
@@ -387,7 +396,8 @@ class Core:
         elif all(row.left.count >= event.points for row in rows):
             fact = Spent(at.stamp, name, event.programme, event.holder, event.points, self._site)
         else:
-            return self._refuse(Verdict(reason=Reason.NO_POINTS), 0)
+            seek = (SeekPart(pot=pot, cost=Amount(event.points)) for pot in sharing.floors(event))
+            return self._show(Verdict(reason=Reason.NO_POINTS), *seek)
         view = View.EARNED if isinstance(event, ev.PointsEarned) else View.SPENT
         visit, timer = self._timed(State.SHOWING, SHOW_YES_MS)
         signal = Signal(light=Light.GREEN, sound=Sound.YES, duration_ms=SHOW_YES_MS)
@@ -416,6 +426,7 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.Answered: Core._answered,
     ev.TimeUp: Core._time_up,
     ev.LinkChanged: Core._link_changed,
+    ev.LanesChanged: Core._lanes_changed,
     ev.PointsEarned: Core._points,
     ev.PointsWanted: Core._points,
     ev.BasketOpened: Core._basket_opened,

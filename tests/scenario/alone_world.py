@@ -38,7 +38,7 @@ from edge_agent.store.store import Store
 from hal.events import Scanned
 from loyalty.campaign import Campaign
 from loyalty.coupon import Coupon, Verdict
-from loyalty.lease import CAMPAIGN, Pot
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from wire import topics
 from wire.facts import Redeemed
 from wire.topics import Address
@@ -150,9 +150,7 @@ class Lane:
             self.unit.uplink.appended(self.store.journal.last)
         for fact in step.facts:
             if isinstance(fact, Redeemed) and fact.leased:
-                self.unit.leasing.spent(
-                    Pot(CAMPAIGN, fact.campaign), leases.Amount(1, fact.cost_yen), self.world.mono_ms
-                )
+                self.unit.leasing.spent(Pot(CAMPAIGN, fact.campaign), Amount(1, fact.cost_yen), self.world.mono_ms)
         for effect in step.effects:
             if isinstance(effect, Show) and effect.view is View.VERDICT:
                 self.last = effect.verdict
