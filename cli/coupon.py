@@ -37,6 +37,7 @@ def issue(
     days_after_download: Annotated[int | None, typer.Option(help="How long it is valid once downloaded.")] = None,
     stock: Annotated[int | None, typer.Option(help="How many can be downloaded; unlimited by default.")] = None,
     cap: Annotated[int | None, typer.Option(help="How many count in all.")] = None,
+    budget_yen: Annotated[int | None, typer.Option(help="How much all uses together may take off.")] = None,
     per_person: Annotated[int | None, typer.Option(help="How many count for each person.")] = None,
     shop: Annotated[
         list[str] | None, typer.Option(help="A site where it counts; can be repeated. Default: all.")
@@ -60,7 +61,7 @@ def issue(
         id=number, name=name, kind=kind, policy=policy, provider=provider, amount_yen=amount_yen, percent=percent,
         gift=gift, serials=serials, starts_ms=first_instant(starts), ends_ms=last_day(ends),
         download_ends_ms=last_day(download_until), days_after_download=days_after_download, stock=stock, cap=cap,
-        per_person=per_person, shops=tuple(shop or ()), min_spend_yen=min_spend_yen, jan=jan,
+        budget_yen=budget_yen, per_person=per_person, shops=tuple(shop or ()), min_spend_yen=min_spend_yen, jan=jan,
         first_number=first_number, strong_auth=strong_auth, clock_rule=untrusted_clock,
     )  # fmt: skip
     with opened(config) as office, office.database.write() as connection:
@@ -125,6 +126,7 @@ def download(
     password_file: Annotated[
         Path | None, typer.Option(help="For tickets: its first line; otherwise it is asked.")
     ] = None,
+    home: Annotated[str, typer.Option(help="Policy home: the site that decides about it without the centre.")] = "",
     png: Png = None,
     svg: Svg = None,
     config: Config = None,
@@ -147,7 +149,7 @@ def download(
         if issued is not None and issued.campaign.strong_auth and who is not None:
             proven = _proven(office, who.name, password_file)
         with office.database.write() as connection:
-            given = counter.download(connection, office.keys, number, who, proven=proven, now_ms=now_ms())
+            given = counter.download(connection, office.keys, number, who, proven=proven, now_ms=now_ms(), home=home)
     if isinstance(given, counter.No):
         raise Stop(f"{counter.WORDS[given]['en']} ({given.value})", Exit.NO)
     present(given.campaign.name, given.text, png, svg)

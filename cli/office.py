@@ -13,6 +13,7 @@ from central.coupons.keyring import KeyringError
 from central.coupons.persons import PersonError
 from central.db.database import StorageError
 from central.db.migrate import SchemaTooNew
+from central.homes import HomeError
 from central.keys import KeyFileError
 from central.office import Office, OfficeError, open_office
 from central.registry import RegistryError
@@ -35,7 +36,7 @@ def plain_words() -> Iterator[None]:
         yield
     except IssueError as error:
         raise Stop("\n         ".join(error.problems), Exit.USAGE) from error
-    except (RegistryError, PersonError, KeyringError) as error:
+    except (RegistryError, PersonError, KeyringError, HomeError) as error:
         raise Stop(str(error), Exit.USAGE) from error
     except (OfficeError, KeyFileError, SchemaTooNew) as error:
         raise Stop(str(error), Exit.MISSING) from error

@@ -27,6 +27,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "too_many_tries": {"ja": "しばらくしてからやり直してください", "en": "Too many tries; try again later"},
     "not_logged_in": {"ja": "ログインしてください", "en": "Please log in"},
     "not_found": {"ja": "見つかりません", "en": "There is nothing here"},
+    "no_home": {"ja": "このお店は選べません", "en": "This shop can't be chosen for it"},
     "unavailable": {"ja": "ただいまご利用になれません", "en": "Not available at the moment"},
 }
 
@@ -48,6 +49,7 @@ class Session(msgspec.Struct):
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     campaign: Annotated[int, msgspec.Meta(ge=1, le=CAMPAIGN_ID_MAX)]
     password: str | None = None
+    home: Annotated[str, msgspec.Meta(max_length=32)] = ""  # policy home: the site that decides about it
 
 
 class Health(msgspec.Struct):

@@ -19,6 +19,7 @@ from central import incarnation
 from central.coupons import clearing, download, history, issue, persons
 from central.coupons.keyring import KeyringError
 from central.db.database import StorageError
+from central.homes import HomeError
 from central.http import answers
 from central.http.limits import Tries
 from central.keys import KeyFileError, read_secret
@@ -128,10 +129,19 @@ class Api:
             if self._checked(person.name, wanted.password) is None:
                 raise answers.ApiRefusal(403, "wrong_password", answers.WORDS["wrong_login"])
             proven = True
-        with self.office.database.write() as connection:
-            given = download.download(
-                connection, self.office.keys, wanted.campaign, person, proven=proven, now_ms=now_ms()
-            )
+        try:
+            with self.office.database.write() as connection:
+                given = download.download(
+                    connection,
+                    self.office.keys,
+                    wanted.campaign,
+                    person,
+                    proven=proven,
+                    now_ms=now_ms(),
+                    home=wanted.home,
+                )
+        except HomeError as error:
+            raise answers.refusal(409, "no_home") from error
         if isinstance(given, download.No):
             status = 403 if given is download.No.NEEDS_PASSWORD else 404 if given is download.No.UNKNOWN else 409
             raise answers.ApiRefusal(status, given.value, download.WORDS[given])
