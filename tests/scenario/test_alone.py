@@ -9,7 +9,7 @@ import pytest
 
 from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.reason import Reason
-from tests.scenario.alone_world import World
+from simulator.world.lanes import World
 
 LEASE = Campaign(
     id=1, name="先着割引", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=100, serials=False, cap=40

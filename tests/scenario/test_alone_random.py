@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from loyalty.campaign import Campaign, Kind, Policy
-from tests.scenario.alone_world import Lane, World
+from simulator.world.lanes import Lane, World
 
 CAP, BUDGET_YEN = 30, 2_000
 SERIAL = Campaign(id=1, name="先着", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=100, cap=CAP)
