@@ -117,12 +117,13 @@ class Rate:
         self._level = self._faded(now_ms) + Amount(cost.count * SCALE, cost.yen * SCALE)
         self._at_ms = now_ms
 
-    def ahead(self, now_ms: int, span_ms: int = HORIZON_MS) -> Amount:
-        """What it will spend in the time to come if it goes on like that, rounded up."""
+    def ahead(self, now_ms: int, span_ms: int = HORIZON_MS, *, round_up: bool = True) -> Amount:
+        """What it will spend in the time to come if it goes on like that."""
         level = self._faded(now_ms)
         # In a steady flow the faded sum of what was spent stands for 1 / ln 2 = 1.44 half-lives of it.
         divisor = SCALE * RATE_HALF_LIFE_MS * 144
-        return Amount(*(-(-quantity * span_ms * 100 // divisor) for quantity in (level.count, level.yen)))
+        more = divisor - 1 if round_up else 0
+        return Amount(*((quantity * span_ms * 100 + more) // divisor for quantity in (level.count, level.yen)))
 
     def _faded(self, now_ms: int) -> Amount:
         """Halved for each whole half-life, and on a straight line within one."""

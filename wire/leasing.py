@@ -152,7 +152,7 @@ class Leasing:
         """Others have none left: return what will not be spent soon. None: nothing can be spared."""
         left, want = self._pots.state(pot).left, self._wants.get(pot)
         unit_yen = want.unit_yen if want is not None else 0
-        soon = self._rate(pot).ahead(now_ms, RECALL_KEEPS_MS).least(left)
+        soon = self._rate(pot).ahead(now_ms, RECALL_KEEPS_MS, round_up=False).least(left)  # the last one goes, too
         keeps = Amount(soon.count, soon.yen // unit_yen * unit_yen if unit_yen else soon.yen)  # whole uses
         spare = (left - keeps).above_zero.least(amount)
         return Return(pot, spare) if spare else None

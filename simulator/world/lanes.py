@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from nacl.signing import SigningKey
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from central import homes, leases, registry
 from central.coupons import download, issue
@@ -40,6 +40,7 @@ from loyalty.coupon import Verdict
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from wire import topics
 from wire.facts import Redeemed
+from wire.messages import PullFeed, encode
 from wire.topics import Address
 
 NOW_MS = 1_800_000_000_000
@@ -64,6 +65,8 @@ class Lane:
     def _begin(self) -> None:
         rng = self.world.rng
         self.store = Store(self.folder, self.where.device)
+        if not self.world.durable:
+            self.store.connection.execute("PRAGMA synchronous=OFF")
         self.store.start(rng.randbytes(16))
         self.core = Core(
             site=self.where.site, mode=Mode.KIOSK, ask_wait_ms=ASK_WAIT_MS, new_id=lambda: rng.randbytes(16)
@@ -115,6 +118,11 @@ class Lane:
         shutil.copytree(image, self.folder)
         self._begin()
 
+    def pull(self) -> None:
+        """Ask for the changes since the last one."""
+        position = self.store.cache.position
+        self.publish(topics.UP_REQ, encode(PullFeed(*position)))
+
     def moment(self) -> Moment:
         wall_ms = NOW_MS + self.world.mono_ms + self.clock_off_ms
         return Moment(wall_ms=wall_ms, mono_ms=self.world.mono_ms, boot=b"b" * 8, trusted=not self.clock_off_ms)
@@ -156,6 +164,7 @@ class Lane:
                 for fact in step.facts:
                     if isinstance(fact, Redeemed):
                         self.shown.append((fact.campaign, fact.serial))
+                        self.world.shown_count += 1
                         self.world.cost_yen += fact.cost_yen
             elif isinstance(effect, StartTimer):
                 self._timer = (effect.id, self.world.mono_ms + effect.after_ms)
@@ -177,17 +186,28 @@ class World:
     """Some lanes and a centre. Every method is one thing that can happen."""
 
     def __init__(
-        self, folder: Path, seed: int, campaigns: Iterable[Campaign], lanes: dict[str, str], loss: float = 0.1
+        self,
+        folder: Path,
+        seed: int,
+        campaigns: Iterable[Campaign],
+        lanes: dict[str, str],
+        loss: float = 0.1,
+        *,
+        durable: bool = True,
     ) -> None:
-        """`lanes`: device -> site."""
-        self.rng, self.loss, self.folder, self.mono_ms = Random(seed), loss, folder, 1_000
+        """`lanes`: device -> site. Not `durable`: nothing is flushed to the disk, which tells nothing of kills."""
+        self.rng = Random(seed)  # noqa: S311 - it rules a simulation, no secret
+        self.loss, self.folder, self.mono_ms, self.durable = loss, folder, 1_000, durable
         self.up: list[tuple[str, bytes]] = []
         self.down: list[tuple[str, bytes]] = []
-        self.cost_yen = 0
+        self.cost_yen = self.shown_count = 0
         self.restored_parts = 0  # uses that a disk held once more when an old image of it was put in
         self.written_off = 0
         self.steps = StepLog(lambda line: None, lambda: NOW_MS)
         self.office = create(CentralSettings(data_dir=str(folder / "centre")))
+        if not durable:
+            event.listen(self.office.database.engine, "connect", _not_durable)
+            self.office.database.engine.dispose()
         with self.office.database.write() as connection:
             for site in dict.fromkeys(lanes.values()):
                 registry.add_site(connection, site)
@@ -340,11 +360,12 @@ class World:
         return sum(count for (number, _), count in self.shown().items() if number == campaign)
 
     def booked_of(self, campaign: int) -> int:
-        return int(self.one(f"SELECT count(*) FROM redemptions WHERE state <> 'void' AND campaign = {campaign}"))
+        return self.one("SELECT count(*) FROM redemptions WHERE state <> 'void' AND campaign = :campaign", campaign)
 
-    def one(self, sql: str) -> int:
+    def one(self, sql: str, campaign: int = 0) -> int:
+        """One number from the centre's database."""
         with self.office.database.read() as connection:
-            return int(connection.execute(text(sql)).scalar_one() or 0)
+            return int(connection.execute(text(sql), {"campaign": campaign}).scalar_one() or 0)
 
     def promised(self, campaign: int) -> int:
         """What the centre's books say may have been or be spent, beyond what they call exposure."""
@@ -360,3 +381,7 @@ class World:
             lane.store.close()
         self.desk.close()
         self.office.close()
+
+
+def _not_durable(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
