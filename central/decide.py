@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, func, insert, select, update
 
 from central import registry, settlement
-from central.coupons import issue
+from central.coupons import issue, stoplist
 from central.db.database import Database
 from central.db.schema import (
     USES,
@@ -151,7 +151,8 @@ def _known(connection: Connection, campaign: Campaign | None, coupon: Coupon, de
         issued = issue.get(connection, campaign.id)
         assert issued is not None
         total_count = issued.redeemed + (connection.execute(select(func.count()).where(held)).scalar() or 0)
-    return Known(campaign=campaign, seen=seen, person_count=person_count, total_count=total_count)
+    revoked = stoplist.stops(connection, coupon.campaign, stored_serial(coupon.serial), coupon.holder)
+    return Known(campaign=campaign, seen=seen, person_count=person_count, total_count=total_count, revoked=revoked)
 
 
 def _held_back(connection: Connection, coupon: Coupon, device: Device) -> Reason | None:

@@ -198,7 +198,19 @@ class DropRedemption(Message, tag="unredeemed", frozen=True):
     serial: bytes = b""
 
 
-Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption
+class PutRevoked(Message, tag="revoked", frozen=True):
+    """A coupon, or everything of a holder, counts nowhere any more. Keyed hashes, as in `PutRedemption`."""
+
+    key: bytes  # 16 bytes: `wire.sealing.serial_hash` or `holder_hash`
+
+
+class DropRevoked(Message, tag="unrevoked", frozen=True):
+    """It counts again."""
+
+    key: bytes
+
+
+Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption | PutRevoked | DropRevoked
 
 
 class Feed(Message, tag="changes", frozen=True):

@@ -71,7 +71,19 @@ CREATE INDEX seen_{n}_holder ON seen_{n} (holder, campaign) WHERE holder <> x'';
 """
 
 
-STEPS: Final = (_TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),)
+# The stop list. A snapshot fills the generation that is not in force (`edge_agent.store.cache`).
+_REVOKED: Final = """
+CREATE TABLE revoked (
+    generation INTEGER NOT NULL,
+    key BLOB NOT NULL,               -- keyed hash of a serial or of a holder
+    PRIMARY KEY (generation, key)
+) WITHOUT ROWID;
+"""
+
+STEPS: Final = (
+    _TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),
+    _REVOKED,
+)
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)
 

@@ -117,6 +117,7 @@ class Store:
             campaign=campaign,
             seen=self._seen(coupon),
             person_count=self._person_count(campaign, coupon),
+            revoked=self._revoked(coupon),
         )
         return Row(known, self.cache.key(coupon.key) if coupon.key else None)
 
@@ -137,6 +138,13 @@ class Store:
             (coupon.campaign, coupon.holder),
         )
         return None if own is None else Seen(at_ms=own[1], here=True, shown=False, fact=own[0])
+
+    def _revoked(self, coupon: Coupon) -> bool:
+        """Whether the stop list has this coupon, or its holder."""
+        secret = self.cache.secret
+        serial = sealing.serial_hash(secret, coupon.campaign, coupon.serial) if coupon.serial else b""
+        holder = sealing.holder_hash(secret, coupon.holder) if coupon.holder else b""
+        return bool(serial or holder) and self.cache.revoked(serial, holder)
 
     def _person_count(self, campaign: Campaign, coupon: Coupon) -> int:
         if campaign.per_person is None or not coupon.holder:

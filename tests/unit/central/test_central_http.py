@@ -123,7 +123,7 @@ def test_an_operator_sees_the_redemptions_and_nobody_else_does(
     assert rows == [
         {
             "device": "lane-1", "epoch": lane.epoch.hex(), "seq": 2, "campaign": 1, "name": "100円引き", "number": None,
-            "site": "ginza", "at_ms": NOW_MS, "booked_ms": NOW_MS, "flags": ["double"],
+            "site": "ginza", "at_ms": NOW_MS, "at_error_ms": 50, "booked_ms": NOW_MS, "flags": ["double"],
         }
     ]  # fmt: skip
     assert client.get("/api/redemptions").status_code == 401
