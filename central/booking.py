@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, delete, select, update
 
+from central import clocks, deadletters, exposure, feed, settlement
 from central import conflicts as stakes
-from central import deadletters, exposure, feed, settlement
 from central.coupons.stoplist import Since
 from central.db import bulk
 from central.db.schema import (
@@ -29,7 +29,7 @@ from central.db.schema import (
 )
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
-from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, decode_fact
+from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, Stamp, decode_fact
 from wire.messages import Change, DropRedemption, PutRedemption, decode
 from wire.sealing import FactNames, Hashes
 
@@ -70,6 +70,7 @@ _OVER_PERSON_LIMIT: Final = int(Flag.OVER_PERSON_LIMIT)
 _NOT_GRANTED: Final = int(Flag.NOT_GRANTED)
 _REPEATED: Final = int(Flag.REPEATED)
 _REVOKED: Final = int(Flag.REVOKED)
+_CLOCK_CORRECTED: Final = int(Flag.CLOCK_CORRECTED)
 _AT_STAKE: Final = stakes.AT_STAKE
 _TOO_MANY: Final = _DOUBLE | _OVER_PERSON_LIMIT
 _SIGNED: Final = Policy.SIGNED.value
@@ -120,6 +121,10 @@ class _Terms(NamedTuple):
     stake: stakes.Stakes
     counted: bool  # caches count its redemptions even without serials
 
+    def surely_outside(self, at_ms: int, error_ms: int) -> bool:
+        """Whether a use was outside the campaign's dates, however wrong its time may be."""
+        return at_ms + error_ms < self.starts_ms or at_ms - error_ms >= self.ends_ms
+
 
 _NO_LIMIT: Final = 2**63
 _LOST: Final = _Terms(
@@ -133,6 +138,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     rows: list[tuple[Any, ...]] = []
     redeemed: list[tuple[int, Redeemed, bytes]] = []
     cancelled: list[tuple[int, Cancelled]] = []
+    stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
         try:
@@ -147,9 +153,11 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             continue
         if isinstance(fact, Redeemed):
             redeemed.append((seq, fact, body))
+            stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "rd", body, now_ms))
         elif isinstance(fact, Cancelled):
             cancelled.append((seq, fact))
+            stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "cx", body, now_ms))
         else:
             booking = msgspec.structs.replace(booking, epoch=_opened(connection, booking, fact))
@@ -159,8 +167,9 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         deadletters.put_aside(
             connection, booking.device.name, booking.topic, booking.epoch.epoch, seq, reason, body, now_ms
         )
+    times = clocks.settle(connection, booking.device, epoch_id, stamps, now_ms) if stamps else {}
     if redeemed:
-        _redeem(connection, booking, redeemed)
+        _redeem(connection, booking, redeemed, times)
     for seq, withdrawal in cancelled:
         settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
     return len(aside)
@@ -235,7 +244,12 @@ def _previous_id(connection: Connection, device: Device, epoch: EpochRow) -> int
     return None if value is None else int(value)
 
 
-def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, Redeemed, bytes]]) -> None:
+def _redeem(
+    connection: Connection,
+    booking: Booking,
+    redeemed: list[tuple[int, Redeemed, bytes]],
+    times: dict[int, clocks.Timed],
+) -> None:
     epoch, device, now_ms = booking.epoch, booking.device, booking.now_ms
     hashes, names = Hashes(booking.secret), FactNames(device.name, epoch.epoch)
     terms = _terms(connection, {fact.campaign for _, fact, _ in redeemed}, now_ms)
@@ -261,6 +275,9 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
     for (seq, fact, body), key in zip(redeemed, keys, strict=True):
         term, at_ms, error_ms = terms[fact.campaign], fact.at.wall_ms, fact.at.error_ms
         flags = carried_flags if seq <= epoch.flagged_until else 0
+        if seq in times:
+            at_ms, error_ms = times[seq]
+            flags |= _CLOCK_CORRECTED
         state = "cleared"
         if body in told:
             state, flags = "void", flags | _REPEATED
@@ -289,11 +306,14 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
             flags |= _UNKNOWN_CAMPAIGN
         if stopped and stopped.stopped(*key, fact.holder, at_ms):
             flags |= _REVOKED
-        if flags & _AT_STAKE and state != "void":
+        at_stake = flags & _AT_STAKE
+        if at_stake & _OUTSIDE_DATES and not term.surely_outside(at_ms, error_ms):
+            at_stake &= ~_OUTSIDE_DATES
+        if at_stake and state != "void":
             amount_yen = fact.discount_yen or term.stake.value_yen
             clashes.append(
                 stakes.row(
-                    stakes.kind_of(flags),
+                    stakes.kind_of(at_stake),
                     key,
                     used[key] if state == "double" else _ALONE,
                     (epoch.id, seq),

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from loyalty.campaign import Campaign
+from wire.facts import Stamp
 
 T = TypeVar("T")
 NO_HASH: Final = b""
@@ -46,11 +47,17 @@ class PullFeed(Message, tag="feed", frozen=True):
 
 
 class PullAck(Message, tag="ack", frozen=True):
-    """The unit says where its journal ends, at each start and connect; the centre answers with an Ack."""
+    """The unit says where its journal ends, at each start and connect; the centre answers with an Ack.
+
+    It is a probe and a question for the time as well: the Ack repeats `nonce` and names the centre's time, and the
+    centre learns from `at` how the unit's clock stands (`central.clocks`).
+    """
 
     epoch: bytes
     head: int
     head_hash: bytes
+    at: Stamp | None = None  # when it was sent
+    nonce: bytes = b""  # 8 random bytes
 
 
 class Ask(Message, tag="ask", frozen=True):
@@ -155,6 +162,8 @@ class Ack(Message, frozen=True):
     last: int = 0  # last number of the batch that is answered
     aside: int = 0  # how many facts of this batch went to the dead letters
     detail: str = ""
+    now_ms: int = 0  # the centre's time, where a PullAck is answered; 0: not told
+    nonce: bytes = b""  # of that PullAck, so that an old answer can't set a clock
 
 
 class PutCampaign(Message, tag="campaign", frozen=True):

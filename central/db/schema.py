@@ -245,9 +245,8 @@ boot_spans = Table(
     metadata,
     Column("epoch_id", ForeignKey("epochs.id"), nullable=False),
     Column("boot_id", ForeignKey("boots.id"), nullable=False),
-    Column("first_seq", BigInteger, nullable=False),
-    Column("last_seq", BigInteger, nullable=False),
-    Column("corrected", BigInteger),  # facts above this number are to be corrected; None: nothing is
+    Column("first_seq", BigInteger, nullable=False),  # its facts follow each other from here on
+    Column("corrected", BigInteger),  # those above this number are to be corrected; None: nothing is
     PrimaryKeyConstraint("epoch_id", "boot_id"),
     Index(
         "ix_boot_spans_waiting",

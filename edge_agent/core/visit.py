@@ -9,7 +9,7 @@ from edge_agent.core.events import OpenQuestion
 from edge_agent.core.states import State
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
-from wire.facts import Fact, Stamp
+from wire.facts import Fact, Stamp, TimeSource
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +20,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     boot: bytes
     trusted: bool
     error_ms: int = 0
+    source: int = TimeSource.UNKNOWN
 
     @property
     def now(self) -> Now:
@@ -27,7 +28,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stamp(self) -> Stamp:
-        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms)
+        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms, self.source)
 
 
 class Want(msgspec.Struct, frozen=True):

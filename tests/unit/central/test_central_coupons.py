@@ -117,7 +117,7 @@ def test_K7_figure_3_tells_whose_coupon_was_used_when_and_where(shop: Centre, la
     used, unused = given(shop, 1, "BBB"), given(shop, 1, "BBB", at_ms=NOW_MS + 1)
     given(shop, 2, "BBB", at_ms=NOW_MS + 2)
     lane.redeem(used.coupon.serial, at_ms=NOW_MS + 60_000)
-    shop.book(lane)
+    shop.book(lane, now_ms=NOW_MS + 61_000)
     with shop.office.database.read() as connection:
         lines = history.of_person(connection, "BBB")
         assert history.of_person(connection, "AAA") == []

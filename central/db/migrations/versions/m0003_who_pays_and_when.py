@@ -79,7 +79,6 @@ def upgrade() -> None:
         sa.Column("epoch_id", _ID, nullable=False),
         sa.Column("boot_id", _ID, nullable=False),
         _number("first_seq"),
-        _number("last_seq"),
         _number("corrected", nullable=True),
         sa.ForeignKeyConstraint(["boot_id"], ["boots.id"], name=op.f("fk_boot_spans_boot_id")),
         sa.ForeignKeyConstraint(["epoch_id"], ["epochs.id"], name=op.f("fk_boot_spans_epoch_id")),
