@@ -36,8 +36,8 @@ REFRESH_MS: Final = 600_000  # what is known of a boot is renewed so often
 BOOT_BYTES: Final = 8
 MS_MAX: Final = 2**53
 _KNOWN: Final = (
-    "SELECT b.id, b.boot, b.offset_ms, b.error_ms, b.mono_ms, b.source, s.first_seq FROM boots b LEFT JOIN boot_spans s "
-    "ON s.boot_id = b.id AND s.epoch_id = ? WHERE b.device_id = ? AND b.boot IN "
+    "SELECT b.id, b.boot, b.offset_ms, b.error_ms, b.mono_ms, b.source, s.first_seq FROM boots b "
+    "LEFT JOIN boot_spans s ON s.boot_id = b.id AND s.epoch_id = ? WHERE b.device_id = ? AND b.boot IN "
 )
 _ODD_BOOT: Final = b"no boot!"  # stands for boots whose name or monotonic time can't be
 

@@ -23,6 +23,7 @@ from wire.facts import Stamp, decode_fact
 CORRECTED_AT_ONCE: Final = 500
 _BY_TIME: Final = int(Flag.CLOCK_CORRECTED | Flag.OUTSIDE_DATES | Flag.REVOKED)
 _KINDS_BY_TIME: Final = frozenset({"outside_dates", "revoked"})
+_EPOCH_OPENED: Final = "ep"
 _FACTS: Final = (
     "SELECT f.seq, f.type, f.body FROM facts f WHERE f.epoch_id = ? AND f.seq > ? AND f.type <> '' "
     "ORDER BY f.seq LIMIT ?"
@@ -31,31 +32,31 @@ _FACTS: Final = (
 
 def step(connection: Connection, now_ms: int) -> int:
     """Corrects at most CORRECTED_AT_ONCE facts of one boot; gives how many it looked at. 0: nothing waits."""
-    waiting: Any = connection.execute(
+    found: Any = connection.execute(
         select(boot_spans.c.epoch_id, boot_spans.c.boot_id, boot_spans.c.corrected)
         .where(boot_spans.c.corrected.is_not(None))
         .order_by(boot_spans.c.epoch_id)
         .limit(1)
     ).one_or_none()
-    if waiting is None:
+    if found is None:
         return 0
-    epoch_id, boot_id, after = waiting
+    epoch_id, boot_id, after = found
     boot = connection.execute(select(boots).where(boots.c.id == boot_id)).one()
     offset = clocks.Offset(boot.offset_ms, boot.error_ms, boot.mono_ms, boot.source)
-    rows = bulk.run(connection, _FACTS, (epoch_id, after, CORRECTED_AT_ONCE)).all()
+    rows: Any = bulk.run(connection, _FACTS, (epoch_id, after, CORRECTED_AT_ONCE)).all()
     ours: dict[int, Stamp] = {}
+    upto: int | None = None
     for seq, kind, body in rows:
-        if kind not in ("rd", "cx"):
-            continue
-        stamp = clocks.sound(decode_fact(body).at)
-        if stamp.boot != boot.boot:
-            break
-        ours[seq] = stamp
+        if kind != _EPOCH_OPENED:  # that stands before facts of older boots which were carried over
+            stamp = clocks.sound(decode_fact(body).at)
+            if stamp.boot != boot.boot:
+                break
+            ours[seq] = stamp
+    else:
+        upto = rows[-1].seq if len(rows) == CORRECTED_AT_ONCE else None
     if ours:
         _correct(connection, epoch_id, ours, offset, now_ms)
-    finished = len(rows) < CORRECTED_AT_ONCE or not ours or max(ours) < rows[-1].seq
     span = (boot_spans.c.epoch_id == epoch_id) & (boot_spans.c.boot_id == boot_id)
-    upto = None if finished else max(ours)
     connection.execute(update(boot_spans).where(span).values(corrected=upto))
     return len(rows)
 

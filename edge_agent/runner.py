@@ -20,6 +20,7 @@ from edge_agent.core.effects import (
     Effect,
     KeepFrame,
     MarkShown,
+    ProbeCentre,
     Show,
     Signal,
     StartTimer,
@@ -91,7 +92,9 @@ class Agent:
         self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
         self._counts = self._telemetry.counts
-        self._centre = Centre(settings.address, store, self._mqtt, keys, steps)
+        self._centre = Centre(
+            settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
+        )
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
@@ -143,8 +146,8 @@ class Agent:
         centre_due = self._centre.due_ms()
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
-        elif centre_due is not None:
-            due.append(centre_due)
+        else:
+            due += [at_ms for at_ms in (centre_due, self._core.visit.reach.probe_ms) if at_ms is not None]
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
     # --- events ---------------------------------------------------------------------------------------
@@ -158,9 +161,9 @@ class Agent:
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Arrived):
-            answer = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
-            if isinstance(answer, ev.Answered):
-                self.decide(answer)
+            said = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
+            if isinstance(said, ev.Answered | ev.Heard | ev.Stirred):
+                self.decide(said)
         elif isinstance(item, Connected):
             self._centre.connected(self._time.now().mono_ms)
             self._steps.line("link", up=True)
@@ -192,12 +195,16 @@ class Agent:
                 self._steps.step(scan, "decided", at.mono_ms, reason=Reason.OUT_OF_SERVICE, accepted=False)
                 self._counts.refused += 1
             return
-        step = decided.step
+        step, before = decided.step, self._core.visit.reach
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
+        reach = self._core.visit.reach
+        if reach.online != before.online:
+            self._steps.line("reach", online=reach.online, why=reach.why)
+            self._report()
 
     def _decide(self, event: ev.Event, at: Moment) -> Decided:
         """One transaction; none at all where nothing is looked up nor written."""
@@ -298,13 +305,15 @@ class Agent:
 
     def _one(self, effect: Effect, step: Step, position: int) -> None:
         if isinstance(effect, Show):
-            self._panel.show(effect, online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.show(effect, online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         elif isinstance(effect, Signal):
             self._panel.signal(effect)
         elif isinstance(effect, StartTimer):
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
         elif isinstance(effect, AskCentre):
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+        elif isinstance(effect, ProbeCentre):
+            self._guarded(lambda: self._centre.probe(self._time.now().mono_ms))
         elif isinstance(effect, TellHint):
             fact = step.facts[effect.index]
             if isinstance(fact, Redeemed):
@@ -331,18 +340,27 @@ class Agent:
             self._probe()
         if self._probe_at_ms is None:
             self._guarded(lambda: self._centre.pump(at.mono_ms))
+            self._look_for_centre(at.mono_ms)
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
         if at.mono_ms >= self._beat_at_ms:
             self._beat_at_ms = at.mono_ms + self._settings.heartbeat_s * 1000
-            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped)
+            online = self._core.visit.reach.online
+            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
         try:
-            self._panel.refresh(online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.refresh(online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         except HalError as error:
             log.debug("the display does not answer: %s", error)
+
+    def _look_for_centre(self, now_ms: int) -> None:
+        """Answers that did not come are evidence, and where there is none a probe goes out."""
+        for _ in range(self._centre.awaited.missed(now_ms)):
+            self.decide(ev.Missed())
+        if self._core.visit.reach.probe_due(now_ms):
+            self.decide(ev.ProbeDue())
 
     def _tidy(self) -> None:
         at = self._time.now()
@@ -354,7 +372,7 @@ class Agent:
 
     def _report(self) -> None:
         trouble = "" if self._probe_at_ms is None else "facts can't be stored"
-        self._telemetry.report(self._store, self._centre, trouble)
+        self._telemetry.report(self._store, self._centre, trouble, self._core.visit.reach)
 
     # --- the log of scans -----------------------------------------------------------------------------
 
@@ -365,7 +383,7 @@ class Agent:
             self._steps.step(scan, "decoded", event.decoded_mono_ms, text=log_prefix(event.text))
             self._counts.scans += 1
             return scan
-        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged) else ""
+        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed) else ""
 
     def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""

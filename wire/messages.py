@@ -91,6 +91,8 @@ class Report(Message, frozen=True):
     campaigns: int
     out_of_service: str = ""  # why, in words; empty: in service
     settings_hash: str = ""
+    reach: str = ""  # of the centre, as the unit knows it: 'online', 'offline'; empty: an older unit
+    reach_why: str = ""  # edge_agent.core.reach.Why
 
 
 class Heartbeat(Message, frozen=True):
@@ -104,6 +106,7 @@ class Heartbeat(Message, frozen=True):
     refused: int
     camera_restarts: int = 0
     dropped: int = 0  # telemetry that was dropped
+    reach: str = ""  # as in Report
 
 
 class LogLine(Message, frozen=True):

@@ -45,6 +45,10 @@ class AskCentre(msgspec.Struct, frozen=True, kw_only=True):
     wait_ms: int
 
 
+class ProbeCentre(msgspec.Struct, frozen=True, kw_only=True):
+    """Say hello, for the answer's sake."""
+
+
 class TellHint(msgspec.Struct, frozen=True, kw_only=True):
     """Tell the redemption of this step at once, so that others refuse early; `index` is its place in `Step.facts`."""
 
@@ -74,4 +78,4 @@ class KeepFrame(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Effect = Show | Signal | AskCentre | TellHint | StartTimer | MarkShown | KeepFrame
+Effect = Show | Signal | AskCentre | ProbeCentre | TellHint | StartTimer | MarkShown | KeepFrame

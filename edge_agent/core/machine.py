@@ -17,8 +17,20 @@ from typing import Final
 import msgspec
 
 from edge_agent.core import events as ev
-from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
+from edge_agent.core.effects import (
+    AskCentre,
+    Effect,
+    KeepFrame,
+    MarkShown,
+    ProbeCentre,
+    Show,
+    Signal,
+    StartTimer,
+    TellHint,
+    View,
+)
 from edge_agent.core.examine import examine, redeemed, wants
+from edge_agent.core.reach import Reach
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.visit import Asked, Moment, Reserved, Row, Step, Visit, Want
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
@@ -40,9 +52,9 @@ class Core:
     """The machine of one unit. `new_id` gives 16 random bytes; it is handed in."""
 
     def __init__(self, *, site: str, mode: Mode, ask_wait_ms: int, new_id: Callable[[], bytes]) -> None:
-        self._site, self._mode, self._ask_wait_ms, self._new_id = site, mode, ask_wait_ms, new_id
+        self._site, self._mode, self._new_id = site, mode, new_id
         self._read: tuple[Scanned, Own | Jan | NotACoupon] | None = None
-        self.visit = Visit()
+        self.visit = Visit(reach=Reach(limit_ms=ask_wait_ms))
 
     # --- the three calls of the runner --------------------------------------------------------------
 
@@ -61,6 +73,9 @@ class Core:
         """The step that `event` leads to. Pure: the same machine, event, rows and time give the same step."""
         handler = _HANDLERS.get(type(event))
         step = handler(self, event, rows, at) if handler is not None else Step(visit=self.visit)
+        reach = self._reach_after(event, at)
+        if step.visit.reach is not reach:
+            step = msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, reach=reach))
         check(self.visit.state, type(event).__name__, step.visit.state)
         return step
 
@@ -96,7 +111,7 @@ class Core:
         if any(other.coupon == coupon for other in visit.reserved):
             return self._show(msgspec.structs.replace(verdict, reason=Reason.RESERVED))
         if campaign.policy is Policy.ONLINE:
-            return self._ask(event, want, verdict, coupon)
+            return self._ask(event, want, verdict, coupon, at)
         if self._mode is Mode.LANE and visit.basket_yen is not None:
             return self._reserve(verdict, Reserved(want=want, coupon=coupon))
         return self._redeem(verdict, coupon, b"", at)
@@ -118,19 +133,20 @@ class Core:
 
     # --- questions to the centre ---------------------------------------------------------------------
 
-    def _ask(self, event: Scanned, want: Want, verdict: Verdict, coupon: Coupon) -> Step:
-        if not self.visit.link_up:
+    def _ask(self, event: Scanned, want: Want, verdict: Verdict, coupon: Coupon, at: Moment) -> Step:
+        wait_ms = self.visit.reach.wait_ms
+        if not wait_ms:
             return self._refuse(msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), event.frame)
-        asked = Asked(question=self._new_id(), want=want, coupon=coupon, frame=event.frame)
-        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked)
+        asked = Asked(question=self._new_id(), want=want, coupon=coupon, frame=event.frame, asked_ms=at.mono_ms)
+        visit, timer = self._timed(State.ASKING, wait_ms, asked=asked)
         spend_yen = self.visit.basket_yen or 0
         return Step(
             visit=visit,
             opened=ev.OpenQuestion(question=asked.question, campaign=coupon.campaign, serial=coupon.serial),
             effects=(
                 Show(view=View.ASKING, verdict=verdict),
-                Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=self._ask_wait_ms),
-                AskCentre(question=asked.question, text=event.text, spend_yen=spend_yen, wait_ms=self._ask_wait_ms),
+                Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=wait_ms),
+                AskCentre(question=asked.question, text=event.text, spend_yen=spend_yen, wait_ms=wait_ms),
                 timer,
             ),
         )
@@ -163,19 +179,43 @@ class Core:
         fact = Cancelled(at.stamp, asked.question, asked.coupon.campaign, asked.coupon.serial)
         return msgspec.structs.replace(self._refuse(verdict, asked.frame), facts=(fact,), closed=(asked.question,))
 
-    def _link_changed(self, event: ev.LinkChanged, rows: tuple[Row, ...], at: Moment) -> Step:
-        visit = msgspec.structs.replace(self.visit, link_up=event.up)
-        if visit.state is not State.ASKING or event.up:
-            # The status icon changes; only an idle display is drawn anew.
-            effects = (visit.idle,) if visit.state is State.READY else ()
-            return Step(visit=visit, effects=effects)
-        step = self._not_now(at)
-        return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, link_up=False))
-
     def _not_now(self, at: Moment) -> Step:
         asked = self.visit.asked
         assert asked is not None, "no question is open"
         return self._withdraw(Verdict(reason=Reason.NOT_NOW, coupon=asked.coupon), at)
+
+    # --- is the centre in reach? ------------------------------------------------------------------------
+
+    def _reach_after(self, event: ev.Event, at: Moment) -> Reach:
+        """What is known of the centre's reach after this event, whatever else it leads to."""
+        reach, asked = self.visit.reach, self.visit.asked
+        if isinstance(event, ev.LinkChanged):
+            return reach.linked(event.up, at.mono_ms)
+        if isinstance(event, ev.Heard):
+            return reach.heard(event.took_ms, at.mono_ms)
+        if isinstance(event, ev.Missed):
+            return reach.missed(at.mono_ms)
+        if isinstance(event, ev.Stirred):
+            return reach.stirred(at.mono_ms)
+        if isinstance(event, ev.ProbeDue):
+            return reach.probed(at.mono_ms)
+        if isinstance(event, ev.Answered) and asked is not None and asked.question == event.question:
+            return reach.heard(at.mono_ms - asked.asked_ms, at.mono_ms)
+        if isinstance(event, ev.TimeUp) and event.id == self.visit.timer and asked is not None:
+            return reach.missed(at.mono_ms)
+        return reach
+
+    def _reach_changed(self, event: ev.Event, rows: tuple[Row, ...], at: Moment) -> Step:
+        """Who waits for the centre is told as soon as it is known that they wait in vain."""
+        visit, reach = self.visit, self._reach_after(event, at)
+        if visit.state is State.ASKING and not reach.online:
+            return self._not_now(at)
+        # The status icon changes; only an idle display is drawn anew.
+        idle = visit.state is State.READY and (reach.online != visit.reach.online or reach.link != visit.reach.link)
+        return Step(visit=visit, effects=(visit.idle,) if idle else ())
+
+    def _probe_due(self, event: ev.ProbeDue, rows: tuple[Row, ...], at: Moment) -> Step:
+        return Step(visit=self.visit, effects=(ProbeCentre(),))
 
     # --- the basket of a till ------------------------------------------------------------------------
 
@@ -280,7 +320,7 @@ class Core:
 
     def _store_failed(self, event: ev.StoreFailed, rows: tuple[Row, ...], at: Moment) -> Step:
         before = self.visit
-        visit = Visit(state=State.OUT_OF_SERVICE, link_up=before.link_up, timer=before.timer + 1, blind=before.blind)
+        visit = Visit(state=State.OUT_OF_SERVICE, reach=before.reach, timer=before.timer + 1, blind=before.blind)
         effects = (
             Show(view=View.OUT_OF_SERVICE, detail=event.detail),
             Signal(light=Light.RED, sound=Sound.NO, duration_ms=SHOW_NO_MS),
@@ -322,7 +362,11 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.Started: Core._started,
     ev.Answered: Core._answered,
     ev.TimeUp: Core._time_up,
-    ev.LinkChanged: Core._link_changed,
+    ev.LinkChanged: Core._reach_changed,
+    ev.Heard: Core._reach_changed,
+    ev.Missed: Core._reach_changed,
+    ev.Stirred: Core._reach_changed,
+    ev.ProbeDue: Core._probe_due,
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,

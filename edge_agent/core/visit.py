@@ -6,6 +6,7 @@ import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
 from edge_agent.core.events import OpenQuestion
+from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
@@ -71,18 +72,23 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     frame: int
+    asked_ms: int = 0  # monotonic
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
     state: State = State.READY
-    link_up: bool = False
+    reach: Reach
     timer: int = 0  # the newest timer; older ones mean nothing
     asked: Asked | None = None
     basket_yen: int | None = None
     reserved: tuple[Reserved, ...] = ()
     blind: bool = False  # the camera is gone: nobody is invited to show a coupon
+
+    @property
+    def link_up(self) -> bool:
+        return self.reach.link
 
     @property
     def idle(self) -> Show:
