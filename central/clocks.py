@@ -25,7 +25,7 @@ from sqlalchemy import Connection, insert, select, update
 from central.db import bulk
 from central.db.schema import boot_spans, boots, devices
 from central.registry import Device
-from wire.facts import Stamp, TimeSource
+from wire.facts import Stamp, TimeSource, decode_fact
 
 CENTRE_ERROR_MS: Final = 1_000  # the centre's clock is kept by NTP
 HELLO_LATE_MS: Final = 60_000  # sessions are clean and a hello is sent anew: one that comes at all comes within this
@@ -38,6 +38,13 @@ MS_MAX: Final = 2**53
 _KNOWN: Final = (
     "SELECT b.id, b.boot, b.offset_ms, b.error_ms, b.mono_ms, b.source, s.first_seq FROM boots b "
     "LEFT JOIN boot_spans s ON s.boot_id = b.id AND s.epoch_id = ? WHERE b.device_id = ? AND b.boot IN "
+)
+_LAST_BEFORE: Final = (
+    "SELECT at_ms, at_error_ms FROM redemptions WHERE epoch_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
+)
+_BOOT_BEFORE: Final = (
+    "SELECT b.id, b.boot, b.offset_ms, b.error_ms, b.mono_ms, b.source, s.first_seq FROM boot_spans s "
+    "JOIN boots b ON b.id = s.boot_id WHERE s.epoch_id = ? AND s.first_seq < ? ORDER BY s.first_seq DESC LIMIT 1"
 )
 _ODD_BOOT: Final = b"no boot!"  # stands for boots whose name or monotonic time can't be
 
@@ -85,7 +92,7 @@ class Timed(NamedTuple):
 class _Known(NamedTuple):
     id: int
     offset: Offset
-    spanned: bool  # this epoch has facts of the boot already
+    first_seq: int | None  # of its first fact in this epoch; None: it has none there yet
 
 
 def sound(stamp: Stamp) -> Stamp:
@@ -164,7 +171,7 @@ def settle(
         names = {stamp.boot for _, stamp in stamps}
     known = _known(connection, device.id, epoch_id, names)
     offsets = {boot: one.offset for boot, one in known.items()}
-    settled = all(one.spanned and one.offset.source not in _BETTERED for one in known.values())
+    settled = all(one.first_seq is not None and one.offset.source not in _BETTERED for one in known.values())
     if len(offsets) < len(names) or not settled:
         offsets = _learn(connection, device, epoch_id, stamps, now_ms, known)
     out: dict[int, Timed] = {}
@@ -208,9 +215,18 @@ def _learn(
     for run in runs:
         if run.best is not None:
             offsets[run.boot] = _with(run.best, offsets.get(run.boot))
-    if any(run.boot not in offsets for run in runs):
-        offsets |= _by_order(runs, offsets, known, _before(connection, device, epoch_id, runs[0].seq), now_ms)
-    _tighten(connection, epoch_id, runs[0], offsets)
+    unknown = {run.boot for run in runs if run.boot not in offsets}
+    if unknown:
+        leasts: dict[bytes, int] = {}
+        for run in runs:
+            old = known.get(run.boot)
+            if run.boot in unknown and old is not None:  # told before, and never seen trusted
+                run.claim_ms = old.offset.offset_ms
+                if old.first_seq is not None:
+                    leasts[run.boot] = _least(connection, device, epoch_id, old.first_seq)
+        before = _before(connection, device, epoch_id, runs[0].seq)
+        offsets |= _by_order(runs, offsets, leasts, before, now_ms)
+    _tighten(connection, device, epoch_id, runs[0], offsets)
     spans: list[tuple[Any, ...]] = []
     for run in {run.boot: run for run in reversed(runs)}.values():
         old = known.get(run.boot)
@@ -220,7 +236,7 @@ def _learn(
             number = old.id
             if old.offset != offsets[run.boot]:
                 _change(connection, old, offsets[run.boot])
-        if old is None or not old.spanned:
+        if old is None or old.first_seq is None:
             spans.append((epoch_id, number, run.seq, None))
     bulk.insert_rows(connection, boot_spans, ("epoch_id", "boot_id", "first_seq", "corrected"), spans)
     return offsets
@@ -237,82 +253,92 @@ def _with(best: Stamp, old: Offset | None) -> Offset:
     return old
 
 
+class _Bound(NamedTuple):
+    """What something in the journal's order can't be before, or after: for certain, and as it is booked."""
+
+    sure_ms: int
+    booked_ms: int
+
+
 def _by_order(
-    runs: list[_Run], offsets: dict[bytes, Offset], known: dict[bytes, _Known], before_ms: int, now_ms: int
+    runs: list[_Run], offsets: dict[bytes, Offset], leasts: dict[bytes, int], before: _Bound, now_ms: int
 ) -> dict[bytes, Offset]:
-    """Offsets of boots that nobody saw trusted: between what came before and after them in the journal."""
-    lows: list[int] = []
-    low_ms = before_ms
+    """Offsets of boots that nobody saw trusted: between what came before and after them in the journal.
+
+    `leasts`: what earlier facts of such a boot, booked before, bind its offset to.
+    """
+    lows: list[_Bound] = []
+    low = before
     for run in runs:
         offset = offsets.get(run.boot)
-        if offset is not None:
-            low_ms = max(low_ms, run.last_ms + offset.offset_ms - offset.error_at(run.last_ms))
-            lows.append(low_ms)
+        lows.append(low)
+        if offset is None:
+            took_ms = run.last_ms - run.first_ms
+            low = _Bound(low.sure_ms + took_ms, low.booked_ms + took_ms)
         else:
-            lows.append(low_ms)
-            low_ms += run.last_ms - run.first_ms
-    highs: list[int] = [0] * len(runs)
-    high_ms = now_ms
-    for index in reversed(range(len(runs))):
-        run = runs[index]
+            last_ms = run.last_ms + offset.offset_ms
+            low = _Bound(max(low.sure_ms, last_ms - offset.error_at(run.last_ms)), max(low.booked_ms, last_ms))
+    highs: list[_Bound] = []
+    high = _Bound(now_ms, now_ms)
+    for run in reversed(runs):
         offset = offsets.get(run.boot)
-        if offset is not None:
-            high_ms = min(high_ms, run.first_ms + offset.offset_ms + offset.error_at(run.first_ms))
+        highs.append(high)
+        if offset is None:
+            took_ms = run.last_ms - run.first_ms
+            high = _Bound(high.sure_ms - took_ms, high.booked_ms - took_ms)
         else:
-            highs[index] = high_ms
-            high_ms -= run.last_ms - run.first_ms
+            first_ms = run.first_ms + offset.offset_ms
+            high = _Bound(min(high.sure_ms, first_ms + offset.error_at(run.first_ms)), min(high.booked_ms, first_ms))
     found: dict[bytes, Offset] = {}
-    after_ms = before_ms
-    for run, low_ms, high_ms in zip(runs, lows, highs, strict=True):
-        if run.boot in offsets:
-            continue
-        most_ms = high_ms - run.last_ms
-        least_ms = low_ms - run.first_ms
-        if run.boot in known:  # told before, and never seen trusted: its earlier facts bind it as well
-            told = known[run.boot].offset
-            claim_ms = told.offset_ms
-            least_ms = max(least_ms, told.offset_ms - told.error_ms)
-        else:
-            claim_ms = run.claim_ms
-        offset_ms = min(max(claim_ms, least_ms, after_ms - run.first_ms), most_ms)
-        error_ms = max(most_ms - offset_ms, abs(offset_ms - least_ms))
-        found[run.boot] = Offset(offset_ms, error_ms, run.last_ms, Learnt.ORDER.value)
-        after_ms = max(after_ms, run.last_ms + offset_ms)
+    after_ms = before.booked_ms
+    for run, low, high in zip(runs, lows, reversed(highs), strict=True):
+        if run.boot not in offsets:
+            least_ms = max(low.sure_ms - run.first_ms, leasts.get(run.boot, low.sure_ms - run.first_ms))
+            from_ms = max(low.booked_ms, after_ms) - run.first_ms
+            found[run.boot] = _between(run.claim_ms, (from_ms, high.booked_ms - run.last_ms), least_ms, high, run)
+            after_ms = run.last_ms + found[run.boot].offset_ms
     return found
 
 
-def _before(connection: Connection, device: Device, epoch_id: int, seq: int) -> int:
-    """A time that what follows number `seq` of an epoch can't be before."""
-    row = bulk.run(
-        connection,
-        "SELECT at_ms - at_error_ms FROM redemptions WHERE epoch_id = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
-        (epoch_id, seq),
-    ).first()
+def _between(claim_ms: int, booked: tuple[int, int], least_ms: int, high: _Bound, run: _Run) -> Offset:
+    """What a boot claims of itself, as far as its neighbours let it; the error covers all that they leave open."""
+    most_ms = high.sure_ms - run.last_ms
+    offset_ms = min(max(claim_ms, booked[0]), booked[1])
+    error_ms = max(most_ms - offset_ms, offset_ms - least_ms, 0)
+    return Offset(offset_ms, error_ms, run.last_ms, Learnt.ORDER.value)
+
+
+def _before(connection: Connection, device: Device, epoch_id: int, seq: int) -> _Bound:
+    """What the facts from number `seq` of an epoch on can't be before."""
+    row: Any = bulk.run(connection, _LAST_BEFORE, (epoch_id, seq)).first()
     if row is not None:
-        return int(row[0])
+        return _Bound(row[0] - row[1], row[0])
     enrolled = select(devices.c.enrolled_ms).where(devices.c.id == device.id)
-    return int(connection.execute(enrolled).scalar_one())  # before that it knew no coupon
+    known_ms = int(connection.execute(enrolled).scalar_one())  # before that it knew no coupon
+    return _Bound(known_ms, known_ms)
 
 
-def _tighten(connection: Connection, epoch_id: int, first: _Run, offsets: dict[bytes, Offset]) -> None:
+def _least(connection: Connection, device: Device, epoch_id: int, first_seq: int) -> int:
+    """The least offset that a boot can have, by what came before its first fact in this epoch."""
+    body = bulk.run(connection, "SELECT body FROM facts WHERE epoch_id = ? AND seq = ?", (epoch_id, first_seq))
+    stamp = sound(decode_fact(bytes(body.scalar_one())).at)
+    return _before(connection, device, epoch_id, first_seq).sure_ms - stamp.mono_ms
+
+
+def _tighten(connection: Connection, device: Device, epoch_id: int, first: _Run, offsets: dict[bytes, Offset]) -> None:
     """What a batch begins with bounds the boot with which the one before it ended, if that is known by order alone."""
-    row: Any = bulk.run(
-        connection,
-        "SELECT b.id, b.boot, b.offset_ms, b.error_ms, b.mono_ms, b.source FROM boot_spans s "
-        "JOIN boots b ON b.id = s.boot_id WHERE s.epoch_id = ? AND s.first_seq < ? ORDER BY s.first_seq DESC LIMIT 1",
-        (epoch_id, first.seq),
-    ).first()
+    row: Any = bulk.run(connection, _BOOT_BEFORE, (epoch_id, first.seq)).first()
     if row is None or row.source != Learnt.ORDER or row.boot == first.boot:
         return
     after = offsets[first.boot]
-    most_ms = first.first_ms + after.offset_ms + after.error_at(first.first_ms) - row.mono_ms
-    least_ms = row.offset_ms - row.error_ms
-    if most_ms >= row.offset_ms + row.error_ms:
-        return
-    offset_ms = min(row.offset_ms, most_ms)
-    error_ms = max(most_ms - offset_ms, abs(offset_ms - least_ms))
-    old = _Known(row.id, Offset(row.offset_ms, row.error_ms, row.mono_ms, row.source), spanned=True)
-    _change(connection, old, Offset(offset_ms, error_ms, row.mono_ms, Learnt.ORDER.value))
+    began_ms = first.first_ms + after.offset_ms
+    most_ms = began_ms + after.error_at(first.first_ms) - row.mono_ms
+    least_ms = _least(connection, device, epoch_id, row.first_seq)
+    offset_ms = min(row.offset_ms, began_ms - row.mono_ms)
+    new = Offset(offset_ms, max(most_ms - offset_ms, offset_ms - least_ms, 0), row.mono_ms, Learnt.ORDER.value)
+    old = Offset(row.offset_ms, row.error_ms, row.mono_ms, row.source)
+    if new.error_ms < old.error_ms or offset_ms < old.offset_ms:
+        _change(connection, _Known(row.id, old, row.first_seq), new)
 
 
 # --- the table -----------------------------------------------------------------------------------------
@@ -321,7 +347,7 @@ def _tighten(connection: Connection, epoch_id: int, first: _Run, offsets: dict[b
 def _known(connection: Connection, device_id: int, epoch_id: int | None, names: set[bytes]) -> dict[bytes, _Known]:
     rows: Any = bulk.run(connection, _KNOWN + bulk.among(len(names)), (epoch_id, device_id, *names))
     return {
-        bytes(boot): _Known(number, Offset(offset_ms, error_ms, mono_ms, source), first_seq is not None)
+        bytes(boot): _Known(number, Offset(offset_ms, error_ms, mono_ms, source), first_seq)
         for number, boot, offset_ms, error_ms, mono_ms, source, first_seq in rows
     }
 
