@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from central import clocks, deadletters, exposure, feed, settlement
 from central import conflicts as stakes
-from central.coupons.stoplist import Since
+from central.coupons import stoplist
 from central.db import bulk
 from central.db.schema import (
     Flag,
@@ -262,7 +262,10 @@ def _redeem(
     told = _told_before(connection, booking, redeemed)
     unsettled = settlement.settle(connection, device, [fact for _, fact, _ in redeemed if fact.question])
     persons = settlement.PersonCounts(connection)
-    stopped = Since(connection, [(*key, fact.holder) for (_, fact, _), key in zip(redeemed, keys, strict=True)])
+    stopped = None
+    if not stoplist.is_empty(connection):
+        uses_made = [(*key, fact.holder) for (_, fact, _), key in zip(redeemed, keys, strict=True)]
+        stopped = stoplist.Since(connection, uses_made)
     hinted = frozenset(bytes(row[0]) for row in bulk.run(connection, _HINTED, (device.id,)))
     carried_flags = int(epoch.flag())
 
@@ -304,7 +307,7 @@ def _redeem(
             flags |= _NOT_GRANTED
         if not term.known:
             flags |= _UNKNOWN_CAMPAIGN
-        if stopped and stopped.stopped(*key, fact.holder, at_ms):
+        if stopped is not None and stopped.stopped(*key, fact.holder, at_ms):
             flags |= _REVOKED
         at_stake = flags & _AT_STAKE
         if at_stake & _OUTSIDE_DATES and not term.surely_outside(at_ms, error_ms):

@@ -94,6 +94,11 @@ class _Known(NamedTuple):
     offset: Offset
     first_seq: int | None  # of its first fact in this epoch; None: it has none there yet
 
+    @property
+    def settled(self) -> bool:
+        """Whether a batch has nothing to add: the boot is in `boot_spans`, and no trusted stamp would say more."""
+        return self.first_seq is not None and self.offset.source not in _BETTERED
+
 
 def sound(stamp: Stamp) -> Stamp:
     """The stamp, or where its boot can't be: its wall time under a boot that stands still."""
@@ -165,14 +170,17 @@ def settle(
     `stamps` are (number, stamp) in the journal's order. Learns the boots that it meets. Two statements, and a few more
     for a batch with a boot that is new.
     """
-    names = {stamp.boot for _, stamp in stamps}
-    if any(sound(stamp) is not stamp for _, stamp in stamps):
+    first = stamps[0][1]
+    if _plain(stamps, first.boot):
+        known = _known(connection, device.id, epoch_id, {first.boot})
+        one = known.get(first.boot)
+        if one is not None and one.settled and _agree(stamps, one.offset, now_ms):
+            return {}
+    else:
         stamps = [(seq, sound(stamp)) for seq, stamp in stamps]
-        names = {stamp.boot for _, stamp in stamps}
-    known = _known(connection, device.id, epoch_id, names)
+        known = _known(connection, device.id, epoch_id, {stamp.boot for _, stamp in stamps})
     offsets = {boot: one.offset for boot, one in known.items()}
-    settled = all(one.first_seq is not None and one.offset.source not in _BETTERED for one in known.values())
-    if len(offsets) < len(names) or not settled:
+    if any(stamp.boot not in known for _, stamp in stamps) or not all(one.settled for one in known.values()):
         offsets = _learn(connection, device, epoch_id, stamps, now_ms, known)
     out: dict[int, Timed] = {}
     for seq, stamp in stamps:
@@ -180,6 +188,26 @@ def settle(
         if not believed(stamp, offset, now_ms):
             out[seq] = timed(stamp, offset, now_ms)
     return out
+
+
+def _plain(stamps: Sequence[tuple[int, Stamp]], boot: bytes) -> bool:
+    """Whether all are of one boot, with nothing wrong in them: what nearly all batches are, told at once."""
+    if len(boot) != BOOT_BYTES:
+        return False
+    for _, stamp in stamps:
+        if stamp.boot != boot or not 0 <= stamp.mono_ms <= MS_MAX or not 0 <= stamp.error_ms <= MS_MAX:
+            return False
+    return True
+
+
+def _agree(stamps: Sequence[tuple[int, Stamp]], offset: Offset, now_ms: int) -> bool:
+    """Whether all are trusted and in keeping with the offset, drift and their own errors left aside."""
+    low_ms, high_ms = offset.offset_ms - offset.error_ms - STEP_MS, offset.offset_ms + offset.error_ms + STEP_MS
+    for _, stamp in stamps:
+        wall_ms = stamp.wall_ms
+        if not stamp.trusted or wall_ms > now_ms or not low_ms <= wall_ms - stamp.mono_ms <= high_ms:
+            return False
+    return True
 
 
 class _Run:

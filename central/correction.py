@@ -77,7 +77,7 @@ def _correct(
         flags = row.flags & ~_BY_TIME | (int(Flag.CLOCK_CORRECTED) if corrected else 0)
         if _outside(campaign, at_ms, 0):
             flags |= int(Flag.OUTSIDE_DATES)
-        if stopped and stopped.stopped(row.campaign, row.serial, row.holder, at_ms):
+        if stopped.stopped(row.campaign, row.serial, row.holder, at_ms):
             flags |= int(Flag.REVOKED)
         if (at_ms, error_ms, flags) == (row.at_ms, row.at_error_ms, row.flags):
             continue

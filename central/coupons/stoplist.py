@@ -143,22 +143,21 @@ def changes(connection: Connection, secret: bytes) -> Iterator[Change]:
         yield PutRevoked(key)
 
 
+def is_empty(connection: Connection) -> bool:
+    return not bulk.run(connection, _ANY).first()
+
+
 class Since:
-    """Since when the coupons of a batch are on the list: one look-up for all, and none while the list is empty."""
+    """Since when the coupons of a batch are on the list: one look-up for all."""
 
     def __init__(self, connection: Connection, uses: Sequence[tuple[int, int, int]]) -> None:
         """`uses` are (campaign, stored serial, holder)."""
         self._since: dict[tuple[int, int, int], int] = {}
-        if not bulk.run(connection, _ANY).first():
-            return
         lines = [(campaign, serial, 0) for campaign, serial, _ in uses if serial]
         lines += [(EVERYTHING, 0, holder) for _, _, holder in uses if holder]
         if lines:
             for campaign, serial, holder, since_ms in bulk.look_up(connection, _SELECT, _JOIN, lines):
                 self._since[campaign, serial, holder] = since_ms
-
-    def __bool__(self) -> bool:
-        return bool(self._since)
 
     def stopped(self, campaign: int, serial: int, holder: int, at_ms: int) -> bool:
         """Whether the coupon was on the list when it was used."""
