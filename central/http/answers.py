@@ -9,6 +9,8 @@ import msgspec
 from central.coupons.disputes import Ending
 from loyalty.campaign import CAMPAIGN_ID_MAX, Campaign, benefit
 
+NUMBER_MAX: Final = 2**53  # of a row, as JSON can name it exactly
+
 
 class ApiRefusal(Exception):
     """A clear no, on its way to the client."""
@@ -138,7 +140,7 @@ class NoticeRow(msgspec.Struct):
 class Seen(msgspec.Struct, forbid_unknown_fields=True):
     """Notices that an operator has seen."""
 
-    ids: Annotated[list[int], msgspec.Meta(max_length=1_000)]
+    ids: Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]], msgspec.Meta(max_length=1_000)]
 
 
 class Done(msgspec.Struct):

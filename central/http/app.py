@@ -292,7 +292,9 @@ def create_app(office: Office) -> Litestar:
         return api.conflicts(request, limit, every=every)
 
     @post("/api/conflicts/{number:int}", status_code=200)
-    async def end_conflict(request: _Request, number: Annotated[int, Parameter(ge=1)]) -> answers.Done:
+    async def end_conflict(
+        request: _Request, number: Annotated[int, Parameter(ge=1, le=answers.NUMBER_MAX)]
+    ) -> answers.Done:
         ended = await _body(request, answers.Ended)
         return await sync_to_thread(api.end_conflict, request, number, ended)
 
