@@ -150,7 +150,7 @@ def test_K5_K6_clocks_of_1970_and_2040_and_a_reboot_without_time_end_as_true_tim
     assert booked[4]["at_error_ms"] <= HELLO_LATE_MS, "its boot said hello before the batch came"
 
     def corrected() -> bool:
-        return redemptions(house)[4]["at_error_ms"] < SHARP_MS
+        return bool(redemptions(house)[4]["at_error_ms"] < SHARP_MS)
 
     wait_until(corrected, 60, "what the centre's word at the unit adds to the fact before it")
     assert abs(redemptions(house)[4]["at_ms"] - truths[4]) <= SHARP_MS + SLACK_MS
