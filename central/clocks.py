@@ -30,6 +30,7 @@ from wire.facts import Stamp, TimeSource, decode_fact
 CENTRE_ERROR_MS: Final = 1_000  # the centre's clock is kept by NTP
 HELLO_LATE_MS: Final = 60_000  # sessions are clean and a hello is sent anew: one that comes at all comes within this
 DRIFT_PPM: Final = 200  # between monotonic and true time: crystals have 20 to 100
+TRUSTED_ERROR_MAX_MS: Final = 600_000  # a stamp that may be wrong by more says nothing of its own
 STEP_MS: Final = 1_000  # what NTP may slew away within a boot and both sides of it still agree
 NOTEWORTHY_MS: Final = 100  # what is learnt again is not worth a write below this
 REFRESH_MS: Final = 600_000  # what is known of a boot is renewed so often
@@ -109,7 +110,9 @@ def sound(stamp: Stamp) -> Stamp:
 
 def believed(stamp: Stamp, offset: Offset | None, now_ms: int) -> bool:
     """Whether a stamp's own wall time is taken. `now_ms`: when it was booked."""
-    if not stamp.trusted or stamp.wall_ms > now_ms + stamp.error_ms + CENTRE_ERROR_MS:
+    if not stamp.trusted or stamp.error_ms > TRUSTED_ERROR_MAX_MS:
+        return False
+    if stamp.wall_ms > now_ms + stamp.error_ms + CENTRE_ERROR_MS:
         return False
     return offset is None or offset.source not in SHOWN_BY_HELLO or offset.fits(stamp)
 
@@ -153,7 +156,8 @@ def greeted(connection: Connection, device: Device, stamp: Stamp, now_ms: int) -
 def _shown(stamp: Stamp, now_ms: int) -> Offset:
     heard_ms = now_ms - stamp.mono_ms
     off_ms = stamp.wall_ms - stamp.mono_ms - heard_ms
-    if stamp.trusted and -HELLO_LATE_MS - stamp.error_ms <= off_ms <= CENTRE_ERROR_MS + stamp.error_ms:
+    sure = stamp.trusted and stamp.error_ms <= TRUSTED_ERROR_MAX_MS
+    if sure and -HELLO_LATE_MS - stamp.error_ms <= off_ms <= CENTRE_ERROR_MS + stamp.error_ms:
         source = Learnt.CENTRE if stamp.source == TimeSource.CENTRE else Learnt.NTP
         return Offset(stamp.wall_ms - stamp.mono_ms, stamp.error_ms, stamp.mono_ms, source.value)
     return Offset(heard_ms, HELLO_LATE_MS, stamp.mono_ms, Learnt.HEARD.value)
@@ -205,7 +209,9 @@ def _agree(stamps: Sequence[tuple[int, Stamp]], offset: Offset, now_ms: int) -> 
     low_ms, high_ms = offset.offset_ms - offset.error_ms - STEP_MS, offset.offset_ms + offset.error_ms + STEP_MS
     for _, stamp in stamps:
         wall_ms = stamp.wall_ms
-        if not stamp.trusted or wall_ms > now_ms or not low_ms <= wall_ms - stamp.mono_ms <= high_ms:
+        if not stamp.trusted or stamp.error_ms > TRUSTED_ERROR_MAX_MS or wall_ms > now_ms:
+            return False
+        if not low_ms <= wall_ms - stamp.mono_ms <= high_ms:
             return False
     return True
 

@@ -204,7 +204,7 @@ class Agent:
         reach = self._core.visit.reach
         if reach.online != before.online:
             self._steps.line("reach", online=reach.online, why=reach.why)
-            self._report()
+            self._guarded(self._report)
 
     def _decide(self, event: ev.Event, at: Moment) -> Decided:
         """One transaction; none at all where nothing is looked up nor written."""

@@ -240,3 +240,13 @@ def test_K5_a_unit_that_wakes_up_in_1970_keeps_the_campaigns_rule_until_somebody
     assert step.verdict.clock_doubted is (expected is Reason.OK and not word_of_the_centre)
     for fact in step.facts:
         assert fact.at.wall_ms >= TRUE_MS
+
+
+def test_K5_the_answer_to_a_probe_costs_the_disk_nothing(tmp_path: Path) -> None:
+    spoken = Spoken(tmp_path / "unit")
+    spoken.answer(spoken.hello(), TRUE_MS)
+    before = spoken.store.connection.row("PRAGMA data_version"), spoken.store.connection.wal_pages()
+    for _ in range(5):
+        assert spoken.answer(spoken.hello(), TRUE_MS) is not None
+    assert (spoken.store.connection.row("PRAGMA data_version"), spoken.store.connection.wal_pages()) == before
+    spoken.store.close()
