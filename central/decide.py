@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, func, insert, select, update
 
 from central import homes, leases, registry, settlement
-from central.coupons import issue
+from central.coupons import issue, stoplist
 from central.db.database import Database
 from central.db.schema import (
     USES,
@@ -211,6 +211,7 @@ def _known(connection: Connection, issued: issue.Issued | None, coupon: Coupon, 
         person_count=person_count,
         total=total,
         part=part,
+        revoked=stoplist.stops(connection, coupon.campaign, stored_serial(coupon.serial), coupon.holder),
         home=_home(connection, coupon) if campaign.policy is Policy.HOME else None,
     )
 

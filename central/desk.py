@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from central import deadletters, feed, hinting, registry
+from central import correction, deadletters, feed, hinting, registry
 from central.db.database import StorageError
 from central.decide import Decider, Elsewhere
 from central.ingest import Ingest, Origin
@@ -44,6 +44,7 @@ from wire.messages import (
 )
 from wire.topics import DN_ACK, DN_CMD, DN_FEED, Address, BadTopic, Leaf, parse
 
+CORRECTIONS_PER_TURN: Final = 8  # steps of `central.correction`, so that messages never wait long
 PULL_CHANGES_MAX: Final = 20_000  # a cache further behind than this gets a snapshot
 ASK_WAIT_MAX_MS: Final = 10_000  # no shopper is kept longer, whatever a unit says
 REASONS: Final = frozenset(reason.value for reason in Reason)
@@ -273,11 +274,15 @@ class Desk:
     # --- by time ---------------------------------------------------------------------------------------
 
     def tidy(self, now_ms: int) -> None:
-        """Takes back hints that never came true, and prunes the change log."""
+        """Takes back hints that never came true, prunes the change log, and corrects times that waited."""
         settings = self._office.settings
         with self._database.write() as connection:
             hinting.expire(connection, self._secret, now_ms - settings.hint_life_s * 1000)
             feed.prune(connection, settings.log_kept_changes)
+        for _ in range(CORRECTIONS_PER_TURN):
+            with self._database.write() as connection:
+                if not correction.step(connection, now_ms):
+                    return
 
 
 _HANDLERS: Final[dict[str, Callable[[Desk, Address, bytes, Origin], list[Outgoing]]]] = {

@@ -6,6 +6,8 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from central import conflicts as stakes
+from central.coupons import issue
 from central.db import bulk
 from central.db.schema import (
     USES,
@@ -118,24 +120,26 @@ def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact
 def _conflict(connection: Connection, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:
     """Redeemed and cancelled: the redemption stands (goods were given), and a person is told."""
     serial = stored_serial(fact.serial)
+    term = issue.get(connection, fact.campaign)
+    stake = stakes.NOTHING_KNOWN if term is None else stakes.of(term.campaign)
     use = (redemptions.c.campaign == fact.campaign) & (redemptions.c.serial == serial) & redemptions.c.state.in_(USES)
-    row = connection.execute(select(redemptions.c.id, redemptions.c.epoch_id, redemptions.c.seq).where(use)).first()
+    row = connection.execute(select(redemptions).where(use)).first()
     if row is None:
         return
     flagged = redemptions.c.flags.op("|")(int(Flag.CANCELLED))
     connection.execute(update(redemptions).where(redemptions.c.id == row.id).values(flags=flagged))
-    connection.execute(
-        insert(conflicts).values(
-            kind="cancelled",
-            campaign=fact.campaign,
-            serial=serial,
-            first_epoch=row.epoch_id,
-            first_seq=row.seq,
-            second_epoch=epoch_id,
-            second_seq=seq,
-            found_ms=now_ms,
-        )
+    conflict = stakes.row(
+        stakes.kind_of(int(Flag.CANCELLED)),
+        (fact.campaign, serial),
+        (row.epoch_id, row.seq),
+        (epoch_id, seq),
+        stake=stake,
+        amount_yen=row.discount_yen or stake.value_yen,  # of the use: the second fact is its withdrawal
+        site=row.site,
+        holder=row.holder,
+        now_ms=now_ms,
     )
+    bulk.insert_rows(connection, conflicts, stakes.COLUMNS, [conflict])
 
 
 class PersonCounts:

@@ -2,7 +2,7 @@
 
 `write` takes one unchanging view of the database and spools the parts to a file, so that neither a transaction
 nor much memory is held while they are sent; `parts` then reads them back one by one. The order is fixed (secret,
-keys, campaigns, redemptions by serial and time), so the same state gives the same digest.
+keys, stop lists, campaigns, redemptions by serial and stamp), so the same state gives the same digest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from central import homes
-from central.coupons import issue, keyring
+from central.coupons import issue, keyring, stoplist
 from central.db.schema import (
     RedemptionState,
     devices,
@@ -104,6 +104,7 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
     """Everything a cache of `site` must know, as changes to an empty one."""
     yield PutSecret(secret)
     yield from keyring.listed(connection)
+    yield from stoplist.changes(connection, secret)
     tracked: list[int] = []
     by_home: list[int] = []
     for issued in issue.listed(connection):
@@ -147,7 +148,7 @@ def _redemptions(connection: Connection, campaign: int, secret: bytes) -> Iterat
             redemptions.c.site,
         )
         .where(redemptions.c.campaign == campaign, redemptions.c.state != RedemptionState.VOID.value)
-        .order_by(redemptions.c.serial, redemptions.c.at_ms, redemptions.c.id),
+        .order_by(redemptions.c.serial, redemptions.c.wall_ms, redemptions.c.id),
         execution_options={"yield_per": ROWS_AT_ONCE},
     )
     for epoch_id, seq, serial, holder, at_ms, site in rows:

@@ -1,4 +1,6 @@
-"""`tokuten coupon`: issue, list, show, download and stop coupons; see what was redeemed (K1 to K3, K6)."""
+"""`tokuten coupon`: issue, list, show, download and stop coupons; see what was redeemed (K1 to K3, K6).
+
+Conflicts, exposure and the stop list are commands of it too (`cli.disputes`, `cli.stoplist`)."""
 
 from __future__ import annotations
 
@@ -7,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import disputes, stoplist
 from cli.exits import Exit, Stop
-from loyalty.campaign import Campaign, ClockRule, Kind, Policy, benefit
+from loyalty.campaign import Campaign, ClockRule, ConflictRule, Kind, Policy, benefit
 
 if TYPE_CHECKING:
     from central.coupons.issue import Issued
@@ -49,6 +52,14 @@ def issue(
     untrusted_clock: Annotated[
         ClockRule, typer.Option(help="Dates by a clock that can't be trusted.")
     ] = ClockRule.ACCEPT,
+    conflict: Annotated[
+        ConflictRule, typer.Option(help="Who pays where facts contradict each other.")
+    ] = ConflictRule.OPERATOR,
+    value_yen: Annotated[int, typer.Option(help="Kinds gift and ticket: what one use costs.")] = 0,
+    exposure_limit: Annotated[
+        int | None, typer.Option(help="Policy signed: past so many doubled uses it turns online.")
+    ] = None,
+    exposure_limit_yen: Annotated[int | None, typer.Option(help="The same in yen.")] = None,
     number: Annotated[int, typer.Option(help="Its number; the next free one by default.")] = 0,
     config: Config = None,
 ) -> None:
@@ -63,6 +74,7 @@ def issue(
         download_ends_ms=last_day(download_until), days_after_download=days_after_download, stock=stock, cap=cap,
         budget_yen=budget_yen, per_person=per_person, shops=tuple(shop or ()), min_spend_yen=min_spend_yen, jan=jan,
         first_number=first_number, strong_auth=strong_auth, clock_rule=untrusted_clock,
+        conflict=conflict, value_yen=value_yen, exposure_limit=exposure_limit, exposure_limit_yen=exposure_limit_yen,
     )  # fmt: skip
     with opened(config) as office, office.database.write() as connection:
         issued = desk.issue(connection, campaign, now_ms())
@@ -208,7 +220,7 @@ def redemptions(
 ) -> None:
     """What was redeemed, newest first (K6), with what is odd about it."""
     from central.coupons import clearing
-    from cli.office import local, opened, print_table
+    from cli.office import local, opened, print_table, when
 
     with opened(config) as office, office.database.read() as connection:
         found = clearing.newest(connection, limit)
@@ -226,48 +238,10 @@ def redemptions(
     for one in found:
         known = one.name or f"(unknown {one.campaign})"
         shown = "—" if one.number is None else str(one.number)
-        times = (local(one.at_ms), local(one.booked_ms))
+        times = (when(one.at_ms, one.at_error_ms), local(one.booked_ms))
         rows.append((known, shown, one.site, one.device, *times, one.state, ", ".join(one.flags)))
     print_table(heads, rows)
 
 
-@app.command()
-def conflicts(config: Config = None) -> None:
-    """Facts that can't both be right and wait for a person: serials used twice, cancelled after use."""
-    from central.coupons import clearing
-    from cli.office import local, opened, print_table
-
-    with opened(config) as office, office.database.read() as connection:
-        found = clearing.open_conflicts(connection)
-    if not found:
-        typer.echo("no conflicts")
-        return
-    heads = (
-        "No.",
-        "kind",
-        "coupon",
-        "serial",
-        "found",
-    )
-    rows: list[tuple[str, ...]] = []
-    for one in found:
-        rows.append((str(one.id), one.kind, str(one.campaign), f"{one.serial:016x}", local(one.found_ms)))
-    print_table(heads, rows)
-
-
-@app.command()
-def settle(
-    number: Annotated[int, typer.Argument(help="The conflict's number.")],
-    note: Annotated[str, typer.Option(help="How it was settled.")],
-    config: Config = None,
-) -> None:
-    """Say that a conflict is settled, and how."""
-    from central.coupons import clearing
-    from central.office import now_ms
-    from cli.office import opened
-
-    with opened(config) as office, office.database.write() as connection:
-        done = clearing.settle(connection, number, note, now_ms())
-    if not done:
-        raise Stop(f"no conflict {number} waits for somebody", Exit.NO)
-    typer.echo(f"conflict {number} is settled")
+disputes.add_to(app)
+stoplist.add_to(app)

@@ -16,8 +16,9 @@ from typing import Final, Protocol
 import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
+from edge_agent.awaited import Awaited
 from edge_agent.core.effects import AnswerHome
-from edge_agent.core.events import Answered, HomeWanted, KeeperEnds, PartRecalled
+from edge_agent.core.events import Answered, Heard, HomeWanted, KeeperEnds, PartRecalled, Stirred
 from edge_agent.core.visit import Moment
 from edge_agent.leases import StoredPots
 from edge_agent.steps import StepLog
@@ -53,11 +54,14 @@ from wire.uplink import Uplink
 SENDS_PER_TURN: Final = 4  # so that a backlog never keeps a shopper waiting
 CURSOR_EVERY_MS: Final = 1_000  # how long the cursor may lag behind what was acknowledged, while a backlog drains
 EMPTY_ROWS: Final = 2_000  # of an old snapshot, deleted at a time
+NONCE_BYTES: Final = 8
+ANSWER_WITHIN_MS: Final = 3_000  # the limit of `core.reach`, where the settings don't say another
+
 _random = SystemRandom().random
 log = logging.getLogger(__name__)
 
 
-ForCore = Answered | PartRecalled | HomeWanted | KeeperEnds
+ForCore = Answered | Heard | Stirred | PartRecalled | HomeWanted | KeeperEnds
 
 
 class Publisher(Protocol):
@@ -65,6 +69,15 @@ class Publisher(Protocol):
 
     def publish(self, leaf: topics.Leaf, payload: bytes) -> bool:
         """False: not now; whatever matters is sent again."""
+
+
+class Time(Protocol):
+    """The unit's time (`edge_agent.timekeeper`)."""
+
+    def now(self) -> Moment: ...
+
+    def hear(self, centre_ms: int, asked_mono_ms: int, answered_mono_ms: int) -> bool:
+        """The centre's time, from the answer to a hello."""
 
 
 class Centre:
@@ -78,12 +91,16 @@ class Centre:
         keys: tuple[SigningKey, VerifyKey],
         steps: StepLog,
         *,
+        time: Time | None = None,
+        answer_within_ms: int = ANSWER_WITHIN_MS,
         random: Random = _random,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._where, self._mqtt, self._steps = where, mqtt, steps
         self._random, self._random_bytes = random, random_bytes
         self._device_key, self._centre_key = keys
+        self._time = time
+        self.awaited = Awaited(answer_within_ms)
         self.use(store)
 
     def use(self, store: Store) -> None:
@@ -105,9 +122,10 @@ class Centre:
         self.uplink.disconnected()
         self.downlink.disconnected()
         self.leasing.disconnected()
+        self.awaited.clear()
 
     def due_ms(self) -> int:
-        times = (self.uplink.due_ms(), self.downlink.due_ms(), self.leasing.due_ms())
+        times = (self.uplink.due_ms(), self.downlink.due_ms(), self.leasing.due_ms(), self.awaited.due_ms())
         return min(due for due in times if due is not None)
 
     # --- up -------------------------------------------------------------------------------------------
@@ -121,7 +139,7 @@ class Centre:
             if want is None:
                 break
             if isinstance(want, uplink.Hello):
-                self._hello(want)
+                self._hello(want.epoch, want.last, now_ms)
             else:
                 self._batch(want, now_ms)
         pull = self.downlink.poll(now_ms)
@@ -141,9 +159,16 @@ class Centre:
         result = CommandResult(refused.question, False, "the serial stays", refused.reason, refused.at_ms, refused.site)
         self._mqtt.publish(topics.UP_RES, encode(result))
 
-    def _hello(self, want: uplink.Hello) -> None:
-        head = self._store.journal.hash_at(want.epoch, want.last) or b""
-        self._mqtt.publish(topics.UP_REQ, encode(PullAck(want.epoch, want.last, head)))
+    def probe(self, now_ms: int) -> None:
+        """A hello that asks for nothing but an answer. Raises StoreError."""
+        self._hello(self._store.journal.epoch, self._store.journal.last, now_ms)
+
+    def _hello(self, epoch: bytes, last: int, now_ms: int) -> None:
+        head = self._store.journal.hash_at(epoch, last) or b""
+        nonce = self._random_bytes(NONCE_BYTES)
+        at = self._time.now().stamp if self._time is not None else None
+        if self._mqtt.publish(topics.UP_REQ, encode(PullAck(epoch, last, head, at, nonce))):
+            self.awaited.ask(nonce, now_ms)
 
     def _batch(self, want: uplink.SendBatch, now_ms: int) -> None:
         rows, self._ready = self._ready, None
@@ -155,7 +180,10 @@ class Centre:
         signature = self._device_key.sign(signed).signature
         batch = Batch(want.epoch, rows.first, rows.before, rows.after, rows.facts, signature)
         self.uplink.sent(rows.last)
-        if self._mqtt.publish(topics.UP_EV, encode(batch)) and want.epoch == self._store.journal.epoch:
+        if not self._mqtt.publish(topics.UP_EV, encode(batch)):
+            return
+        self.awaited.ask(_batch_key(want.epoch, rows.first), now_ms)
+        if want.epoch == self._store.journal.epoch:
             base = self._store.journal.position - self._store.journal.last
             self._steps.sent(base + rows.first, base + rows.last, now_ms)
             if rows.last < self._store.journal.last:
@@ -172,7 +200,7 @@ class Centre:
     # --- down -----------------------------------------------------------------------------------------
 
     def arrived(self, topic: str, payload: bytes, at: Moment) -> ForCore | None:
-        """Carry out a message of the centre; what the core must decide about is handed back.
+        """Carry out a message of the centre; what the core must hear of is handed back.
 
         Garbage and forgeries are logged and change nothing. Raises StoreError.
         """
@@ -186,8 +214,11 @@ class Centre:
             log.warning("a message on %s is not the centre's: %s", topic[:100], error)
             return None
 
-    def _on_ack(self, body: bytes, at: Moment) -> None:
-        actions = self.uplink.on_ack(decode(body, Ack))
+    def _on_ack(self, body: bytes, at: Moment) -> ForCore | None:
+        ack: Ack = decode(body, Ack)
+        said = self._evidence(ack, at)
+        known = {state.epoch: (state.acked, state.incarnation) for state in self.uplink.epochs}
+        actions = [action for action in self.uplink.on_ack(ack) if not _says_nothing_new(action, known)]
         self._unwritten += actions
         if self.uplink.waiting and all(isinstance(action, uplink.Advance) for action in actions):
             # A backlog drains. The centre need not wait for our disk: a cursor that a power cut loses costs duplicates
@@ -203,6 +234,17 @@ class Centre:
             elif isinstance(action, uplink.Advance) and action.epoch == self._store.journal.epoch:
                 base = self._store.journal.position - self._store.journal.last
                 self._steps.booked(base + action.upto, at.mono_ms)
+        return said
+
+    def _evidence(self, ack: Ack, at: Moment) -> ForCore | None:
+        """What an acknowledgement says about the centre's reach, and of its time."""
+        asked = self.awaited.answered(_batch_key(ack.epoch, ack.first) if ack.first else ack.nonce)
+        if asked is None:
+            return None  # not ours, or again, or old
+        asked_ms, missed = asked
+        if self._time is not None and not ack.first and ack.now_ms:
+            self._time.hear(ack.now_ms, asked_ms, at.mono_ms)
+        return Stirred() if missed else Heard(took_ms=at.mono_ms - asked_ms)
 
     def _write_cursor(self, now_ms: int, at: Moment | None = None) -> None:
         """Carry out what acknowledgements asked for. `at`: there may be more to it than cursors."""
@@ -214,10 +256,10 @@ class Centre:
             self.leasing.report_anew(now_ms)
             self._steps.forget()
 
-    def _on_feed(self, body: bytes, at: Moment) -> None:
+    def _on_feed(self, body: bytes, at: Moment) -> ForCore | None:
         message = decode(body, FeedMessage)
         if message.incarnation in self.uplink.retired:
-            return
+            return None
         if self.uplink.incarnation and message.incarnation != self.uplink.incarnation:
             self.uplink.greet()
         cache = self._store.cache
@@ -234,6 +276,7 @@ class Centre:
             else:
                 self._transact(partial(cache.apply, action.changes, action.incarnation, action.number))
         self.leasing.refresh(at.mono_ms)
+        return Stirred()
 
     def _transact(self, write: Callable[[], bool | None]) -> bool:
         try:
@@ -294,6 +337,15 @@ _BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], ForCore | No
     topics.DN_FEED: Centre._on_feed,
     topics.DN_CMD: Centre._on_command,
 }
+
+
+def _says_nothing_new(action: uplink.Action, known: dict[bytes, tuple[int, bytes]]) -> bool:
+    """A cursor that stays where it is costs no write: the answers to probes are such."""
+    return isinstance(action, uplink.Advance) and known.get(action.epoch) == (action.upto, action.incarnation)
+
+
+def _batch_key(epoch: bytes, first: int) -> bytes:
+    return epoch + first.to_bytes(8, "big")
 
 
 def _say(action: uplink.Action) -> None:

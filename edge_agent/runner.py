@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from nacl.signing import SigningKey, VerifyKey
 
-from edge_agent.centre import Centre, ForCore
+from edge_agent.centre import Centre
 from edge_agent.core import events as ev
 from edge_agent.core.effects import (
     AnswerHome,
@@ -21,6 +21,7 @@ from edge_agent.core.effects import (
     Effect,
     KeepFrame,
     MarkShown,
+    ProbeCentre,
     SeekPart,
     Show,
     Signal,
@@ -95,7 +96,9 @@ class Agent:
         self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
         self._counts = self._telemetry.counts
-        self._centre = Centre(settings.address, store, self._mqtt, keys, steps)
+        self._centre = Centre(
+            settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
+        )
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
@@ -148,8 +151,8 @@ class Agent:
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
         else:
-            due.append(centre_due)
-        return max(0.0, (min(due) - now_ms) / 1000)
+            due += [at_ms for at_ms in (centre_due, self._core.visit.reach.probe_ms) if at_ms is not None]
+        return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
     # --- events ---------------------------------------------------------------------------------------
 
@@ -162,9 +165,9 @@ class Agent:
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Arrived):
-            event = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
-            if isinstance(event, ForCore):
-                self.decide(event)
+            said = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
+            if said is not None:
+                self.decide(said)
         elif isinstance(item, Connected):
             self._centre.connected(self._time.now().mono_ms)
             self._steps.line("link", up=True)
@@ -196,13 +199,17 @@ class Agent:
                 self._steps.step(scan, "decided", at.mono_ms, reason=Reason.OUT_OF_SERVICE, accepted=False)
                 self._counts.refused += 1
             return
-        step = decided.step
+        step, before = decided.step, self._core.visit.reach
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
             self._note_spent(step)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
+        reach = self._core.visit.reach
+        if reach.online != before.online:
+            self._steps.line("reach", online=reach.online, why=reach.why)
+            self._guarded(self._report)
 
     def _note_spent(self, step: Step) -> None:
         """How fast parts of limits are used rules how much is asked for."""
@@ -310,7 +317,7 @@ class Agent:
 
     def _one(self, effect: Effect, step: Step, position: int) -> None:
         if isinstance(effect, Show):
-            self._panel.show(effect, online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.show(effect, online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         elif isinstance(effect, Signal):
             self._panel.signal(effect)
         elif isinstance(effect, StartTimer):
@@ -322,6 +329,8 @@ class Agent:
         elif isinstance(effect, AnswerHome):
             if not effect.left and not effect.by_lane:
                 self._centre.keeps(effect)
+        elif isinstance(effect, ProbeCentre):
+            self._guarded(lambda: self._centre.probe(self._time.now().mono_ms))
         elif isinstance(effect, TellHint):
             fact = step.facts[effect.index]
             if isinstance(fact, Redeemed):
@@ -350,18 +359,27 @@ class Agent:
             self._guarded(lambda: self._centre.pump(at.mono_ms))
             for recalled in self._guarded(lambda: self._centre.lease(at)) or ():
                 self.decide(recalled)
+            self._look_for_centre(at.mono_ms)
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
         if at.mono_ms >= self._beat_at_ms:
             self._beat_at_ms = at.mono_ms + self._settings.heartbeat_s * 1000
-            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped)
+            online = self._core.visit.reach.online
+            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
         try:
-            self._panel.refresh(online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.refresh(online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         except HalError as error:
             log.debug("the display does not answer: %s", error)
+
+    def _look_for_centre(self, now_ms: int) -> None:
+        """Answers that did not come are evidence, and where there is none a probe goes out."""
+        for _ in range(self._centre.awaited.missed(now_ms)):
+            self.decide(ev.Missed())
+        if self._core.visit.reach.probe_due(now_ms):
+            self.decide(ev.ProbeDue())
 
     def _tidy(self) -> None:
         at = self._time.now()
@@ -373,7 +391,7 @@ class Agent:
 
     def _report(self) -> None:
         trouble = "" if self._probe_at_ms is None else "facts can't be stored"
-        self._telemetry.report(self._store, self._centre, trouble)
+        self._telemetry.report(self._store, self._centre, trouble, self._core.visit.reach)
 
     # --- the log of scans -----------------------------------------------------------------------------
 
@@ -384,7 +402,7 @@ class Agent:
             self._steps.step(scan, "decoded", event.decoded_mono_ms, text=log_prefix(event.text))
             self._counts.scans += 1
             return scan
-        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged) else ""
+        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed) else ""
 
     def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""

@@ -23,8 +23,9 @@ NAME_CHARS_MAX: Final = 60  # of the name, the provider and the gift
 SHOPS_MAX: Final = 200
 SHOP_ID: Final = re.compile(r"[a-z0-9_-]{1,32}")  # the rule of `wire.topics` for a site
 YEN_MAX: Final = 99_999_999  # of an amount and of a minimum spend
-COUNT_MAX: Final = 1_000_000_000  # of the stock and the cap
+COUNT_MAX: Final = 1_000_000_000  # of the stock, the cap and an exposure
 BUDGET_YEN_MAX: Final = 10**15
+EXPOSURE_YEN_MAX: Final = 1_000_000_000_000
 PER_PERSON_MAX: Final = 9_999
 NUMBER_MAX: Final = 999_999_999_999  # of an identification number
 DAYS_MAX: Final = 3_650
@@ -63,6 +64,15 @@ class ClockRule(StrEnum):
     REFUSE = "refuse"
 
 
+class ConflictRule(StrEnum):
+    """Who pays where two facts can't both be right, or a use came that nobody should have been given (K6)."""
+
+    OPERATOR = "operator"  # a person decides
+    ISSUER = "issuer"  # both are honoured, the issuer pays
+    SHOP = "shop"  # the shop that gave the second one pays
+    CLAIM = "claim"  # it is claimed back from the person
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One coupon as it was issued. Times are milliseconds since 1970, UTC; money is whole yen."""
 
@@ -91,6 +101,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stopped: bool = False
     clock_rule: ClockRule = ClockRule.ACCEPT
     revision: int = 1  # counts up with each change
+    conflict: ConflictRule = ConflictRule.OPERATOR
+    value_yen: int = 0  # kinds 'gift' and 'ticket': what one use costs whoever pays for it; 0: not known
+    exposure_limit: int | None = None  # policy 'signed': so many doubled uses are borne; past it, 'online'
+    exposure_limit_yen: int | None = None  # the same in yen
 
 
 def benefit(campaign: Campaign, lang: Lang) -> str:
@@ -128,6 +142,7 @@ def problems(campaign: Campaign) -> list[str]:
         *_dates(campaign),
         *_counts(campaign),
         *_policy(campaign),
+        *_exposure(campaign),
         *_jan(campaign),
         *_shops(campaign),
     ]
@@ -169,6 +184,9 @@ def _giving(campaign: Campaign) -> Iterator[str]:
     elif campaign.gift:
         yield f"gift: a coupon of kind '{kind}' hands nothing over."
     yield from _between("min_spend_yen", campaign.min_spend_yen, 0, YEN_MAX)
+    yield from _between("value_yen", campaign.value_yen, 0, YEN_MAX)
+    if campaign.value_yen and kind not in (Kind.GIFT, Kind.TICKET):
+        yield f"value_yen: what a coupon of kind '{kind}' costs is what it takes off."
 
 
 def _dates(campaign: Campaign) -> Iterator[str]:
@@ -220,6 +238,17 @@ def _policy(campaign: Campaign) -> Iterator[str]:
         yield "serials: under policy 'home' each serial has its home site, so there must be serials."
     if policy is Policy.LEASE and campaign.cap is None and campaign.budget_yen is None:
         yield "cap: under policy 'lease' the cap or the budget is what is leased, so there must be one."
+
+
+def _exposure(campaign: Campaign) -> Iterator[str]:
+    yield from _between("exposure_limit", campaign.exposure_limit, 0, COUNT_MAX)
+    yield from _between("exposure_limit_yen", campaign.exposure_limit_yen, 0, EXPOSURE_YEN_MAX)
+    for field, value in (
+        ("exposure_limit", campaign.exposure_limit),
+        ("exposure_limit_yen", campaign.exposure_limit_yen),
+    ):
+        if value is not None and campaign.policy is not Policy.SIGNED:
+            yield f"{field}: under policy '{campaign.policy}' no unit gives a coupon twice alone; 'signed' has a limit."
 
 
 def _jan(campaign: Campaign) -> Iterator[str]:

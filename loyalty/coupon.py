@@ -74,6 +74,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     part: Part | None = None  # policy lease: what this unit may spend alone
     home: Home | None = None  # policy home: where the serial may be decided
     card_holder: int = 0  # pseudonym of the card in the slot; 0: none
+    revoked: bool = False  # the stop list has this serial or this holder
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +175,7 @@ def judge(coupon: Coupon, known: Known, *, site: str, spend_yen: int | None, now
      3. NOT_GENUINE         unsigned, and not the JAN of an open campaign
         NOT_DOWNLOADED      signed, but without the serial or holder that each download of this campaign has
      4. USED                the serial counted before
-     5. STOPPED             by the issuer
+     5. STOPPED, REVOKED    by the issuer; this coupon alone, or all of its holder's (the stop list)
      6. NOT_YET, EXPIRED    the campaign's dates, and the coupon's own end where that is earlier
         CLOCK_UNTRUSTED     ... where the clock can't tell and the campaign says refuse
      7. WRONG_SHOP          it counts elsewhere
@@ -201,6 +202,8 @@ def judge(coupon: Coupon, known: Known, *, site: str, spend_yen: int | None, now
         return Verdict(reason=Reason.USED, campaign=campaign, coupon=coupon, at_ms=seen.at_ms, site=seen.site)
     if campaign.stopped:
         return Verdict(reason=Reason.STOPPED, campaign=campaign, coupon=coupon)
+    if known.revoked:
+        return Verdict(reason=Reason.REVOKED, campaign=campaign, coupon=coupon)
 
     reason, at_ms, doubted = _by_date(campaign, coupon, now)
     if reason is not None:

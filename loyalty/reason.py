@@ -46,6 +46,7 @@ class Reason(StrEnum):
     # what the campaign says
     UNKNOWN_CAMPAIGN = "unknown_campaign"
     STOPPED = "stopped"
+    REVOKED = "revoked"  # this coupon alone, or everything of its holder: a lost phone or card
     NOT_YET = "not_yet"
     EXPIRED = "expired"
     USED = "used"

@@ -42,6 +42,7 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
             "お試しください。",
         ),
         "stopped": ("受付を終了しました", "{name}", "発行元が停止しました", "お店にお尋ね下さい。"),
+        "revoked": ("利用停止中です", "紛失などの届けにより", "停止されています。", "お店にお尋ね下さい。"),
         "not_yet": ("ご利用期間前です", "{name}", "{from}から", "またお越しください。"),
         "expired": ("期限が過ぎています", "{name}", "{until}まで", "他のクーポンをどうぞ"),
         "used": ("すでにご利用済みです", "{at}に", "{site}にて", "他のクーポンをどうぞ"),
@@ -79,6 +80,7 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         # what the campaign says
         "unknown_campaign": ("Unknown code", "It is no coupon of", "ours. If it is new,", "please try later."),
         "stopped": ("Coupon withdrawn", "{name}", "The issuer ended it.", "Please ask the shop."),
+        "revoked": ("Coupon is blocked", "It was reported lost", "or withdrawn.", "Please ask the shop."),
         "not_yet": ("Not valid yet", "{name}", "Please come back", "on {from}"),
         "expired": ("Coupon has expired", "{name}", "on {until}", "Please try another."),
         "used": ("Already used", "on {at}", "at {site}", "Please try another."),

@@ -7,6 +7,7 @@ old and new versions read each other. An encoded fact has at most `FACT_BYTES_MA
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 import msgspec
@@ -17,6 +18,16 @@ FACT_BYTES_MAX: Final = 8 * 1024
 TEXT_CHARS_MAX: Final = 1000
 
 
+class TimeSource(IntEnum):
+    """Who vouches for a stamp's wall time. On the wire a plain number: a newer unit may know more of them."""
+
+    UNKNOWN = 0  # an older unit does not say
+    NTP = 1  # the kernel says that a time source disciplines its clock
+    CENTRE = 2  # the centre's word (`Ack.now_ms`), carried on by monotonic time
+    FLOOR = 3  # nobody: the clock was behind what is certain, and was raised to it
+    CLOCK = 4  # nobody: the clock as it reads
+
+
 class Stamp(msgspec.Struct, array_like=True, frozen=True):
     """When, as the unit knew it; the centre corrects it later (DESIGN, 'Clocks')."""
 
@@ -25,6 +36,7 @@ class Stamp(msgspec.Struct, array_like=True, frozen=True):
     boot: bytes  # 8 random bytes of this boot
     trusted: bool
     error_ms: int = 0
+    source: int = 0  # TimeSource
 
 
 class _Fact(msgspec.Struct, array_like=True, frozen=True):

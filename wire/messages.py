@@ -12,6 +12,7 @@ import msgspec
 
 from loyalty.campaign import Campaign
 from loyalty.lease import Amount, Pot
+from wire.facts import Stamp
 
 T = TypeVar("T")
 NO_HASH: Final = b""
@@ -47,11 +48,17 @@ class PullFeed(Message, tag="feed", frozen=True):
 
 
 class PullAck(Message, tag="ack", frozen=True):
-    """The unit says where its journal ends, at each start and connect; the centre answers with an Ack."""
+    """The unit says where its journal ends, at each start and connect; the centre answers with an Ack.
+
+    It is a probe and a question for the time as well: the Ack repeats `nonce` and names the centre's time, and the
+    centre learns from `at` how the unit's clock stands (`central.clocks`).
+    """
 
     epoch: bytes
     head: int
     head_hash: bytes
+    at: Stamp | None = None  # when it was sent
+    nonce: bytes = b""  # 8 random bytes
 
 
 class Ask(Message, tag="ask", frozen=True):
@@ -113,6 +120,8 @@ class Report(Message, frozen=True):
     campaigns: int
     out_of_service: str = ""  # why, in words; empty: in service
     settings_hash: str = ""
+    reach: str = ""  # of the centre, as the unit knows it: 'online', 'offline'; empty: an older unit
+    reach_why: str = ""  # edge_agent.core.reach.Why
 
 
 class Heartbeat(Message, frozen=True):
@@ -126,6 +135,7 @@ class Heartbeat(Message, frozen=True):
     refused: int
     camera_restarts: int = 0
     dropped: int = 0  # telemetry that was dropped
+    reach: str = ""  # as in Report
 
 
 class LogLine(Message, frozen=True):
@@ -184,6 +194,8 @@ class Ack(Message, frozen=True):
     last: int = 0  # last number of the batch that is answered
     aside: int = 0  # how many facts of this batch went to the dead letters
     detail: str = ""
+    now_ms: int = 0  # the centre's time, where a PullAck is answered; 0: not told
+    nonce: bytes = b""  # of that PullAck, so that an old answer can't set a clock
 
 
 class PutCampaign(Message, tag="campaign", frozen=True):
@@ -250,7 +262,21 @@ class PutMoved(Message, tag="moved", frozen=True):
     moves: int  # counts up with each move
 
 
-Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption | PutHome | PutMoved
+class PutRevoked(Message, tag="revoked", frozen=True):
+    """A coupon, or everything of a holder, counts nowhere any more. Keyed hashes, as in `PutRedemption`."""
+
+    key: bytes  # 16 bytes: `wire.sealing.serial_hash` or `holder_hash`
+
+
+class DropRevoked(Message, tag="unrevoked", frozen=True):
+    """It counts again."""
+
+    key: bytes
+
+
+Change = (
+    PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption | PutHome | PutMoved | PutRevoked | DropRevoked
+)
 
 
 class Feed(Message, tag="changes", frozen=True):

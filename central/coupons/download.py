@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from central import homes
-from central.coupons import issue, keyring
+from central.coupons import issue, keyring, stoplist
 from central.coupons.persons import Person
 from central.db.schema import campaigns, coupons, stored_serial
 from central.keys import Keys
@@ -32,6 +32,7 @@ class No(StrEnum):
     SOLD_OUT = "sold_out"
     PERSON_LIMIT = "person_limit"
     NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a ticket is given out against the password alone
+    REVOKED = "revoked"  # everything of this person is on the stop list
     NO_DOWNLOAD = "no_download"  # a printed JAN: there is nothing to download
 
 
@@ -43,6 +44,7 @@ WORDS: Final[dict[No, dict[str, str]]] = {
     No.SOLD_OUT: {"ja": "配布は終了しました（残り0枚）", "en": "None are left"},
     No.PERSON_LIMIT: {"ja": "お一人様の枚数に達しました", "en": "You already have as many as one person may"},
     No.NEEDS_PASSWORD: {"ja": "パスワードで本人確認をしてください", "en": "Your password is needed for this one"},
+    No.REVOKED: {"ja": "紛失の届けにより利用停止中です", "en": "Your coupons are blocked; they were reported lost"},
     No.NO_DOWNLOAD: {"ja": "ダウンロードの必要はありません", "en": "It is printed; there is nothing to download"},
 }
 
@@ -150,6 +152,8 @@ def _refusal(
         return No.ENDED
     if campaign.download_ends_ms is not None and now_ms >= campaign.download_ends_ms:
         return No.TOO_LATE
+    if person is not None and stoplist.stops(connection, campaign.id, 0, person.holder):
+        return No.REVOKED
     if campaign.strong_auth and not (person is not None and proven):
         return No.NEEDS_PASSWORD
     if campaign.per_person is not None and person is None:

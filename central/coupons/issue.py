@@ -85,17 +85,19 @@ def change(connection: Connection, campaign: Campaign) -> Campaign:
     if found:
         raise IssueError(found)
     left = None if campaign.stock is None else max(0, campaign.stock - old.given_out)
-    connection.execute(
-        update(campaigns)
-        .where(campaigns.c.id == campaign.id)
-        .values(body=encode(campaign), jan=campaign.jan, stock_left=left)
-    )
+    connection.execute(update(campaigns).where(campaigns.c.id == campaign.id).values(jan=campaign.jan, stock_left=left))
     leases.set_limits(connection, campaign, old.redeemed)
-    feed.append(connection, [PutCampaign(campaign)], None)
+    put_in_force(connection, campaign)
     before = feed.sites_of(connection, old.campaign)
     if before is not None:  # where it begins to count, nobody was told what was redeemed so far
         feed.begin_anew(connection, feed.sites_of(connection, campaign), but=before)
     return campaign
+
+
+def put_in_force(connection: Connection, campaign: Campaign) -> None:
+    """Writes terms of a known campaign and tells every site. For `change`, and for what the centre turns by itself."""
+    connection.execute(update(campaigns).where(campaigns.c.id == campaign.id).values(body=encode(campaign)))
+    feed.append(connection, [PutCampaign(campaign)], None)
 
 
 def stop(connection: Connection, campaign_id: int) -> Campaign:

@@ -75,6 +75,8 @@ class Flag(IntFlag):
     NOT_GRANTED = 1024  # only the centre may decide, and it had not said yes
     CANCELLED = 2048  # its question was cancelled as well
     REPEATED = 4096  # told before, under another epoch
+    CLOCK_CORRECTED = 1 << 16  # its time is not the one that its stamp names (`central.clocks`)
+    REVOKED = 1 << 17  # used after its serial or its holder was put on the stop list
 
     def names(self) -> list[str]:
         return [flag.name.lower() for flag in Flag if flag in self and flag.name is not None]
@@ -161,14 +163,16 @@ redemptions = Table(
     Column("serial", BigInteger, nullable=False),
     Column("holder", BigInteger, nullable=False),
     Column("site", Text, nullable=False),
-    Column("at_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # corrected (`central.clocks`)
     Column("booked_ms", BigInteger, nullable=False),
     Column("discount_yen", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("flags", BigInteger, nullable=False),
+    Column("wall_ms", BigInteger, nullable=False, server_default="0"),  # as the fact's stamp names it; never corrected
+    Column("at_error_ms", BigInteger, nullable=False, server_default="0"),  # how far `at_ms` may be wrong
     ForeignKeyConstraint(["epoch_id", "seq"], ["facts.epoch_id", "facts.seq"]),
     UniqueConstraint("epoch_id", "seq"),
-    Index("ix_redemptions_serial", "campaign", "serial", "at_ms"),
+    Index("ix_redemptions_serial", "campaign", "serial", "wall_ms"),
     Index(
         "ix_redemptions_holder",
         "campaign",
@@ -182,16 +186,76 @@ conflicts = Table(
     "conflicts",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("kind", Text, nullable=False),  # 'double', 'cancelled'
+    Column("kind", Text, nullable=False),  # `central.conflicts.KINDS`
     Column("campaign", BigInteger, nullable=False),
     Column("serial", BigInteger, nullable=False),
-    Column("first_epoch", BigInteger, nullable=False),
+    Column("first_epoch", BigInteger, nullable=False),  # 0: it is about one fact alone
     Column("first_seq", BigInteger, nullable=False),
     Column("second_epoch", BigInteger, nullable=False),
     Column("second_seq", BigInteger, nullable=False),
     Column("found_ms", BigInteger, nullable=False),
     Column("resolved_ms", BigInteger),
     Column("note", Text, nullable=False, server_default=""),
+    Column("rule", Text, nullable=False, server_default="operator"),  # loyalty.campaign.ConflictRule
+    Column("charges", Text, nullable=False, server_default=""),  # central.conflicts.Party
+    Column("charged", Text, nullable=False, server_default=""),  # the party's name
+    Column("amount_yen", BigInteger, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="waits"),  # central.conflicts.ConflictState
+    Index("ix_conflicts_second_epoch_second_seq", "second_epoch", "second_seq"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("campaign", BigInteger, nullable=False),
+    Column("ja", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("campaign", BigInteger, nullable=False),  # 0: everything of the holder
+    Column("serial", BigInteger, nullable=False),
+    Column("holder", BigInteger, nullable=False),
+    Column("revoked_ms", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    UniqueConstraint("campaign", "serial", "holder"),
+)
+
+boots = Table(
+    "boots",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("device_id", ForeignKey("devices.id"), nullable=False),
+    Column("boot", LargeBinary, nullable=False),
+    Column("offset_ms", BigInteger, nullable=False),  # true wall time less the boot's monotonic time
+    Column("error_ms", BigInteger, nullable=False),  # at `mono_ms`; it grows with the distance from there
+    Column("mono_ms", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),  # central.clocks.Learnt
+    UniqueConstraint("device_id", "boot"),
+)
+
+boot_spans = Table(
+    "boot_spans",
+    metadata,
+    Column("epoch_id", ForeignKey("epochs.id"), nullable=False),
+    Column("boot_id", ForeignKey("boots.id"), nullable=False),
+    Column("first_seq", BigInteger, nullable=False),  # its facts follow each other from here on
+    Column("corrected", BigInteger),  # those above this number are to be corrected; None: nothing is
+    PrimaryKeyConstraint("epoch_id", "boot_id"),
+    Index(
+        "ix_boot_spans_waiting",
+        "epoch_id",
+        sqlite_where=text("corrected IS NOT NULL"),
+        postgresql_where=text("corrected IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
 )
 
 campaigns = Table(
@@ -204,6 +268,8 @@ campaigns = Table(
     Column("given_out", BigInteger, nullable=False),
     Column("redeemed", BigInteger, nullable=False),  # uses that are booked
     Column("issued_ms", BigInteger, nullable=False),
+    Column("exposed", BigInteger, nullable=False, server_default="0"),  # uses too many, that units gave alone
+    Column("exposed_yen", BigInteger, nullable=False, server_default="0"),
 )
 
 coupon_keys = Table(

@@ -92,6 +92,10 @@ class AnswerHome(msgspec.Struct, frozen=True, kw_only=True):
     site: str = ""
 
 
+class ProbeCentre(msgspec.Struct, frozen=True, kw_only=True):
+    """Say hello, for the answer's sake."""
+
+
 class TellHint(msgspec.Struct, frozen=True, kw_only=True):
     """Tell the redemption of this step at once, so that others refuse early; `index` is its place in `Step.facts`."""
 
@@ -126,6 +130,7 @@ Effect = (
     | Signal
     | AskCentre
     | AskKeeper
+    | ProbeCentre
     | SeekPart
     | HandOver
     | TellTaken

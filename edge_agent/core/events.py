@@ -49,6 +49,24 @@ class LanesChanged(msgspec.Struct, frozen=True, kw_only=True):
     lanes: frozenset[str]
 
 
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre answered a hello or a batch, after so long: evidence for `reach`."""
+
+    took_ms: int
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """It did not, within the limit."""
+
+
+class Stirred(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre said something that says nothing about how fast it answers."""
+
+
+class ProbeDue(msgspec.Struct, frozen=True, kw_only=True):
+    """It is time to ask whether the centre is there."""
+
+
 class BasketOpened(msgspec.Struct, frozen=True, kw_only=True):
     """The till opened a basket, or its total changed. Lane mode only."""
 
@@ -143,6 +161,10 @@ Event = (
     | TimeUp
     | LinkChanged
     | LanesChanged
+    | Heard
+    | Missed
+    | Stirred
+    | ProbeDue
     | BasketOpened
     | BasketPaid
     | BasketCancelled

@@ -24,6 +24,7 @@ from edge_agent.core.effects import (
     Effect,
     KeepFrame,
     MarkShown,
+    ProbeCentre,
     SeekPart,
     Show,
     Signal,
@@ -32,6 +33,7 @@ from edge_agent.core.effects import (
     View,
 )
 from edge_agent.core.examine import examine, redeemed, wants
+from edge_agent.core.reach import Reach
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.visit import Asked, Moment, Reserved, Row, Step, Visit, Want
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
@@ -60,9 +62,9 @@ class Core:
     """The machine of one unit. `new_id` gives 16 random bytes; it is handed in."""
 
     def __init__(self, *, site: str, mode: Mode, ask_wait_ms: int, new_id: Callable[[], bytes]) -> None:
-        self._site, self._mode, self._ask_wait_ms, self._new_id = site, mode, ask_wait_ms, new_id
+        self._site, self._mode, self._new_id = site, mode, new_id
         self._read: tuple[Scanned, Own | Jan | NotACoupon] | None = None
-        self.visit = Visit()
+        self.visit = Visit(reach=Reach(limit_ms=ask_wait_ms))
 
     # --- the three calls of the runner --------------------------------------------------------------
 
@@ -86,6 +88,9 @@ class Core:
             step = sharer(self.visit, event, rows, at, self._new_id)
         else:
             step = Step(visit=self.visit)
+        reach = self._reach_after(event, at)
+        if step.visit.reach is not reach:
+            step = msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, reach=reach))
         check(self.visit.state, type(event).__name__, step.visit.state)
         return step
 
@@ -112,7 +117,7 @@ class Core:
         verdict = examine(reading, event.confirmed, row, site=self._site, spend_yen=visit.basket_yen, now=at.now)
         coupon, campaign = verdict.coupon, verdict.campaign
         if verdict.reason in ELSEWHERE:
-            return self._elsewhere(event, verdict, row)
+            return self._elsewhere(event, verdict, row, at)
         if not verdict.accepted or coupon is None or campaign is None:
             return self._refuse(verdict, event.frame)
         (want,) = wants(reading)
@@ -123,7 +128,7 @@ class Core:
         if any(other.coupon == coupon for other in visit.reserved):
             return self._show(msgspec.structs.replace(verdict, reason=Reason.RESERVED))
         if campaign.policy is Policy.ONLINE:
-            return self._ask_centre(event, msgspec.structs.replace(verdict, reason=Reason.NOT_NOW))
+            return self._ask_centre(event, msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), at)
         if self._mode is Mode.LANE and visit.basket_yen is not None:
             return self._reserve(verdict, Reserved(want=want, coupon=coupon, leased=verdict.leased))
         return self._redeem(verdict, coupon, b"", at)
@@ -160,7 +165,7 @@ class Core:
 
     # --- questions: to the centre, or to the lane that keeps a home ---------------------------------------
 
-    def _elsewhere(self, event: Scanned, verdict: Verdict, row: Row) -> Step:
+    def _elsewhere(self, event: Scanned, verdict: Verdict, row: Row, at: Moment) -> Step:
         """Somebody else may still say yes: the home of the serial, or the centre, who knows what is left in all."""
         home, coupon, campaign = row.known.home, verdict.coupon, verdict.campaign
         assert coupon is not None, "only a coupon can be decided elsewhere"
@@ -168,34 +173,51 @@ class Core:
         if verdict.reason is Reason.NOT_HOME and home is not None and home.keeper in self.visit.lanes:
             question = self._new_id()
             keeper = AskKeeper(keeper=home.keeper, question=question, campaign=coupon.campaign, serial=coupon.serial)
-            return self._ask(event, question, verdict, keeper)
+            return self._ask(event, question, verdict, keeper, self.visit.reach.limit_ms, at)
         seek: tuple[Effect, ...] = ()
         if verdict.reason is Reason.NO_PART:
             seek = (SeekPart(pot=Pot(CAMPAIGN, campaign.id), cost=cost(campaign, self.visit.basket_yen)),)
-        step = self._ask_centre(event, verdict)
+        step = self._ask_centre(event, verdict, at)
         return msgspec.structs.replace(step, effects=(*step.effects, *seek))
 
-    def _ask_centre(self, event: Scanned, otherwise: Verdict) -> Step:
+    def _ask_centre(self, event: Scanned, otherwise: Verdict, at: Moment) -> Step:
         """Ask, and tell the shopper `otherwise` where no answer can be had in time."""
-        if not self.visit.link_up:
+        wait_ms = self.visit.reach.wait_ms
+        if not wait_ms:
             return self._refuse(otherwise, event.frame)
         question = self._new_id()
         spend_yen = self.visit.basket_yen or 0
-        asking = AskCentre(question=question, text=event.text, spend_yen=spend_yen, wait_ms=self._ask_wait_ms)
-        return self._ask(event, question, otherwise, asking)
+        asking = AskCentre(question=question, text=event.text, spend_yen=spend_yen, wait_ms=wait_ms)
+        return self._ask(event, question, otherwise, asking, wait_ms, at)
 
-    def _ask(self, event: Scanned, question: bytes, otherwise: Verdict, asking: AskCentre | AskKeeper) -> Step:
+    def _ask(
+        self,
+        event: Scanned,
+        question: bytes,
+        otherwise: Verdict,
+        asking: AskCentre | AskKeeper,
+        wait_ms: int,
+        at: Moment,
+    ) -> Step:
         (want,) = wants(self._reading(event))
         coupon = otherwise.coupon
         assert coupon is not None, "only a coupon is asked about"
-        asked = Asked(question=question, want=want, coupon=coupon, frame=event.frame, otherwise=otherwise)
-        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked)
+        asked = Asked(
+            question=question,
+            want=want,
+            coupon=coupon,
+            frame=event.frame,
+            asked_ms=at.mono_ms,
+            otherwise=otherwise,
+            by_centre=isinstance(asking, AskCentre),
+        )
+        visit, timer = self._timed(State.ASKING, wait_ms, asked=asked)
         return Step(
             visit=visit,
             opened=ev.OpenQuestion(question=question, campaign=coupon.campaign, serial=coupon.serial),
             effects=(
                 Show(view=View.ASKING, verdict=otherwise),
-                Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=self._ask_wait_ms),
+                Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=wait_ms),
                 asking,
                 timer,
             ),
@@ -229,15 +251,6 @@ class Core:
         fact = Cancelled(at.stamp, asked.question, asked.coupon.campaign, asked.coupon.serial)
         return msgspec.structs.replace(self._refuse(verdict, asked.frame), facts=(fact,), closed=(asked.question,))
 
-    def _link_changed(self, event: ev.LinkChanged, rows: tuple[Row, ...], at: Moment) -> Step:
-        visit = msgspec.structs.replace(self.visit, link_up=event.up)
-        if visit.state is not State.ASKING or event.up:
-            # The status icon changes; only an idle display is drawn anew.
-            effects = (visit.idle,) if visit.state is State.READY else ()
-            return Step(visit=visit, effects=effects)
-        step = self._not_now(at)
-        return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, link_up=False))
-
     def _lanes_changed(self, event: ev.LanesChanged, rows: tuple[Row, ...], at: Moment) -> Step:
         return Step(visit=msgspec.structs.replace(self.visit, lanes=event.lanes))
 
@@ -245,6 +258,41 @@ class Core:
         asked = self.visit.asked
         assert asked is not None, "no question is open"
         return self._withdraw(asked.otherwise, at)
+
+    # --- is the centre in reach? ------------------------------------------------------------------------
+
+    def _reach_after(self, event: ev.Event, at: Moment) -> Reach:
+        """What is known of the centre's reach after this event, whatever else it leads to."""
+        reach, asked = self.visit.reach, self.visit.asked
+        if isinstance(event, ev.LinkChanged):
+            return reach.linked(event.up, at.mono_ms)
+        if isinstance(event, ev.Heard):
+            return reach.heard(event.took_ms, at.mono_ms)
+        if isinstance(event, ev.Missed):
+            return reach.missed(at.mono_ms)
+        if isinstance(event, ev.Stirred):
+            return reach.stirred(at.mono_ms)
+        if isinstance(event, ev.ProbeDue):
+            return reach.probed(at.mono_ms)
+        if asked is None or not asked.of_centre:
+            return reach
+        if isinstance(event, ev.Answered) and asked.question == event.question:
+            return reach.heard(at.mono_ms - asked.asked_ms, at.mono_ms)
+        if isinstance(event, ev.TimeUp) and event.id == self.visit.timer:
+            return reach.missed(at.mono_ms)
+        return reach
+
+    def _reach_changed(self, event: ev.Event, rows: tuple[Row, ...], at: Moment) -> Step:
+        """Who waits for the centre is told as soon as it is known that they wait in vain."""
+        visit, reach = self.visit, self._reach_after(event, at)
+        if visit.asked is not None and visit.asked.by_centre and not reach.online:
+            return self._not_now(at)
+        # The status icon changes; only an idle display is drawn anew.
+        idle = visit.state is State.READY and (reach.online != visit.reach.online or reach.link != visit.reach.link)
+        return Step(visit=visit, effects=(visit.idle,) if idle else ())
+
+    def _probe_due(self, event: ev.ProbeDue, rows: tuple[Row, ...], at: Moment) -> Step:
+        return Step(visit=self.visit, effects=(ProbeCentre(),))
 
     # --- the basket of a till ------------------------------------------------------------------------
 
@@ -360,7 +408,7 @@ class Core:
         before = self.visit
         visit = Visit(
             state=State.OUT_OF_SERVICE,
-            link_up=before.link_up,
+            reach=before.reach,
             timer=before.timer + 1,
             blind=before.blind,
             lanes=before.lanes,
@@ -425,7 +473,11 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.Started: Core._started,
     ev.Answered: Core._answered,
     ev.TimeUp: Core._time_up,
-    ev.LinkChanged: Core._link_changed,
+    ev.LinkChanged: Core._reach_changed,
+    ev.Heard: Core._reach_changed,
+    ev.Missed: Core._reach_changed,
+    ev.Stirred: Core._reach_changed,
+    ev.ProbeDue: Core._probe_due,
     ev.LanesChanged: Core._lanes_changed,
     ev.PointsEarned: Core._points,
     ev.PointsWanted: Core._points,

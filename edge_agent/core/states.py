@@ -54,6 +54,7 @@ TABLE: Final = (
     Transition(S.ASKING, "Answered", (S.SHOWING,), "yes or no from the centre"),
     Transition(S.ASKING, "TimeUp", (S.SHOWING,), "not now: the question is withdrawn"),
     Transition(S.ASKING, "LinkChanged", (S.SHOWING,), "the connection went: not now, the question is withdrawn"),
+    Transition(S.ASKING, "Missed", (S.SHOWING,), "the centre is out of reach: not now, the question is withdrawn"),
     Transition(S.ASKING, "BasketPaid", (S.SHOWING,), "lane: the till did not wait: the question is withdrawn"),
     Transition(S.ASKING, "BasketCancelled", (S.SHOWING,), "lane: the question is withdrawn, all is released"),
     Transition(S.BASKET, "Scanned", (S.SHOWING, S.ASKING), "a coupon for the basket"),

@@ -6,11 +6,13 @@ import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
 from edge_agent.core.events import OpenQuestion
+from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
-from wire.facts import Fact, Stamp
+from loyalty.reason import Reason
+from wire.facts import Fact, Stamp, TimeSource
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +23,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     boot: bytes
     trusted: bool
     error_ms: int = 0
+    source: int = TimeSource.UNKNOWN
 
     @property
     def now(self) -> Now:
@@ -28,7 +31,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stamp(self) -> Stamp:
-        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms)
+        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms, self.source)
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -77,13 +80,20 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     coupon: Coupon
     frame: int
     otherwise: Verdict  # what the shopper is told when no answer comes
+    asked_ms: int = 0  # monotonic
+    by_centre: bool = True  # False: a lane of the site is asked
+
+    @property
+    def of_centre(self) -> bool:
+        """Only the centre decides: its silence says something about it. Else it may wait for others itself."""
+        return self.by_centre and self.otherwise.reason is Reason.NOT_NOW
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
     state: State = State.READY
-    link_up: bool = False
+    reach: Reach
     timer: int = 0  # the newest timer; older ones mean nothing
     asked: Asked | None = None
     basket_yen: int | None = None
@@ -95,6 +105,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         """How much of this unit's part the coupons in the basket will take."""
         parts = [r.leased for r in self.reserved if r.leased is not None and Pot(CAMPAIGN, r.coupon.campaign) == pot]
         return sum(parts, NOTHING)
+
+    @property
+    def link_up(self) -> bool:
+        return self.reach.link
 
     @property
     def idle(self) -> Show:

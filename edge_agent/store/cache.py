@@ -16,11 +16,13 @@ from loyalty.keys import Key
 from wire.messages import (
     Change,
     DropRedemption,
+    DropRevoked,
     PutCampaign,
     PutHome,
     PutKey,
     PutMoved,
     PutRedemption,
+    PutRevoked,
     PutSecret,
     decode,
     encode,
@@ -104,6 +106,13 @@ class Cache:
         found = (self.campaign(row[0]) for row in rows)
         return [campaign for campaign in found if campaign and (not campaign.shops or site in campaign.shops)]
 
+    def revoked(self, serial: bytes, holder: bytes) -> bool:
+        """Whether the stop list has one of these keyed hashes; empty: there is none."""
+        row = self._sql.row(
+            "SELECT 1 FROM revoked WHERE generation = ? AND key IN (?, ?) LIMIT 1", (self._generation, serial, holder)
+        )
+        return row is not None
+
     def campaigns_count(self) -> int:
         row = self._sql.row("SELECT count(*) FROM campaigns")
         return int(row[0]) if row else 0
@@ -128,17 +137,23 @@ class Cache:
     def _empty(self, rows_max: int) -> bool:
         table = f"seen_{1 - self._generation}"
         cursor = self._sql.execute(f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} LIMIT ?)", (rows_max,))  # noqa: S608
-        return cursor.rowcount < rows_max
+        old = 1 - self._generation
+        stopped = self._sql.execute(
+            "DELETE FROM revoked WHERE generation = ?1 AND key IN"
+            " (SELECT key FROM revoked WHERE generation = ?1 LIMIT ?2)",
+            (old, rows_max),
+        )
+        return max(cursor.rowcount, stopped.rowcount) < rows_max
 
     def stage(self, changes: Iterable[Change]) -> None:
-        """Put rows of a snapshot aside: redemptions into the table that is not in force, the rest as it came."""
-        redemptions: list[Change] = []
+        """Put rows of a snapshot aside: what there is much of into what is not in force, the rest as it came."""
+        many: list[Change] = []
         for change in changes:
-            if isinstance(change, PutRedemption | DropRedemption):
-                redemptions.append(change)
+            if isinstance(change, PutRedemption | DropRedemption | PutRevoked | DropRevoked):
+                many.append(change)
             else:
                 self._sql.execute("INSERT INTO staged (body) VALUES (?)", (encode(change),))
-        self._apply_all(redemptions, 1 - self._generation)
+        self._apply_all(many, 1 - self._generation)
 
     def finish_snapshot(self, incarnation: bytes, number: int) -> None:
         self._sql.execute("DELETE FROM campaigns")
@@ -192,6 +207,10 @@ class Cache:
                 f"DELETE FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
                 (change.serial or change.fact, change.fact),
             )
+        elif isinstance(change, PutRevoked):
+            self._sql.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?)", (generation, change.key))
+        elif isinstance(change, DropRevoked):
+            self._sql.execute("DELETE FROM revoked WHERE generation = ? AND key = ?", (generation, change.key))
         elif isinstance(change, PutCampaign):
             campaign = change.campaign
             self._campaigns.pop(campaign.id, None)

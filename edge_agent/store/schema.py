@@ -120,7 +120,21 @@ ALTER TABLE campaigns ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX campaigns_leased ON campaigns (id) WHERE leased = 1;
 CREATE TABLE moved (key BLOB PRIMARY KEY, home INTEGER NOT NULL, moves INTEGER NOT NULL) WITHOUT ROWID;
 """
-STEPS: Final = (_TABLES + _SEEN.format(n=0) + _SEEN.format(n=1), _PARTS)
+
+# The stop list. A snapshot fills the generation that is not in force (`edge_agent.store.cache`).
+_REVOKED: Final = """
+CREATE TABLE revoked (
+    generation INTEGER NOT NULL,
+    key BLOB NOT NULL,               -- keyed hash of a serial or of a holder
+    PRIMARY KEY (generation, key)
+) WITHOUT ROWID;
+"""
+
+STEPS: Final = (
+    _TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),
+    _PARTS,
+    _REVOKED,
+)
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)
 

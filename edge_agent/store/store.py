@@ -131,6 +131,7 @@ class Store:
             if campaign.policy is Policy.LEASE
             else None,
             home=self._home(coupon) if campaign.policy is Policy.HOME else None,
+            revoked=self._revoked(coupon),
         )
         return Row(known, self.cache.key(coupon.key) if coupon.key else None)
 
@@ -159,6 +160,13 @@ class Store:
             (coupon.campaign, coupon.holder),
         )
         return None if own is None else Seen(at_ms=own[1], here=True, shown=False, fact=own[0])
+
+    def _revoked(self, coupon: Coupon) -> bool:
+        """Whether the stop list has this coupon, or its holder."""
+        secret = self.cache.secret
+        serial = sealing.serial_hash(secret, coupon.campaign, coupon.serial) if coupon.serial else b""
+        holder = sealing.holder_hash(secret, coupon.holder) if coupon.holder else b""
+        return bool(serial or holder) and self.cache.revoked(serial, holder)
 
     def _person_count(self, campaign: Campaign, coupon: Coupon) -> int:
         if campaign.per_person is None or not coupon.holder:

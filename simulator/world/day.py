@@ -27,6 +27,7 @@ CLOSES_MS: Final = 21 * HOUR_MS
 TICK_MS: Final = 900_000  # how often a lane that nobody visits sees to its leases and its feed
 HOP_MS: Final = 25  # one way to the centre
 HOPS_MAX: Final = 40
+REACH_TURNS: Final = 8  # seconds in which a lane is sure that the centre is back
 DARK_SHARE: Final = 0.03  # of the time a site has no line
 DARK_MS: Final = 40 * 60_000  # for how long, on average
 REGION_SHARE: Final = 0.2  # of the sites lose it together ...
@@ -181,6 +182,12 @@ class Day:
 
     def _catch_up(self, lane: Lane) -> None:
         """A lane that is connected knows what the centre knows: changes come within a second."""
+        for _ in range(REACH_TURNS):
+            if lane.online or not lane.link_up:
+                break
+            self.world.mono_ms += 1_000
+            lane.turn()
+            self._exchange()
         if lane.link_up:
             lane.pull()
             self._exchange()

@@ -28,7 +28,7 @@ from central.office import Office, create
 from central.settings import CentralSettings
 from edge_agent.centre import Centre
 from edge_agent.core import events as ev
-from edge_agent.core.effects import AnswerHome, AskCentre, MarkShown, SeekPart, Show, StartTimer, View
+from edge_agent.core.effects import AnswerHome, AskCentre, MarkShown, ProbeCentre, SeekPart, Show, StartTimer, View
 from edge_agent.core.machine import Core
 from edge_agent.core.states import Mode
 from edge_agent.core.visit import Moment
@@ -77,6 +77,7 @@ class Lane:
             self,
             (self.key, self.world.office.keys.centre().verify_key),
             self.world.steps,
+            answer_within_ms=ASK_WAIT_MS,
             random=rng.random,
             random_bytes=rng.randbytes,
         )
@@ -118,6 +119,11 @@ class Lane:
         shutil.copytree(image, self.folder)
         self._begin()
 
+    @property
+    def online(self) -> bool:
+        """Whether it thinks that the centre is in reach."""
+        return self.core.visit.reach.online
+
     def pull(self) -> None:
         """Ask for the changes since the last one."""
         position = self.store.cache.position
@@ -139,6 +145,10 @@ class Lane:
             timer, self._timer = self._timer, None
             self.decide(ev.TimeUp(id=timer[0]))
         self.unit.pump(self.world.mono_ms)
+        for _ in range(self.unit.awaited.missed(self.world.mono_ms)):
+            self.decide(ev.Missed())
+        if self.core.visit.reach.probe_due(self.world.mono_ms):
+            self.decide(ev.ProbeDue())
         for recalled in self.unit.lease(self.moment()):
             self.decide(recalled)
 
@@ -170,6 +180,8 @@ class Lane:
                 self._timer = (effect.id, self.world.mono_ms + effect.after_ms)
             elif isinstance(effect, AskCentre):
                 self.unit.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+            elif isinstance(effect, ProbeCentre):
+                self.unit.probe(self.world.mono_ms)
             elif isinstance(effect, SeekPart):
                 self.unit.leasing.sought(effect.pot, effect.cost, self.world.mono_ms)
             elif isinstance(effect, AnswerHome) and not effect.left and not effect.by_lane:

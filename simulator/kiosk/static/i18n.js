@@ -74,7 +74,7 @@ export const reasons = {
   incomplete: ["no", "途中で切れています", "Cut off"], damaged: ["no", "壊れています", "Damaged"],
   unknown_version: ["no", "未対応の版です", "Unknown version"], unknown_key: ["no", "知らない鍵です", "Unknown key"],
   key_retired: ["no", "鍵の期限切れ", "Key retired"], not_genuine: ["no", "偽物です", "Not genuine"], unconfirmed: ["no", "未確認", "Unconfirmed"],
-  unknown_campaign: ["no", "知らないクーポンです", "Unknown coupon"], stopped: ["no", "中止されました", "Stopped"], not_yet: ["no", "まだ使えません", "Not yet"],
+  unknown_campaign: ["no", "知らないクーポンです", "Unknown coupon"], stopped: ["no", "中止されました", "Stopped"], revoked: ["no", "利用停止中です", "Blocked"], not_yet: ["no", "まだ使えません", "Not yet"],
   expired: ["no", "期限切れ", "Expired"], used: ["no", "使用済み", "Already used"], person_limit: ["no", "おひとり様の上限", "Limit per person"],
   cap_reached: ["no", "上限に達しました", "Cap reached"], wrong_shop: ["no", "この店では使えません", "Not at this shop"],
   min_spend: ["no", "最低金額に届きません", "Below minimum"], needs_basket: ["no", "お会計が必要です", "Needs a basket"],

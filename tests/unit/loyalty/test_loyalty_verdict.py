@@ -35,6 +35,7 @@ class Scan(msgspec.Struct, frozen=True):
     part: Part | None = None
     home: Home | None = None
     card_holder: int = 0
+    revoked: bool = False
     site: str = "ginza"
     spend_yen: int | None = 5000
     now: Now = NOW
@@ -62,6 +63,7 @@ class Scan(msgspec.Struct, frozen=True):
             part=self.part,
             home=self.home,
             card_holder=self.card_holder,
+            revoked=self.revoked,
         )
         return judge(self.coupon, known, site=self.site, spend_yen=self.spend_yen, now=self.now)
 
@@ -80,6 +82,7 @@ IN_ORDER: list[tuple[Reason, Callable[[Scan], Scan]]] = [
     (Reason.NOT_DOWNLOADED, lambda s: s.holding(serial=0)),
     (Reason.USED, lambda s: s.but(seen=SEEN)),
     (Reason.STOPPED, lambda s: s.ruled(stopped=True)),
+    (Reason.REVOKED, lambda s: s.but(revoked=True)),
     (Reason.NOT_YET, lambda s: s.at(STARTS_MS - 1)),
     (Reason.EXPIRED, lambda s: s.at(ENDS_MS)),
     (Reason.CLOCK_UNTRUSTED, lambda s: s.ruled(clock_rule=ClockRule.REFUSE).but(now=Now(wall_ms=5, trusted=False))),
