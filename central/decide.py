@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from central import registry, settlement
@@ -26,10 +27,11 @@ from central.db.schema import (
     stored_serial,
 )
 from central.registry import Device
-from loyalty import barcode
-from loyalty.barcode.kinds import Jan, NotACoupon
+from loyalty import barcode, freshness
+from loyalty.barcode import Jan, NotACoupon, Own, Shop, Trade
+from loyalty.barcode.trade import coupon_of
 from loyalty.campaign import Campaign
-from loyalty.coupon import Coupon, Known, Now, Seen, Verdict, judge, of_jan
+from loyalty.coupon import Coupon, Known, Now, Seen, Verdict, judge, of_code
 from loyalty.keys import Key, check
 from loyalty.reason import Reason
 from wire.messages import Answer, Ask
@@ -40,10 +42,10 @@ _log = logging.getLogger(__name__)
 
 
 class Decider:
-    """Answers questions. The answer is committed when `answer` returns."""
+    """Answers questions. The answer is committed when `answer` returns. `shop`: codes of the shops' own."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, shop: Shop | None = None) -> None:
+        self._database, self._shop = database, shop or Shop()
 
     def answer(self, ask: Ask, device_name: str, now_ms: int) -> Answer:
         """Raises StorageError: then nothing was granted."""
@@ -56,7 +58,7 @@ class Decider:
             before = _answered_before(connection, ask.question, device)
             if before is not None:
                 return before
-            coupon, verdict = _judge(connection, ask, device, now_ms)
+            coupon, verdict = _judge(connection, ask, device, now_ms, self._shop)
             state = QuestionState.GRANTED if verdict.reason is Reason.OK else QuestionState.REFUSED
             connection.execute(
                 insert(questions).values(
@@ -94,14 +96,19 @@ def _answered_before(connection: Connection, question: bytes, device: Device) ->
     return _as_answer(question, row.state, row.reason, row.at_ms, row.site)
 
 
-def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int) -> tuple[Coupon, Verdict]:
+def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: Shop) -> tuple[Coupon, Verdict]:
     now = Now(wall_ms=now_ms, error_ms=CLOCK_ERROR_MS)
-    read = barcode.read(ask.text)
+    read = barcode.read(ask.text, ask.format, shop)
     if isinstance(read, NotACoupon):
         return Coupon(campaign=0), Verdict(reason=read.reason)
+    if not isinstance(read, Own | Jan | Trade):
+        return Coupon(campaign=0), Verdict(reason=Reason.NOT_A_COUPON)
     if isinstance(read, Jan):
-        issued = issue.by_jan(connection, read.code)
-        coupon = of_jan(read.code, issued.campaign if issued else None)
+        issued = issue.found_by(connection, read.code)
+        coupon = of_code(read.code, issued.campaign if issued else None)
+    elif isinstance(read, Trade):
+        issued = issue.found_by(connection, read.key)
+        coupon = _seen_by_the_unit(coupon_of(read, issued.campaign if issued else None, now_ms, shop.utc_offset_min))
     else:
         coupon = read.coupon
         doubt = check(read, _key(connection, coupon.key), now)
@@ -112,11 +119,21 @@ def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int) -> tup
     known = _known(connection, campaign, coupon, device)
     spend_yen = ask.spend_yen if ask.spend_yen > 0 else None
     verdict = judge(coupon, known, site=device.site, spend_yen=spend_yen, now=now)
+    if verdict.reason is Reason.OK and coupon.step and campaign is not None:
+        doubt, _ = freshness.judge(coupon.step, 0, campaign.clock_rule, now, freshness.ON_THE_WAY_MS)
+        if doubt is not None:
+            return coupon, Verdict(reason=doubt)
     if verdict.reason is Reason.OK:
         doubt = _held_back(connection, coupon, device)
         if doubt is not None:
             return coupon, Verdict(reason=doubt)
     return coupon, verdict
+
+
+def _seen_by_the_unit(coupon: Coupon) -> Coupon:
+    """Without what only the unit can see: the goods in the basket, and whether the code is for this retailer."""
+    terms = msgspec.structs.replace(coupon.terms, purchases=(), retailer="")
+    return msgspec.structs.replace(coupon, terms=terms)
 
 
 def _key(connection: Connection, number: int) -> Key | None:
@@ -151,7 +168,13 @@ def _known(connection: Connection, campaign: Campaign | None, coupon: Coupon, de
         issued = issue.get(connection, campaign.id)
         assert issued is not None
         total_count = issued.redeemed + (connection.execute(select(func.count()).where(held)).scalar() or 0)
-    return Known(campaign=campaign, seen=seen, person_count=person_count, total_count=total_count)
+    return Known(
+        campaign=campaign,
+        seen=seen,
+        person_count=person_count,
+        total_count=total_count,
+        card_holder=coupon.holder if campaign.needs_card else 0,  # the unit has looked at the card before it asked
+    )
 
 
 def _held_back(connection: Connection, coupon: Coupon, device: Device) -> Reason | None:
@@ -162,7 +185,7 @@ def _held_back(connection: Connection, coupon: Coupon, device: Device) -> Reason
         return None
     same = stored_serial(coupon.serial)
     given = select(coupons.c.id).where(coupons.c.campaign == coupon.campaign, coupons.c.serial == same)
-    if connection.execute(given).first() is None:
+    if coupon.key and connection.execute(given).first() is None:  # serials of the trade were printed, not given out
         return Reason.NOT_DOWNLOADED
     holding = (
         (questions.c.campaign == coupon.campaign)

@@ -59,7 +59,7 @@ class Desk:
         self._secret = office.keys.cache_secret()
         self._key = office.keys.centre()
         self._ingest = Ingest(office.database, incarnation, self._secret)
-        self._decider = Decider(office.database)
+        self._decider = Decider(office.database, office.settings.shop)
         self._pushed: dict[str, int] = {}
         self.snapshots = Snapshots(office.database, incarnation, self._secret, office.settings.folder)
 

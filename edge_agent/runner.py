@@ -87,6 +87,7 @@ class Agent:
             mode=settings.mode,
             ask_wait_ms=settings.ask_wait_ms,
             new_id=lambda: secrets.token_bytes(16),
+            shop=settings.shop,
         )
         self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
@@ -304,7 +305,7 @@ class Agent:
         elif isinstance(effect, StartTimer):
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
         elif isinstance(effect, AskCentre):
-            self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+            self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, TellHint):
             fact = step.facts[effect.index]
             if isinstance(fact, Redeemed):

@@ -93,10 +93,12 @@ class Api:
                 stock_left=issued.stock_left,
                 download_ends_ms=issued.campaign.download_ends_ms,
                 strong_auth=issued.campaign.strong_auth,
+                moving=issued.campaign.moving,
+                needs_card=issued.campaign.needs_card,
             )
             for issued in every
             if not issued.campaign.stopped
-            and not issued.campaign.jan
+            and not issued.campaign.found_by
             and (issued.campaign.ends_ms is None or now < issued.campaign.ends_ms)
         ]
 
@@ -117,6 +119,8 @@ class Api:
                 state=line.state.value,
                 used_ms=line.used_ms,
                 used_site=line.used_site,
+                moving=line.campaign.moving,
+                needs_card=line.campaign.needs_card,
             )
             for line in lines
         ]
@@ -130,7 +134,13 @@ class Api:
             proven = True
         with self.office.database.write() as connection:
             given = download.download(
-                connection, self.office.keys, wanted.campaign, person, proven=proven, now_ms=now_ms()
+                connection,
+                self.office.keys,
+                wanted.campaign,
+                person,
+                proven=proven,
+                now_ms=now_ms(),
+                phone=bytes.fromhex(wanted.phone),
             )
         if isinstance(given, download.No):
             status = 403 if given is download.No.NEEDS_PASSWORD else 404 if given is download.No.UNKNOWN else 409
@@ -148,6 +158,8 @@ class Api:
             state=state.value,
             used_ms=None,
             used_site=None,
+            moving=given.campaign.moving,
+            needs_card=given.campaign.needs_card,
         )
 
     def redemptions(self, request: _Request, limit: int) -> list[answers.RedemptionRow]:

@@ -17,6 +17,7 @@ class View(StrEnum):
     ASKING = "asking"
     VERDICT = "verdict"
     FOREIGN_CARD = "foreign_card"
+    KNOWN_CARD = "known_card"
     BASKET = "basket"
     PAID = "paid"
     RELEASED = "released"
@@ -43,6 +44,7 @@ class AskCentre(msgspec.Struct, frozen=True, kw_only=True):
     text: bytes
     spend_yen: int
     wait_ms: int
+    format: str = ""  # the symbol that the text stood in
 
 
 class TellHint(msgspec.Struct, frozen=True, kw_only=True):

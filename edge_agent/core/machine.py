@@ -20,28 +20,32 @@ from edge_agent.core import events as ev
 from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
 from edge_agent.core.examine import examine, redeemed, wants
 from edge_agent.core.states import Mode, State, check
-from edge_agent.core.visit import Asked, Moment, Reserved, Row, Step, Visit, Want
-from hal.events import CardPresented, PartFault, PartHealed, Scanned
+from edge_agent.core.visit import Asked, Moment, Pending, Reserved, Row, SpentStep, Step, Visit, Want
+from hal.events import CardPresented, CardRemoved, PartFault, PartHealed, Scanned
 from hal.indicators import Light, Sound
 from loyalty import barcode
-from loyalty.barcode import Jan, NotACoupon, Own
+from loyalty.barcode import Reading, Shop
 from loyalty.campaign import Policy
-from loyalty.coupon import Coupon, Verdict, judge
+from loyalty.coupon import Coupon, Known, Now, Verdict, judge
 from loyalty.reason import Reason
 from wire.facts import Cancelled, Fact, Redeemed
 
 SHOW_YES_MS: Final = 4_000
 SHOW_NO_MS: Final = 4_500
+SHOW_CARD_MS: Final = 15_000  # how long a coupon waits for its holder's card
 BASKET_LIFE_MS: Final = 600_000  # a basket that is never paid nor cancelled lets go of its coupons
 RESERVED_MAX: Final = 20  # coupons in one basket
 
 
 class Core:
-    """The machine of one unit. `new_id` gives 16 random bytes; it is handed in."""
+    """The machine of one unit. `new_id` gives 16 random bytes; it is handed in. `shop`: codes of the shop's own."""
 
-    def __init__(self, *, site: str, mode: Mode, ask_wait_ms: int, new_id: Callable[[], bytes]) -> None:
+    def __init__(
+        self, *, site: str, mode: Mode, ask_wait_ms: int, new_id: Callable[[], bytes], shop: Shop | None = None
+    ) -> None:
         self._site, self._mode, self._ask_wait_ms, self._new_id = site, mode, ask_wait_ms, new_id
-        self._read: tuple[Scanned, Own | Jan | NotACoupon] | None = None
+        self._shop = shop or Shop()
+        self._read: tuple[Scanned, Reading] | None = None
         self.visit = Visit()
 
     # --- the three calls of the runner --------------------------------------------------------------
@@ -50,7 +54,9 @@ class Core:
         """The coupons whose rows `handle` will want for this event."""
         visit = self.visit
         if isinstance(event, Scanned):
-            return wants(self._reading(event)) if self._may_scan() else ()
+            return wants(self._reading(event), visit.card) if self._may_scan() else ()
+        if isinstance(event, CardPresented) and self._may_scan():
+            return wants(self._reading(visit.pending.event), event.uid) if visit.pending else (Want(card=event.uid),)
         if isinstance(event, ev.Answered) and visit.asked is not None and visit.asked.question == event.question:
             return (visit.asked.want,)
         if isinstance(event, ev.BasketPaid):
@@ -73,27 +79,42 @@ class Core:
     def _may_scan(self) -> bool:
         return self.visit.state not in (State.ASKING, State.OUT_OF_SERVICE)
 
-    def _reading(self, event: Scanned) -> Own | Jan | NotACoupon:
+    def _reading(self, event: Scanned) -> Reading:
         if self._read is None or self._read[0] is not event:
-            self._read = (event, barcode.read(event.text, event.format))
+            self._read = (event, barcode.read(event.text, event.format, self._shop))
         return self._read[1]
 
     def _scanned(self, event: Scanned, rows: tuple[Row, ...], at: Moment) -> Step:
-        if not self._may_scan():
-            return Step(visit=self.visit)
+        visit = self.visit
+        return self._held_up(event, rows, at, at.now, visit.card) if self._may_scan() else Step(visit=visit)
+
+    def _held_up(self, event: Scanned, rows: tuple[Row, ...], at: Moment, shown_at: Now, card: bytes) -> Step:
+        """The answer to what is, or a moment ago was, before the camera, with this card in the slot."""
         visit = self.visit
         reading = self._reading(event)
         row = rows[0] if rows else Row()
-        verdict = examine(reading, event.confirmed, row, site=self._site, spend_yen=visit.basket_yen, now=at.now)
+        verdict = examine(
+            reading,
+            event.confirmed,
+            row,
+            site=self._site,
+            spend_yen=visit.basket_yen,
+            now=at.now,
+            basket=visit.basket,
+            shop=self._shop,
+            shown_at=shown_at,
+        )
         coupon, campaign = verdict.coupon, verdict.campaign
+        if campaign is not None and campaign.needs_card and verdict.reason in _FOR_A_CARD:
+            return self._show(verdict, pending=Pending(event=event, shown_at=shown_at), asked=None)
         if not verdict.accepted or coupon is None or campaign is None:
             return self._refuse(verdict, event.frame)
-        (want,) = wants(reading)
+        (want,) = wants(reading, card)
         if verdict.reason is Reason.OK_AGAIN:
             seen = row.known.seen
             assert seen is not None, "the same yes again without the fact it repeats"
             return self._show(verdict, MarkShown(numbers=(seen.fact,)))
-        if any(other.coupon == coupon for other in visit.reserved):
+        if any(other.coupon.is_same(coupon) for other in visit.reserved):
             return self._show(msgspec.structs.replace(verdict, reason=Reason.RESERVED))
         if campaign.policy is Policy.ONLINE:
             return self._ask(event, want, verdict, coupon)
@@ -104,7 +125,8 @@ class Core:
     def _redeem(self, verdict: Verdict, coupon: Coupon, question: bytes, at: Moment) -> Step:
         fact = redeemed(verdict, coupon, question=question, site=self._site, spend_yen=self.visit.basket_yen, at=at)
         step = self._show(verdict, MarkShown(), TellHint(index=0), asked=None)
-        return msgspec.structs.replace(step, facts=(fact,), closed=(question,) if question else ())
+        closed = (question,) if question else ()
+        return msgspec.structs.replace(step, facts=(fact,), spent=_spent(coupon), closed=closed)
 
     def _reserve(self, verdict: Verdict, reserved: Reserved) -> Step:
         visit = self.visit
@@ -122,7 +144,7 @@ class Core:
         if not self.visit.link_up:
             return self._refuse(msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), event.frame)
         asked = Asked(question=self._new_id(), want=want, coupon=coupon, frame=event.frame)
-        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked)
+        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked, pending=None)
         spend_yen = self.visit.basket_yen or 0
         return Step(
             visit=visit,
@@ -130,7 +152,13 @@ class Core:
             effects=(
                 Show(view=View.ASKING, verdict=verdict),
                 Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=self._ask_wait_ms),
-                AskCentre(question=asked.question, text=event.text, spend_yen=spend_yen, wait_ms=self._ask_wait_ms),
+                AskCentre(
+                    question=asked.question,
+                    text=event.text,
+                    spend_yen=spend_yen,
+                    wait_ms=self._ask_wait_ms,
+                    format=event.format,
+                ),
                 timer,
             ),
         )
@@ -140,7 +168,7 @@ class Core:
         if asked is None or asked.question != event.question:
             return Step(visit=visit)  # too late, or not ours: the withdrawal is on its way
         known = rows[0].known
-        verdict = judge(asked.coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now)
+        verdict = self._judge(asked.coupon, known, at)
         if not event.granted:
             refusal = Verdict(
                 reason=event.reason,
@@ -156,6 +184,13 @@ class Core:
             # The question stays open on disk until payment: a crash in between withdraws it.
             return self._reserve(verdict, Reserved(want=asked.want, coupon=asked.coupon, question=asked.question))
         return self._redeem(verdict, asked.coupon, asked.question, at)
+
+    def _judge(self, coupon: Coupon, known: Known, at: Moment) -> Verdict:
+        """The verdict on a coupon that was read, and believed, before."""
+        if coupon.terms.retailer:
+            known = msgspec.structs.replace(known, retailers=self._shop.retailers)
+        visit = self.visit
+        return judge(coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now, basket=visit.basket)
 
     def _withdraw(self, verdict: Verdict, at: Moment) -> Step:
         asked = self.visit.asked
@@ -183,8 +218,10 @@ class Core:
         if self._mode is not Mode.LANE or self.visit.state is State.OUT_OF_SERVICE:
             return Step(visit=self.visit)
         if self.visit.state is State.ASKING:  # the total changed while the centre is asked
-            return Step(visit=msgspec.structs.replace(self.visit, basket_yen=event.spend_yen))
-        visit, timer = self._timed(State.BASKET, BASKET_LIFE_MS, basket_yen=event.spend_yen)
+            return Step(visit=msgspec.structs.replace(self.visit, basket_yen=event.spend_yen, basket=event.basket))
+        visit, timer = self._timed(
+            State.BASKET, BASKET_LIFE_MS, basket_yen=event.spend_yen, basket=event.basket, pending=None
+        )
         return Step(visit=visit, effects=(Show(view=View.BASKET, number=event.spend_yen), timer))
 
     def _basket_paid(self, event: ev.BasketPaid, rows: tuple[Row, ...], at: Moment) -> Step:
@@ -192,14 +229,16 @@ class Core:
         if visit.basket_yen is None:
             return Step(visit=visit)
         facts: list[Fact] = []
+        spent: tuple[SpentStep, ...] = ()
         saved_yen = 0
         counted: dict[tuple[int, int], int] = {}
         for reserved, row in zip(visit.reserved, rows, strict=True):
             coupon = reserved.coupon
             before = counted.get((coupon.campaign, coupon.holder), 0)
             known = msgspec.structs.replace(row.known, person_count=row.known.person_count + before)
-            verdict = judge(coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now)
+            verdict = self._judge(coupon, known, at)
             if verdict.reason is Reason.OK:
+                spent += _spent(coupon)
                 facts.append(
                     redeemed(
                         verdict, coupon, question=reserved.question, site=self._site, spend_yen=visit.basket_yen, at=at
@@ -215,10 +254,11 @@ class Core:
             facts.append(Cancelled(at.stamp, visit.asked.question, coupon.campaign, coupon.serial))
             closed.append(visit.asked.question)
         hints = tuple(TellHint(index=index) for index, fact in enumerate(facts) if isinstance(fact, Redeemed))
-        after, timer = self._timed(State.SHOWING, SHOW_YES_MS, basket_yen=None, reserved=(), asked=None)
+        after, timer = self._timed(State.SHOWING, SHOW_YES_MS, **_EMPTY)
         return Step(
             visit=after,
             facts=tuple(facts),
+            spent=spent,
             closed=tuple(closed),
             effects=(
                 Show(view=View.PAID, number=min(saved_yen, visit.basket_yen)),
@@ -237,7 +277,7 @@ class Core:
         held = [(r.question, r.coupon) for r in visit.reserved if r.question]
         if visit.asked is not None:
             held.append((visit.asked.question, visit.asked.coupon))
-        after, timer = self._timed(State.SHOWING, SHOW_NO_MS, basket_yen=None, reserved=(), asked=None)
+        after, timer = self._timed(State.SHOWING, SHOW_NO_MS, **_EMPTY)
         return Step(
             visit=after,
             facts=tuple(Cancelled(at.stamp, question, coupon.campaign, coupon.serial) for question, coupon in held),
@@ -258,9 +298,9 @@ class Core:
         if visit.state is not State.SHOWING:
             return Step(visit=visit)
         if visit.basket_yen is not None:
-            after, timer = self._timed(State.BASKET, BASKET_LIFE_MS)
+            after, timer = self._timed(State.BASKET, BASKET_LIFE_MS, pending=None)
             return Step(visit=after, effects=(Show(view=View.BASKET, number=visit.basket_yen), timer))
-        return Step(visit=msgspec.structs.replace(visit, state=State.READY), effects=(visit.idle,))
+        return Step(visit=msgspec.structs.replace(visit, state=State.READY, pending=None), effects=(visit.idle,))
 
     def _started(self, event: ev.Started, rows: tuple[Row, ...], at: Moment) -> Step:
         withdrawn = tuple(Cancelled(at.stamp, q.question, q.campaign, q.serial) for q in event.open_questions)
@@ -272,15 +312,33 @@ class Core:
         )
 
     def _card_presented(self, event: CardPresented, rows: tuple[Row, ...], at: Moment) -> Step:
-        if self.visit.state not in (State.READY, State.SHOWING) or self.visit.basket_yen is not None:
-            return Step(visit=self.visit)
-        visit, timer = self._timed(State.SHOWING, SHOW_NO_MS)
+        """The card that a coupon waits for is its second half; any other is kept in mind and greeted, or not known."""
+        before = self.visit
+        pending = before.pending
+        if pending is not None and self._may_scan():
+            step = self._held_up(pending.event, rows, at, pending.shown_at, event.uid)
+            return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, card=event.uid))
+        if before.state not in (State.READY, State.SHOWING) or before.basket_yen is not None:
+            return Step(visit=msgspec.structs.replace(before, card=event.uid))
+        known = bool(rows) and rows[0].known.card_holder > 0
+        visit, timer = self._timed(State.SHOWING, SHOW_NO_MS, card=event.uid, pending=None)
+        if known:
+            return Step(visit=visit, effects=(Show(view=View.KNOWN_CARD), timer))
         signal = Signal(light=Light.AMBER, sound=Sound.NO, duration_ms=SHOW_NO_MS)
         return Step(visit=visit, effects=(Show(view=View.FOREIGN_CARD), signal, timer))
 
+    def _card_removed(self, event: CardRemoved, rows: tuple[Row, ...], at: Moment) -> Step:
+        return Step(visit=msgspec.structs.replace(self.visit, card=b""))
+
     def _store_failed(self, event: ev.StoreFailed, rows: tuple[Row, ...], at: Moment) -> Step:
         before = self.visit
-        visit = Visit(state=State.OUT_OF_SERVICE, link_up=before.link_up, timer=before.timer + 1, blind=before.blind)
+        visit = Visit(
+            state=State.OUT_OF_SERVICE,
+            link_up=before.link_up,
+            timer=before.timer + 1,
+            blind=before.blind,
+            card=before.card,
+        )
         effects = (
             Show(view=View.OUT_OF_SERVICE, detail=event.detail),
             Signal(light=Light.RED, sound=Sound.NO, duration_ms=SHOW_NO_MS),
@@ -303,8 +361,8 @@ class Core:
     def _show(self, verdict: Verdict, *then: Effect, **changes: object) -> Step:
         """Put a verdict before the shopper; `then` follows when it is seen."""
         yes = verdict.accepted
-        duration_ms = SHOW_YES_MS if yes else SHOW_NO_MS
-        visit, timer = self._timed(State.SHOWING, duration_ms, **changes)
+        duration_ms = SHOW_YES_MS if yes else SHOW_CARD_MS if changes.get("pending") else SHOW_NO_MS
+        visit, timer = self._timed(State.SHOWING, duration_ms, **{"pending": None, **changes})
         light, sound = (Light.GREEN, Sound.YES) if yes else (Light.RED, Sound.NO)
         signal = Signal(light=light, sound=sound, duration_ms=duration_ms)
         effects = (Show(view=View.VERDICT, verdict=verdict), signal, *then, timer)
@@ -316,9 +374,30 @@ class Core:
         return visit, StartTimer(id=number, after_ms=after_ms)
 
 
+_FOR_A_CARD: Final = frozenset({Reason.NEEDS_CARD, Reason.WRONG_HOLDER})
+"""After these a coupon that needs its holder's card waits for it."""
+
+_EMPTY: Final[dict[str, object]] = {
+    "basket_yen": None,
+    "basket": None,
+    "reserved": (),
+    "asked": None,
+    "pending": None,
+}
+"""A visit after its basket."""
+
+
+def _spent(coupon: Coupon) -> tuple[SpentStep, ...]:
+    """The time step that this redemption uses up; a coupon with a serial is used up itself."""
+    if not coupon.step or coupon.serial:
+        return ()
+    return (SpentStep(campaign=coupon.campaign, phone=coupon.phone, step=coupon.step),)
+
+
 _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     Scanned: Core._scanned,
     CardPresented: Core._card_presented,
+    CardRemoved: Core._card_removed,
     ev.Started: Core._started,
     ev.Answered: Core._answered,
     ev.TimeUp: Core._time_up,

@@ -7,6 +7,8 @@ import msgspec
 from edge_agent.core.effects import Effect, Show, View
 from edge_agent.core.events import OpenQuestion
 from edge_agent.core.states import State
+from hal.events import Scanned
+from loyalty.basket import Basket
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from wire.facts import Fact, Stamp
@@ -31,24 +33,35 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Want(msgspec.Struct, frozen=True):
-    """The rows about one coupon: by its numbers, or by its JAN."""
+    """The rows about one coupon: by its numbers, or by the unsigned code that stands for it; and about a card."""
 
     coupon: Coupon | None = None
-    jan: str = ""
+    found_by: str = ""  # a JAN, or the key of a code of the trade
+    serial: int = 0  # of a code of the trade
+    card: bytes = b""  # the UID of the card in the slot
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What cache and journal know about one wanted coupon."""
+    """What cache and journal know about one wanted coupon, and about the card beside it."""
 
     known: Known = Known()
     key: Key | None = None
 
 
+class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A time step of a phone that counted: nothing up to it counts again for this campaign."""
+
+    campaign: int
+    phone: bytes
+    step: int
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event leads to. `facts`, `opened` and `closed` go to disk in one transaction."""
+    """What one event leads to. `facts`, `spent`, `opened` and `closed` go to disk in one transaction."""
 
     visit: Visit
     facts: tuple[Fact, ...] = ()
+    spent: tuple[SpentStep, ...] = ()
     opened: OpenQuestion | None = None
     closed: tuple[bytes, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -61,6 +74,13 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     question: bytes = b""
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon that waits for its holder's card."""
+
+    event: Scanned
+    shown_at: Now
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +100,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     timer: int = 0  # the newest timer; older ones mean nothing
     asked: Asked | None = None
     basket_yen: int | None = None
+    basket: Basket | None = None  # what lies in it, where the till tells
+    card: bytes = b""  # the UID of the card in the slot
+    pending: Pending | None = None
     reserved: tuple[Reserved, ...] = ()
     blind: bool = False  # the camera is gone: nobody is invited to show a coupon
 

@@ -64,7 +64,7 @@ def test_K3_what_can_be_downloaded_is_listed_for_everybody(client: TestClient[An
     rows = client.get("/api/coupons").json()
     assert rows[0] == {
         "id": 1, "name": "100円引き", "kind": "amount", "benefit": {"ja": "100円引き", "en": "100 yen off"},
-        "stock_left": 1, "download_ends_ms": None, "strong_auth": False,
+        "stock_left": 1, "download_ends_ms": None, "strong_auth": False, "moving": False, "needs_card": False,
     }  # fmt: skip
     assert [row["id"] for row in rows] == [1, 2]
 
