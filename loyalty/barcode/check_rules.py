@@ -1,7 +1,8 @@
 """The check digits of older codes: membership numbers in Code 39, ITF and NW-7 (Codabar), prices inside EAN codes.
 
-Each rule is what printers of member cards and scales offer under that name. `fits` is total over the characters
-that its symbol can hold: what a rule does not know fits nothing.
+Each rule is what printers of member cards and scales offer under that name. `fits` is total. The
+rules of digits leave out letters: the start and stop of NW-7 are none of the number. Those with an alphabet of their
+own take every character, and one that they do not know fits nothing.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def fits(check: Check, others: str, digit: str) -> bool:
         return True
     alphabet = _ALPHABETS.get(check)
     if alphabet is None:
-        return others.isascii() and others.isdigit() and _DIGITS[check](others) == digit
+        digits = "".join(character for character in others if character in "0123456789")
+        return digits != "" and _DIGITS[check](digits) == digit
     values = [alphabet.find(character) for character in others]
     if min(values, default=-1) < 0:
         return False

@@ -38,6 +38,8 @@ def read(text: bytes) -> Trade | Member | NotACoupon:
     except Gs1Error as error:
         trouble = error.trouble
         return NotACoupon(_SHOPPERS.get(trouble.fault, Reason.MISPRINTED), f"GS1: {trouble}", trouble)
+    if found is None:
+        return NotACoupon(Reason.NOT_A_COUPON, "a web address")
     return of_message(found)
 
 

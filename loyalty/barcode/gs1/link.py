@@ -12,7 +12,7 @@ Gs1Error.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from loyalty.barcode.gs1.ais import AIS, Ai
 from loyalty.barcode.gs1.elements import ELEMENTS_MAX, Element, checked
@@ -44,44 +44,40 @@ _NOT_IN_DOMAIN: Final = b"_~?#@!$&'()*+,;=%"
 _HEX: Final = b"0123456789ABCDEFabcdef"
 
 
-class _Piece(NamedTuple):
-    """A stretch of the address and where it begins."""
-
-    text: bytes
-    at: int
+_A_KEY: Final = re.compile(rb"/(?:%s)/" % b"|".join(key.encode() for key in QUALIFIERS))
 
 
 def looks_like_one(text: bytes) -> bool:
-    """Whether `text` is a web address whose path holds a key."""
-    return _SCHEME.match(text[:8]) is not None and _key_place(_path(text)) is not None
+    """Whether `text` may be one: a web address with a key between slashes."""
+    return _SCHEME.match(text) is not None and _A_KEY.search(text) is not None
 
 
-def split(text: bytes) -> list[Element]:
-    """The elements of an address that `looks_like_one`; those of the path come first."""
+def split(text: bytes) -> list[Element] | None:
+    """The elements of an address that `looks_like_one`, those of the path first; None: it is none after all."""
+    domain_at = text.index(b"//") + 2
+    path_at = text.find(b"/", domain_at)
+    if path_at < 0:
+        return None
+    hash_at = text.find(b"#", path_at)
+    end = len(text) if hash_at < 0 else hash_at
+    query_at = text.find(b"?", path_at, end)
+    pieces = text[path_at + 1 : end if query_at < 0 else query_at].split(b"/")
+    if not pieces[-1]:  # a slash at the end
+        pieces.pop()
+    start = _key_place(pieces)
+    if start is None:
+        return None
     if wrong := text.translate(None, _ALLOWED):
         raise Gs1Error(Fault.ADDRESS, "", text.index(wrong[:1]), "a character that can't stand in a web address")
-    _domain(text)
-    path = _path(text)
-    start = _key_place(path)
-    assert start is not None, "looks_like_one comes first"
-    found = [_element(name, value) for name, value in _pairs(path[start:])]
-    _in_order(found)
-    in_path = [element.ai for element in found]
-    for name, value in _parameters(text):
-        if len(found) >= ELEMENTS_MAX:
-            raise Gs1Error(Fault.TOO_MANY, "", name.at, f"more than {ELEMENTS_MAX} elements")
-        element = _element(name, value, query=True)
-        if any(element.ai == other.ai for other in found):
-            raise Gs1Error(Fault.REPEATED, element.ai, name.at, "it stands twice in one address")
-        if element.ai in QUALIFIERS or any(element.ai in order for order in QUALIFIERS[in_path[0]]):
-            raise Gs1Error(Fault.PLACE, element.ai, name.at, "it belongs into the path")
-        found.append(element)
+    _check_domain(text, domain_at, path_at)
+    found = _of_path(pieces, start, path_at + 1)
+    if query_at >= 0:
+        _add_query(text[query_at + 1 : end], query_at + 1, found)
     return found
 
 
-def _domain(text: bytes) -> None:
-    start = text.index(b"//") + 2
-    domain = text[start : text.index(b"/", start)]
+def _check_domain(text: bytes, start: int, end: int) -> None:
+    domain = text[start:end]
     if not domain:
         raise Gs1Error(Fault.ADDRESS, "", start, "there is no domain")
     if len(domain.translate(None, _NOT_IN_DOMAIN)) < len(domain):
@@ -89,82 +85,77 @@ def _domain(text: bytes) -> None:
         raise Gs1Error(Fault.ADDRESS, "", start + wrong, "a character that can't stand in a domain")
 
 
-def _path(text: bytes) -> list[_Piece]:
-    """The pieces of the path between slashes."""
-    start = text.find(b"/", text.find(b"//") + 2)
-    if start < 0:
-        return []
-    stop = min((place for place in (text.find(b"?", start), text.find(b"#", start)) if place >= 0), default=len(text))
-    pieces = []
-    place = start + 1
-    for piece in text[place:stop].split(b"/"):
-        pieces.append(_Piece(piece, place))
-        place += len(piece) + 1
-    return pieces
-
-
-def _key_place(path: list[_Piece]) -> int | None:
+def _key_place(pieces: list[bytes]) -> int | None:
     """Which piece is the rightmost key, going back over AI and value, AI and value from the end."""
-    if path and not path[-1].text:  # a slash at the end
-        path = path[:-1]
-    for place in range(len(path) - 2, -1, -2):
-        ai = AIS.get(path[place].text)
+    for place in range(len(pieces) - 2, -1, -2):
+        ai = AIS.get(pieces[place])
         if ai is None:
             return None
         if ai.ai in QUALIFIERS:
-            return place if ai.ai == "255" or _has_shape(ai, path[place + 1].text) else None
+            return place if ai.ai == "255" or _has_shape(ai, pieces[place + 1]) else None
     return None
 
 
 def _has_shape(ai: Ai, value: bytes) -> bool:
-    return ai.least <= len(value) and (not ai.parts[0].least > 1 or value[: ai.parts[0].least].isdigit())
+    least = ai.parts[0].least
+    return len(value) >= least and (least <= 1 or value[:least].isdigit())
 
 
-def _pairs(path: list[_Piece]) -> list[tuple[_Piece, _Piece]]:
-    if path and not path[-1].text:
-        path = path[:-1]
-    return list(zip(path[::2], path[1::2], strict=True))[: ELEMENTS_MAX + 1]
-
-
-def _parameters(text: bytes) -> list[tuple[_Piece, _Piece]]:
-    """The parameters of the query whose names are digits."""
-    end = text.find(b"#")
-    end = len(text) if end < 0 else end
-    start = text.find(b"?", 0, end)
-    if start < 0:
-        return []
-    found = []
-    place = start + 1
-    for parameter in text[place:end].replace(b";", b"&").split(b"&"):
-        name, equals, value = parameter.partition(b"=")
-        if equals and name.isdigit():
-            found.append((_Piece(name, place), _Piece(value, place + len(name) + 1)))
-        place += len(parameter) + 1
+def _of_path(pieces: list[bytes], start: int, at: int) -> list[Element]:
+    """The key and what stands behind it; `at` is where the first piece begins."""
+    at += sum(map(len, pieces[:start])) + start
+    found: list[Element] = []
+    for place in range(start, min(len(pieces) - 1, start + 2 * ELEMENTS_MAX), 2):
+        name, value = pieces[place], pieces[place + 1]
+        found.append(_element(name, at, value, query=False))
+        at += len(name) + len(value) + 2
+    if len(found) > 1:
+        _check_order(found)
     return found
 
 
-def _element(name: _Piece, value: _Piece, *, query: bool = False) -> Element:
-    ai = AIS.get(name.text)
+def _add_query(query: bytes, at: int, found: list[Element]) -> None:
+    """The parameters whose names are digits, behind what was `found` in the path."""
+    key = found[0].ai
+    for parameter in query.replace(b";", b"&").split(b"&"):
+        name, equals, value = parameter.partition(b"=")
+        if equals and name.isdigit():
+            if len(found) >= ELEMENTS_MAX:
+                raise Gs1Error(Fault.TOO_MANY, "", at, f"more than {ELEMENTS_MAX} elements")
+            element = _element(name, at, value, query=True)
+            ai = element.ai
+            for other in found:
+                if other.ai == ai:
+                    raise Gs1Error(Fault.REPEATED, ai, at, "it stands twice in one address")
+            if ai in QUALIFIERS or any(ai in order for order in QUALIFIERS[key]):
+                raise Gs1Error(Fault.PLACE, ai, at, "it belongs into the path")
+            found.append(element)
+        at += len(parameter) + 1
+
+
+def _element(name: bytes, at: int, value: bytes, *, query: bool) -> Element:
+    """`at`: where the name begins; one character stands between it and the value."""
+    ai = AIS.get(name)
     if ai is None:
-        raise Gs1Error(Fault.UNKNOWN_AI, "", name.at, "this is no Application Identifier")
-    decoded, places = _decoded(ai.ai, value, query)
-    return checked(ai, decoded, value.at, places)
+        raise Gs1Error(Fault.UNKNOWN_AI, "", at, "this is no Application Identifier")
+    at += len(name) + 1
+    if b"%" in value or (query and b"+" in value):
+        decoded, places = _decoded(ai.ai, value, at, query=query)
+        return checked(ai, decoded, at, places)
+    return checked(ai, value, at)
 
 
-def _decoded(ai: str, piece: _Piece, query: bool) -> tuple[bytes, tuple[int, ...]]:
+def _decoded(ai: str, raw: bytes, at: int, *, query: bool) -> tuple[bytes, tuple[int, ...]]:
     """The value with its escapes undone, and where each character stands."""
-    raw = piece.text
-    if b"%" not in raw and not (query and b"+" in raw):
-        return raw, ()
     out, places = bytearray(), []
     index = 0
     while index < len(raw):
-        places.append(piece.at + index)
+        places.append(at + index)
         byte = raw[index]
         if byte == 0x25:
             digits = raw[index + 1 : index + 3]
             if len(digits) < 2 or digits.translate(None, _HEX):
-                raise Gs1Error(Fault.ADDRESS, ai, piece.at + index, "'%' without two hexadecimal digits")
+                raise Gs1Error(Fault.ADDRESS, ai, at + index, "'%' without two hexadecimal digits")
             out.append(int(digits, 16))
             index += 3
         else:
@@ -173,20 +164,15 @@ def _decoded(ai: str, piece: _Piece, query: bool) -> tuple[bytes, tuple[int, ...
     return bytes(out), tuple(places)
 
 
-def _in_order(found: list[Element]) -> None:
+def _check_order(found: list[Element]) -> None:
     """Whether qualifiers stand behind their key in one of the orders that it allows."""
     key, *others = found
     orders = QUALIFIERS[key.ai]
-    for order in orders:
-        rest = iter(order)
-        if all(any(other.ai == allowed for allowed in rest) for other in others):
-            return
-    if not others:
+    ais = [other.ai for other in others]
+    if any(_follows(ais, order) for order in orders):
         return
-    for number, other in enumerate(others):  # the first one that makes it impossible
-        head = [one.ai for one in others[: number + 1]]
-        if not any(_follows(head, order) for order in orders):
-            raise Gs1Error(Fault.PLACE, other.ai, other.at, f"it can't stand here behind ({key.ai})")
+    wrong = next(n for n in range(len(ais)) if not any(_follows(ais[: n + 1], order) for order in orders))
+    raise Gs1Error(Fault.PLACE, ais[wrong], others[wrong].at, f"it can't stand here behind ({key.ai})")
 
 
 def _follows(ais: list[str], order: tuple[str, ...]) -> bool:

@@ -46,9 +46,11 @@ def looks_gs1(text: bytes, format: str) -> bool:
     )
 
 
-def read(text: bytes) -> Message:
-    """The message in a text that `looks_gs1`."""
+def read(text: bytes) -> Message | None:
+    """The message in a text that `looks_gs1`; None: it is an ordinary web address after all."""
     found = _split(text)
+    if found is None:
+        return None
     for element in found:
         lint.value(element)
     by_ai = lint.together(found)
@@ -61,7 +63,7 @@ def read(text: bytes) -> Message:
     )
 
 
-def _split(text: bytes) -> list[Element]:
+def _split(text: bytes) -> list[Element] | None:
     start = 3 if text.startswith(IDENTIFIERS) else 0
     if text[start : start + 1] == b"(":
         return elements.split_bracketed(text)
