@@ -1,8 +1,8 @@
 """From the text of a barcode to its meaning, signatures apart, beside the check of one Ed25519 signature.
 
 For each kind of code that a unit reads, the time of `loyalty.barcode.read`: everything between the bytes of the symbol
-and a typed value with all rules kept. The signature of a code of ours is not checked here: it is what the others are held
-against, turn by turn in the same run.
+and a typed value with all rules kept. The signature of a code of ours is not checked here: it is what the others are
+held against, turn by turn in the same run.
 
     text to meaning, each kind: below half an Ed25519 verification
 """
