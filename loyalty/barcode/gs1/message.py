@@ -64,9 +64,9 @@ def read(text: bytes) -> Message | None:
 
 
 def _split(text: bytes) -> list[Element] | None:
-    start = 3 if text.startswith(IDENTIFIERS) else 0
-    if text[start : start + 1] == b"(":
+    if text[:1] == b"(":
         return elements.split_bracketed(text)
-    if text[start : start + 4].lower() == b"http":
+    if text[:4].lower() == b"http":
         return link.split(text)
+    start = 3 if text.startswith(IDENTIFIERS) else 0
     return elements.split(text, start + 1 if text[start : start + 1] == b"\x1d" else start)
