@@ -66,7 +66,7 @@ def read(text: bytes) -> Message | None:
 def _split(text: bytes) -> list[Element] | None:
     if text[:1] == b"(":
         return elements.split_bracketed(text)
-    if text[:4].lower() == b"http":
+    if text[:4].lower() == b"http" and link.looks_like_one(text):
         return link.split(text)
     start = 3 if text.startswith(IDENTIFIERS) else 0
     return elements.split(text, start + 1 if text[start : start + 1] == b"\x1d" else start)

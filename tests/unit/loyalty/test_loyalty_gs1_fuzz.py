@@ -71,6 +71,7 @@ def sane(text: bytes, format: str) -> None:
 @example(b"(" * TEXT_BYTES_MAX, "")
 @example(b"\\(" * (TEXT_BYTES_MAX // 2), "")
 @example(b"(10)" + b"\\(" * 2040, "")
+@example(b"http", "gs1_qr")
 @example(b"https://" + b"/01" * 1300, "")
 @example(b"https://a/255/4912345678904?" + b"1=2&" * 1000, "")
 @example(b"https://a/255/4912345678904?" + b"%" * 4000, "")

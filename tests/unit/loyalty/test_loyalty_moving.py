@@ -101,9 +101,9 @@ FIRST_MS, END_MS = freshness.window_ms(STEP)
 
 
 def answer(
-    wall_ms: int, rule: ClockRule = ClockRule.ACCEPT, last_step: int = 0, **clock: object
-) -> tuple[object, bool]:
-    return freshness.judge(STEP, last_step, rule, Now(wall_ms=wall_ms, **clock))  # type: ignore[arg-type]
+    wall_ms: int, rule: ClockRule = ClockRule.ACCEPT, last_step: int = 0, *, trusted: bool = True, error_ms: int = 0
+) -> tuple[Reason | None, bool]:
+    return freshness.judge(STEP, last_step, rule, Now(wall_ms=wall_ms, trusted=trusted, error_ms=error_ms))
 
 
 def test_a_step_counts_while_it_is_shown_and_a_moment_after() -> None:
