@@ -198,6 +198,8 @@ def show(
         if issued is None:
             raise Stop(f"there is no coupon {number}", Exit.NO)
         lines = [line for line in history.of_person(connection, person or None) if line.campaign.id == number]
+    if issued.campaign.trade:
+        raise Stop(f"it is printed, not given out: a code of the trade with the key {issued.campaign.trade}", Exit.NO)
     if issued.campaign.jan:
         present(issued.campaign.name, issued.campaign.jan, png, svg)
         return

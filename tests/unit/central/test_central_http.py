@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 from litestar.testing import TestClient
+from nacl.signing import SigningKey
 
-from central.coupons import persons
+from central.coupons import issue, persons
 from central.http import limits
 from central.http.app import create_app
 from central.keys import read_secret
+from loyalty.barcode import moving
 from loyalty.campaign import Kind
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 
@@ -167,3 +169,25 @@ def test_no_name_password_token_or_text_is_written_to_a_log(
     ours = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("httpx"))
     for secret in ("BBB", PASSWORD, "wrong-password-1", bearer["authorization"].split()[1], text):
         assert secret not in ours
+
+
+def test_K3_a_moving_coupon_goes_to_the_phone_that_sends_its_public_key(
+    client: TestClient[Any], bearer: dict[str, str], shop: Centre
+) -> None:
+    with shop.office.database.write() as connection:
+        issue.issue(connection, campaign(3, moving=True), NOW_MS)
+    assert client.get("/api/coupons").json()[-1]["moving"] is True
+    for phone in ("zz", "ab" * 31, "AB" * 32):
+        answer = client.post("/api/me/coupons", json={"campaign": 3, "phone": phone}, headers=bearer)
+        assert (answer.status_code, answer.json()["reason"]) == (400, "bad_request")
+    answer = client.post("/api/me/coupons", json={"campaign": 3}, headers=bearer)
+    assert (answer.status_code, answer.json()["reason"]) == (409, "needs_phone")
+    key = SigningKey(b"p" * 32)
+    answer = client.post(
+        "/api/me/coupons", json={"campaign": 3, "phone": key.verify_key.encode().hex()}, headers=bearer
+    )
+    assert answer.status_code == 201
+    row = answer.json()
+    assert row["moving"] is True
+    assert len(moving.show(row["text"], key, 1)) == moving.TEXT_CHARS
+    assert client.get("/api/me/coupons", headers=bearer).json() == [row]
