@@ -39,7 +39,7 @@ from edge_agent.store.store import Store
 from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
-from hal.events import PartFault, PartHealed, Scanned
+from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from loyalty.reason import Reason, log_prefix
 from wire import topics
 from wire.chain import EPOCH_BYTES
@@ -366,7 +366,9 @@ class Agent:
             self._steps.step(scan, "decoded", event.decoded_mono_ms, text=log_prefix(event.text))
             self._counts.scans += 1
             return scan
-        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged) else ""
+        if isinstance(event, CardPresented) and self._core.visit.pending is None:
+            return ""
+        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged | CardPresented) else ""
 
     def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""
@@ -378,7 +380,7 @@ class Agent:
             return
         if step.verdict is None:
             return
-        self._scan = ""
+        self._scan = scan if step.visit.pending is not None else ""
         verdict, campaign = step.verdict, step.verdict.campaign
         self._counts.accepted += verdict.accepted
         self._counts.refused += not verdict.accepted

@@ -20,11 +20,11 @@ from edge_agent.core import events as ev
 from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
 from edge_agent.core.examine import examine, redeemed, wants
 from edge_agent.core.states import Mode, State, check
-from edge_agent.core.visit import Asked, Moment, Pending, Reserved, Row, SpentStep, Step, Visit, Want
+from edge_agent.core.visit import Asked, Counted, Moment, Pending, Reserved, Row, SpentStep, Step, Visit, Want
 from hal.events import CardPresented, CardRemoved, PartFault, PartHealed, Scanned
 from hal.indicators import Light, Sound
 from loyalty import barcode
-from loyalty.barcode import Reading, Shop
+from loyalty.barcode import Own, Reading, Shop
 from loyalty.campaign import Policy
 from loyalty.coupon import Coupon, Known, Now, Verdict, judge
 from loyalty.reason import Reason
@@ -32,6 +32,7 @@ from wire.facts import Cancelled, Fact, Redeemed
 
 SHOW_YES_MS: Final = 4_000
 SHOW_NO_MS: Final = 4_500
+STILL_UP_MS: Final = 60_000  # a phone whose moving code counted so lately is still the same shopper's turn
 SHOW_CARD_MS: Final = 15_000  # how long a coupon waits for its holder's card
 BASKET_LIFE_MS: Final = 600_000  # a basket that is never paid nor cancelled lets go of its coupons
 RESERVED_MAX: Final = 20  # coupons in one basket
@@ -92,6 +93,8 @@ class Core:
         """The answer to what is, or a moment ago was, before the camera, with this card in the slot."""
         visit = self.visit
         reading = self._reading(event)
+        if self._still_up(reading, at):
+            return Step(visit=visit)
         row = rows[0] if rows else Row()
         verdict = examine(
             reading,
@@ -122,9 +125,17 @@ class Core:
             return self._reserve(verdict, Reserved(want=want, coupon=coupon))
         return self._redeem(verdict, coupon, b"", at)
 
+    def _still_up(self, reading: Reading, at: Moment) -> bool:
+        """Whether this is the next code of a phone whose code counted a moment ago: nobody has shown anything anew."""
+        counted = self.visit.counted
+        if counted is None or not isinstance(reading, Own) or at.mono_ms - counted.mono_ms > STILL_UP_MS:
+            return False
+        return reading.coupon.step > counted.coupon.step and counted.coupon.is_same(reading.coupon)
+
     def _redeem(self, verdict: Verdict, coupon: Coupon, question: bytes, at: Moment) -> Step:
         fact = redeemed(verdict, coupon, question=question, site=self._site, spend_yen=self.visit.basket_yen, at=at)
-        step = self._show(verdict, MarkShown(), TellHint(index=0), asked=None)
+        counted = Counted(coupon=coupon, mono_ms=at.mono_ms) if coupon.step else None
+        step = self._show(verdict, MarkShown(), TellHint(index=0), asked=None, counted=counted)
         closed = (question,) if question else ()
         return msgspec.structs.replace(step, facts=(fact,), spent=_spent(coupon), closed=closed)
 
@@ -230,6 +241,7 @@ class Core:
             return Step(visit=visit)
         facts: list[Fact] = []
         spent: tuple[SpentStep, ...] = ()
+        still_up = visit.counted
         saved_yen = 0
         counted: dict[tuple[int, int], int] = {}
         for reserved, row in zip(visit.reserved, rows, strict=True):
@@ -239,6 +251,8 @@ class Core:
             verdict = self._judge(coupon, known, at)
             if verdict.reason is Reason.OK:
                 spent += _spent(coupon)
+                if coupon.step:
+                    still_up = Counted(coupon=coupon, mono_ms=at.mono_ms)
                 facts.append(
                     redeemed(
                         verdict, coupon, question=reserved.question, site=self._site, spend_yen=visit.basket_yen, at=at
@@ -254,7 +268,7 @@ class Core:
             facts.append(Cancelled(at.stamp, visit.asked.question, coupon.campaign, coupon.serial))
             closed.append(visit.asked.question)
         hints = tuple(TellHint(index=index) for index, fact in enumerate(facts) if isinstance(fact, Redeemed))
-        after, timer = self._timed(State.SHOWING, SHOW_YES_MS, **_EMPTY)
+        after, timer = self._timed(State.SHOWING, SHOW_YES_MS, **_EMPTY, counted=still_up)
         return Step(
             visit=after,
             facts=tuple(facts),

@@ -83,6 +83,13 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     shown_at: Now
 
 
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """A moving code that counted, and when: the phone may still be before the camera, and its code moves on."""
+
+    coupon: Coupon
+    mono_ms: int
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The question that is open."""
 
@@ -103,6 +110,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     basket: Basket | None = None  # what lies in it, where the till tells
     card: bytes = b""  # the UID of the card in the slot
     pending: Pending | None = None
+    counted: Counted | None = None
     reserved: tuple[Reserved, ...] = ()
     blind: bool = False  # the camera is gone: nobody is invited to show a coupon
 

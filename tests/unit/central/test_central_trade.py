@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from nacl.signing import SigningKey
@@ -193,7 +194,7 @@ def test_units_hear_whose_card_it_is_and_that_it_is_nobodys_any_more(shop: Shop)
 def told(shop: Shop) -> list[PutCard]:
     """What was put into the log of every site."""
     bodies = shop.centre.query("SELECT changes FROM feed_bodies ORDER BY id")
-    changes = [change for (body,) in bodies for change in decode(body, list[Change])]
+    changes = [change for row in bodies for change in decode(cast(bytes, row[0]), list[Change])]
     return [change for change in changes if isinstance(change, PutCard)]
 
 

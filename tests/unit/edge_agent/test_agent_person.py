@@ -62,8 +62,8 @@ def live(
     return scanned(moving.show(moving.mint(ISSUER, coupon), phone, step).encode())
 
 
-def at(wall_ms: int = AT_MS, *, trusted: bool = True) -> Moment:
-    return Moment(wall_ms=wall_ms, mono_ms=1_000, boot=BOOT, trusted=trusted)
+def at(wall_ms: int = AT_MS, *, trusted: bool = True, mono_ms: int = 1_000) -> Moment:
+    return Moment(wall_ms=wall_ms, mono_ms=mono_ms, boot=BOOT, trusted=trusted)
 
 
 @pytest.fixture(autouse=True)
@@ -193,7 +193,7 @@ def test_the_same_step_counts_once_and_the_next_one_again(drive: Driver) -> None
     assert (reason(first), len(first.spent)) == (Reason.OK, 1)
     assert reason(drive(live(LIVE), at())) is Reason.STALE
     assert reason(drive(live(LIVE, STEP - 1), at())) is Reason.STALE  # nor any before it
-    assert reason(drive(live(LIVE, STEP + 1), at(AT_MS + 15_000))) is Reason.OK
+    assert reason(drive(live(LIVE, STEP + 5), at(AT_MS + 75_000, mono_ms=76_000))) is Reason.OK
     other = SigningKey(b"q" * 32)
     assert reason(drive(live(LIVE, phone=other), at())) is Reason.OK  # another phone has its own
 
@@ -226,7 +226,21 @@ def test_a_moving_code_with_a_serial_counts_once_at_any_step(drive: Driver) -> N
     with drive.store.transaction():
         drive.store.cache.apply([PutCampaign(plain)], b"i" * 16, 10)
     assert reason(drive(live(plain, serial=5), at())) is Reason.OK
-    assert reason(drive(live(plain, STEP + 1, serial=5), at(AT_MS + 15_000))) is Reason.USED
+    late = at(AT_MS + 90_000, mono_ms=91_000)
+    assert reason(drive(live(plain, STEP + 6, serial=5), late)) is Reason.USED
+
+
+@pytest.mark.parametrize("serial", [0, 5])
+def test_a_phone_that_is_still_held_up_when_its_code_moves_on_counts_no_second_time(drive: Driver, serial: int) -> None:
+    plain = replaced(TICKET, id=35, needs_card=False, serials=serial > 0)
+    with drive.store.transaction():
+        drive.store.cache.apply([PutCampaign(plain)], b"i" * 16, 10)
+    assert reason(drive(live(plain, serial=serial), at())) is Reason.OK
+    before = drive.core.visit
+    step = drive(live(plain, STEP + 1, serial=serial), at(AT_MS + 15_000, mono_ms=16_000))
+    assert (step.effects, step.facts, step.verdict, step.visit) == ((), (), None, before)
+    forged = drive(live(plain, STEP + 1, serial=serial, phone=SigningKey(b"q" * 32)), at(AT_MS + 15_000))
+    assert reason(forged) in (Reason.OK, Reason.USED)  # another phone is somebody else
 
 
 def test_a_code_that_stands_still_does_not_count_for_a_campaign_whose_codes_move(drive: Driver) -> None:
