@@ -93,8 +93,8 @@ class Core:
         """The answer to what is, or a moment ago was, before the camera, with this card in the slot."""
         visit = self.visit
         reading = self._reading(event)
-        if self._still_up(reading, at):
-            return Step(visit=visit)
+        if self._still_up(reading, at):  # what was said stands, and nothing is shown anew
+            return Step(visit=visit, verdict=Verdict(reason=Reason.OK_AGAIN))
         row = rows[0] if rows else Row()
         verdict = examine(
             reading,
