@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from typing import Final, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from central import homes, leases, registry, settlement
@@ -26,10 +27,11 @@ from central.db.schema import (
     stored_serial,
 )
 from central.registry import Device
-from loyalty import barcode
-from loyalty.barcode.kinds import Jan, NotACoupon
+from loyalty import barcode, freshness
+from loyalty.barcode import Jan, NotACoupon, Own, Shop, Trade
+from loyalty.barcode.trade import coupon_of
 from loyalty.campaign import Policy
-from loyalty.coupon import CENTRE_HOME, Coupon, Home, Known, Now, Seen, Verdict, cost, judge, of_jan
+from loyalty.coupon import CENTRE_HOME, Coupon, Home, Known, Now, Seen, Verdict, cost, judge, of_code
 from loyalty.keys import Key, check
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Part, Pot
 from loyalty.reason import Reason
@@ -52,10 +54,10 @@ class Elsewhere(NamedTuple):
 
 
 class Decider:
-    """Answers questions. The answer is committed when `answer` returns."""
+    """Answers questions. The answer is committed when `answer` returns. `shop`: codes of the shops' own."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, shop: Shop | None = None) -> None:
+        self._database, self._shop = database, shop or Shop()
 
     def answer(self, ask: Ask, device_name: str, now_ms: int) -> Answer | Elsewhere:
         """Raises StorageError: then nothing was granted."""
@@ -68,7 +70,7 @@ class Decider:
             before = _answered_before(connection, ask.question, device)
             if before is not None:
                 return before
-            coupon, verdict, known = _judge(connection, ask, device, now_ms)
+            coupon, verdict, known = _judge(connection, ask, device, now_ms, self._shop)
             if verdict.reason in (Reason.NOT_HOME, Reason.NO_PART):
                 return _elsewhere(ask, coupon, verdict, known)
             state = QuestionState.GRANTED if verdict.reason is Reason.OK else QuestionState.REFUSED
@@ -143,30 +145,45 @@ def _answered_before(connection: Connection, question: bytes, device: Device) ->
     return _as_answer(question, row.state, row.reason, row.at_ms, row.site)
 
 
-def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int) -> tuple[Coupon, Verdict, Known]:
+def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: Shop) -> tuple[Coupon, Verdict, Known]:
     now = Now(wall_ms=now_ms, error_ms=CLOCK_ERROR_MS)
-    read = barcode.read(ask.text)
+    read = barcode.read(ask.text, ask.format, shop)
     if isinstance(read, NotACoupon):
         return Coupon(campaign=0), Verdict(reason=read.reason), Known()
+    if not isinstance(read, Own | Jan | Trade):
+        return Coupon(campaign=0), Verdict(reason=Reason.NOT_A_COUPON), Known()
     if isinstance(read, Jan):
-        issued = issue.by_jan(connection, read.code)
-        coupon = of_jan(read.code, issued.campaign if issued else None)
+        issued = issue.found_by(connection, read.code)
+        coupon = of_code(read.code, issued.campaign if issued else None)
+    elif isinstance(read, Trade):
+        issued = issue.found_by(connection, read.key)
+        coupon = _seen_by_the_unit(coupon_of(read, issued.campaign if issued else None, now_ms, shop.utc_offset_min))
     else:
         coupon = read.coupon
         doubt = check(read, _key(connection, coupon.key), now)
         if doubt is not None:
             return Coupon(campaign=0), Verdict(reason=doubt), Known()
         issued = issue.get(connection, coupon.campaign)
+    campaign = issued.campaign if issued else None
     known = _known(connection, issued, coupon, device)
     spend_yen = ask.spend_yen if ask.spend_yen > 0 else None
     verdict = judge(coupon, known, site=device.site, spend_yen=spend_yen, now=now)
+    if verdict.reason is Reason.OK and coupon.step and campaign is not None:
+        doubt, _ = freshness.judge(coupon.step, 0, campaign.clock_rule, now, freshness.ON_THE_WAY_MS)
+        if doubt is not None:
+            return coupon, Verdict(reason=doubt), known
     if verdict.reason is Reason.OK:
-        doubt = _held_back(
-            connection, coupon, device, leased=issued is not None and issued.campaign.policy is Policy.LEASE
-        )
+        leased = campaign is not None and campaign.policy is Policy.LEASE
+        doubt = _held_back(connection, coupon, device, leased=leased)
         if doubt is not None:
             return coupon, Verdict(reason=doubt), known
     return coupon, verdict, known
+
+
+def _seen_by_the_unit(coupon: Coupon) -> Coupon:
+    """Without what only the unit can see: the goods in the basket, and whether the code is for this retailer."""
+    terms = msgspec.structs.replace(coupon.terms, purchases=(), retailer="")
+    return msgspec.structs.replace(coupon, terms=terms)
 
 
 def _key(connection: Connection, number: int) -> Key | None:
@@ -213,6 +230,7 @@ def _known(connection: Connection, issued: issue.Issued | None, coupon: Coupon, 
         part=part,
         revoked=stoplist.stops(connection, coupon.campaign, stored_serial(coupon.serial), coupon.holder),
         home=_home(connection, coupon) if campaign.policy is Policy.HOME else None,
+        card_holder=coupon.holder if campaign.needs_card else 0,  # the unit has looked at the card before it asked
     )
 
 
@@ -235,7 +253,7 @@ def _held_back(connection: Connection, coupon: Coupon, device: Device, *, leased
         return None
     same = stored_serial(coupon.serial)
     given = select(coupons.c.id).where(coupons.c.campaign == coupon.campaign, coupons.c.serial == same)
-    if connection.execute(given).first() is None:
+    if coupon.key and connection.execute(given).first() is None:  # serials of the trade were printed, not given out
         return Reason.NOT_DOWNLOADED
     holding = (
         (questions.c.campaign == coupon.campaign)

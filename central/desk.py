@@ -68,7 +68,7 @@ class Desk:
         self._secret = office.keys.cache_secret()
         self._key = office.keys.centre()
         self._ingest = Ingest(office.database, incarnation, self._secret)
-        self._decider = Decider(office.database)
+        self._decider = Decider(office.database, office.settings.shop)
         self._lessor = Lessor(office.database, incarnation)
         self._waiting = Waiting()
         self._present: dict[str, Address] = {}  # units that were heard of since they were last gone

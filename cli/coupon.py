@@ -47,6 +47,17 @@ def issue(
     ] = None,
     min_spend_yen: Annotated[int, typer.Option(help="Least amount of the basket.")] = 0,
     jan: Annotated[str, typer.Option(help="An EAN/JAN code that stands for it (policy open).")] = "",
+    trade: Annotated[
+        str,
+        typer.Option(help="A code of the trade that stands for it: gcn:..., offer:...:..., gtin:..., store:...."),
+    ] = "",
+    value_in_code: Annotated[
+        bool, typer.Option("--value-in-code", help="The code says how much; amount or percent is the most.")
+    ] = False,
+    needs_card: Annotated[
+        bool, typer.Option("--needs-card", help="Counts with the holder's card in the slot only.")
+    ] = False,
+    moving: Annotated[bool, typer.Option("--moving", help="Its code moves on the phone, against screenshots.")] = False,
     first_number: Annotated[int | None, typer.Option(help="First of the numbers that people see.")] = None,
     strong_auth: Annotated[bool, typer.Option("--strong-auth", help="A download needs the password.")] = False,
     untrusted_clock: Annotated[
@@ -73,6 +84,7 @@ def issue(
         gift=gift, serials=serials, starts_ms=first_instant(starts), ends_ms=last_day(ends),
         download_ends_ms=last_day(download_until), days_after_download=days_after_download, stock=stock, cap=cap,
         budget_yen=budget_yen, per_person=per_person, shops=tuple(shop or ()), min_spend_yen=min_spend_yen, jan=jan,
+        trade=trade, value_in_code=value_in_code, needs_card=needs_card, moving=moving,
         first_number=first_number, strong_auth=strong_auth, clock_rule=untrusted_clock,
         conflict=conflict, value_yen=value_yen, exposure_limit=exposure_limit, exposure_limit_yen=exposure_limit_yen,
     )  # fmt: skip
@@ -200,6 +212,8 @@ def show(
         if issued is None:
             raise Stop(f"there is no coupon {number}", Exit.NO)
         lines = [line for line in history.of_person(connection, person or None) if line.campaign.id == number]
+    if issued.campaign.trade:
+        raise Stop(f"it is printed, not given out: a code of the trade with the key {issued.campaign.trade}", Exit.NO)
     if issued.campaign.jan:
         present(issued.campaign.name, issued.campaign.jan, png, svg)
         return

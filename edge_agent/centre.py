@@ -189,8 +189,8 @@ class Centre:
             if rows.last < self._store.journal.last:
                 self._ready = self._store.journal.batch(want.epoch, rows.last + 1)
 
-    def ask(self, question: bytes, text: bytes, spend_yen: int, wait_ms: int) -> None:
-        self._mqtt.publish(topics.UP_REQ, encode(Ask(question, text, spend_yen, wait_ms)))
+    def ask(self, question: bytes, text: bytes, spend_yen: int, wait_ms: int, format: str) -> None:
+        self._mqtt.publish(topics.UP_REQ, encode(Ask(question, text, spend_yen, wait_ms, format)))
 
     def hint(self, position: int, fact: Redeemed) -> None:
         journal = self._store.journal

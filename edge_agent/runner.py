@@ -42,7 +42,7 @@ from edge_agent.store.store import Store
 from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
-from hal.events import PartFault, PartHealed, Scanned
+from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
 from wire import topics
@@ -92,6 +92,7 @@ class Agent:
             mode=settings.mode,
             ask_wait_ms=settings.ask_wait_ms,
             new_id=lambda: secrets.token_bytes(16),
+            shop=settings.shop,
         )
         self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
@@ -323,7 +324,7 @@ class Agent:
         elif isinstance(effect, StartTimer):
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
         elif isinstance(effect, AskCentre):
-            self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+            self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, SeekPart):
             self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
         elif isinstance(effect, AnswerHome):
@@ -402,7 +403,10 @@ class Agent:
             self._steps.step(scan, "decoded", event.decoded_mono_ms, text=log_prefix(event.text))
             self._counts.scans += 1
             return scan
-        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed) else ""
+        if isinstance(event, CardPresented) and self._core.visit.pending is None:
+            return ""
+        follows = ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed | CardPresented
+        return self._scan if isinstance(event, follows) else ""
 
     def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""
@@ -414,7 +418,7 @@ class Agent:
             return
         if step.verdict is None:
             return
-        self._scan = ""
+        self._scan = scan if step.visit.pending is not None else ""
         verdict, campaign = step.verdict, step.verdict.campaign
         self._counts.accepted += verdict.accepted
         self._counts.refused += not verdict.accepted

@@ -68,6 +68,7 @@ class Ask(Message, tag="ask", frozen=True):
     text: bytes  # the whole text of the code: the centre checks the signature itself
     spend_yen: int
     wait_ms: int  # how long the unit will wait; a later answer is void
+    format: str = ""  # the symbol that the text stood in (`hal.decode.Format`)
 
 
 class Held(Message, frozen=True):
@@ -274,8 +275,24 @@ class DropRevoked(Message, tag="unrevoked", frozen=True):
     key: bytes
 
 
+class PutCard(Message, tag="card", frozen=True):
+    """Whose card that is: the keyed hash of its UID, and the pseudonym of its holder."""
+
+    card: bytes  # 16 bytes
+    holder: int  # 0: nobody's any more
+
+
 Change = (
-    PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption | PutHome | PutMoved | PutRevoked | DropRevoked
+    PutCampaign
+    | PutKey
+    | PutSecret
+    | PutRedemption
+    | DropRedemption
+    | PutCard
+    | PutHome
+    | PutMoved
+    | PutRevoked
+    | DropRevoked
 )
 
 

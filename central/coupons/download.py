@@ -17,7 +17,7 @@ from central.coupons import issue, keyring, stoplist
 from central.coupons.persons import Person
 from central.db.schema import campaigns, coupons, stored_serial
 from central.keys import Keys
-from loyalty.barcode import own
+from loyalty.barcode import moving, own
 from loyalty.campaign import Campaign, Policy
 from loyalty.coupon import CENTRE_HOME, HOME_SHIFT, Coupon, expires_s
 
@@ -33,7 +33,8 @@ class No(StrEnum):
     PERSON_LIMIT = "person_limit"
     NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a ticket is given out against the password alone
     REVOKED = "revoked"  # everything of this person is on the stop list
-    NO_DOWNLOAD = "no_download"  # a printed JAN: there is nothing to download
+    NO_DOWNLOAD = "no_download"  # a printed code: there is nothing to download
+    NEEDS_PHONE = "needs_phone"  # its code moves: the phone must say its public key
 
 
 WORDS: Final[dict[No, dict[str, str]]] = {
@@ -46,6 +47,10 @@ WORDS: Final[dict[No, dict[str, str]]] = {
     No.NEEDS_PASSWORD: {"ja": "パスワードで本人確認をしてください", "en": "Your password is needed for this one"},
     No.REVOKED: {"ja": "紛失の届けにより利用停止中です", "en": "Your coupons are blocked; they were reported lost"},
     No.NO_DOWNLOAD: {"ja": "ダウンロードの必要はありません", "en": "It is printed; there is nothing to download"},
+    No.NEEDS_PHONE: {
+        "ja": "このクーポンはアプリでお受け取りください",
+        "en": "This one is given out to the app, whose phone shows it",
+    },
 }
 
 
@@ -55,7 +60,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     campaign: Campaign
     coupon: Coupon
     number: int | None  # the identification number people see (figure 2)
-    text: str  # what its barcode says
+    text: str  # what its barcode says; of a moving code the ticket, to which the phone adds the rest
     downloaded_ms: int
     expires_ms: int | None
 
@@ -69,11 +74,13 @@ def download(
     proven: bool,
     now_ms: int,
     home: str = "",
+    phone: bytes = b"",
 ) -> Given | No:
     """Gives out one coupon, in the caller's write transaction.
 
     `person` None: handed out without asking who (K8: leaflets). `proven`: the password was checked for this
-    download. A campaign without serials gives the same person the same text again.
+    download. `phone`: its public key, 32 bytes, for a code that moves. A campaign without serials gives the same
+    person the same text again.
     `home`: policy `home`, the site whose lanes may honour it without the centre; empty: its only shop, if there is
     one, else the centre.
     Raises KeyringError or KeyFileError when there is no key to sign with, HomeError for a site that can be no home.
@@ -85,7 +92,9 @@ def download(
     refusal = _refusal(connection, issued, person, proven, now_ms)
     if refusal is not None:
         return refusal
-    if not campaign.serials:
+    if campaign.moving and len(phone) != moving.PHONE_KEY_BYTES:
+        return No.NEEDS_PHONE
+    if not campaign.serials and not campaign.moving:
         before = _given_before(connection, campaign, person)
         if before is not None:
             return before
@@ -99,13 +108,14 @@ def download(
         holder=person.holder if person is not None else 0,
         expires_s=expires_s(campaign, now_ms),
         key=key,
+        phone=phone if campaign.moving else b"",
     )
     numbered = campaign.serials and campaign.first_number is not None
     given = Given(
         campaign=campaign,
         coupon=coupon,
         number=(campaign.first_number or 0) + issued.given_out if numbered else None,
-        text=own.mint(secret, coupon),
+        text=moving.mint(secret, coupon) if campaign.moving else own.mint(secret, coupon),
         downloaded_ms=now_ms,
         expires_ms=coupon.expires_s * 1000 or None,
     )
@@ -144,7 +154,7 @@ def _refusal(
     connection: Connection, issued: issue.Issued, person: Person | None, proven: bool, now_ms: int
 ) -> No | None:
     campaign = issued.campaign
-    if campaign.jan:
+    if campaign.found_by:
         return No.NO_DOWNLOAD
     if campaign.stopped:
         return No.STOPPED
@@ -156,8 +166,8 @@ def _refusal(
         return No.REVOKED
     if campaign.strong_auth and not (person is not None and proven):
         return No.NEEDS_PASSWORD
-    if campaign.per_person is not None and person is None:
-        return No.NEEDS_PASSWORD  # what is counted by person can't go to nobody
+    if (campaign.per_person is not None or campaign.needs_card) and person is None:
+        return No.NEEDS_PASSWORD  # what is counted by person, or bound to a card, can't go to nobody
     if campaign.per_person is not None and campaign.serials and person is not None:
         theirs = (coupons.c.campaign == campaign.id) & (coupons.c.person_id == person.id)
         if (connection.execute(select(func.count()).where(theirs)).scalar() or 0) >= campaign.per_person:

@@ -57,7 +57,7 @@ def issue(connection: Connection, campaign: Campaign, now_ms: int) -> Campaign:
         insert(campaigns).values(
             id=campaign.id,
             body=encode(campaign),
-            jan=campaign.jan,
+            found_by=campaign.found_by,
             stock_left=campaign.stock,
             given_out=0,
             redeemed=0,
@@ -85,7 +85,9 @@ def change(connection: Connection, campaign: Campaign) -> Campaign:
     if found:
         raise IssueError(found)
     left = None if campaign.stock is None else max(0, campaign.stock - old.given_out)
-    connection.execute(update(campaigns).where(campaigns.c.id == campaign.id).values(jan=campaign.jan, stock_left=left))
+    connection.execute(
+        update(campaigns).where(campaigns.c.id == campaign.id).values(found_by=campaign.found_by, stock_left=left)
+    )
     leases.set_limits(connection, campaign, old.redeemed)
     put_in_force(connection, campaign)
     before = feed.sites_of(connection, old.campaign)
@@ -117,9 +119,9 @@ def get(connection: Connection, campaign_id: int) -> Issued | None:
     return None if row is None else _issued(row)
 
 
-def by_jan(connection: Connection, code: str) -> Issued | None:
-    """The newest campaign for which an EAN/JAN code stands."""
-    query = select(campaigns).where(campaigns.c.jan == code).order_by(campaigns.c.id.desc()).limit(1)
+def found_by(connection: Connection, code: str) -> Issued | None:
+    """The newest campaign for which an unsigned code stands: a JAN, or the key of a code of the trade."""
+    query = select(campaigns).where(campaigns.c.found_by == code).order_by(campaigns.c.id.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else _issued(row)
 

@@ -263,7 +263,7 @@ campaigns = Table(
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=False),
     Column("body", LargeBinary, nullable=False),  # loyalty.campaign.Campaign, MessagePack
-    Column("jan", Text, nullable=False, index=True),
+    Column("found_by", Text, nullable=False, index=True),  # a JAN, or the key of a code of the trade; empty: none
     Column("stock_left", BigInteger),  # None: unlimited
     Column("given_out", BigInteger, nullable=False),
     Column("redeemed", BigInteger, nullable=False),  # uses that are booked
@@ -289,6 +289,14 @@ persons = Table(
     Column("password_hash", Text, nullable=False),  # argon2id
     Column("holder", BigInteger, nullable=False, unique=True),  # the pseudonym in coupons and facts, 48 bits
     Column("created_ms", BigInteger, nullable=False),
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("uid", LargeBinary, primary_key=True),  # 4 to 10 bytes
+    Column("person_id", ForeignKey("persons.id"), nullable=False, index=True),
+    Column("bound_ms", BigInteger, nullable=False),
 )
 
 sessions = Table(

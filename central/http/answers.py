@@ -54,6 +54,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     campaign: Annotated[int, msgspec.Meta(ge=1, le=CAMPAIGN_ID_MAX)]
     password: str | None = None
     home: Annotated[str, msgspec.Meta(max_length=32)] = ""  # policy home: the site that decides about it
+    phone: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""  # its public key, for a code that moves
 
 
 class Health(msgspec.Struct):
@@ -74,6 +75,8 @@ class OnOffer(msgspec.Struct):
     stock_left: int | None
     download_ends_ms: int | None
     strong_auth: bool
+    moving: bool  # the download needs the phone's public key
+    needs_card: bool
 
 
 class Held(msgspec.Struct):
@@ -88,6 +91,8 @@ class Held(msgspec.Struct):
     state: str
     used_ms: int | None
     used_site: str | None
+    moving: bool  # `text` is a ticket: the phone adds the time step and its signature (loyalty.barcode.moving)
+    needs_card: bool
 
 
 class RedemptionRow(msgspec.Struct):

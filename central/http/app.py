@@ -94,10 +94,12 @@ class Api:
                 stock_left=issued.stock_left,
                 download_ends_ms=issued.campaign.download_ends_ms,
                 strong_auth=issued.campaign.strong_auth,
+                moving=issued.campaign.moving,
+                needs_card=issued.campaign.needs_card,
             )
             for issued in every
             if not issued.campaign.stopped
-            and not issued.campaign.jan
+            and not issued.campaign.found_by
             and (issued.campaign.ends_ms is None or now < issued.campaign.ends_ms)
         ]
 
@@ -118,6 +120,8 @@ class Api:
                 state=line.state.value,
                 used_ms=line.used_ms,
                 used_site=line.used_site,
+                moving=line.campaign.moving,
+                needs_card=line.campaign.needs_card,
             )
             for line in lines
         ]
@@ -139,6 +143,7 @@ class Api:
                     proven=proven,
                     now_ms=now_ms(),
                     home=wanted.home,
+                    phone=bytes.fromhex(wanted.phone),
                 )
         except HomeError as error:
             raise answers.refusal(409, "no_home") from error
@@ -158,6 +163,8 @@ class Api:
             state=state.value,
             used_ms=None,
             used_site=None,
+            moving=given.campaign.moving,
+            needs_card=given.campaign.needs_card,
         )
 
     def redemptions(self, request: _Request, limit: int) -> list[answers.RedemptionRow]:

@@ -18,6 +18,7 @@ class View(StrEnum):
     ASKING = "asking"
     VERDICT = "verdict"
     FOREIGN_CARD = "foreign_card"
+    KNOWN_CARD = "known_card"
     BASKET = "basket"
     PAID = "paid"
     RELEASED = "released"
@@ -46,6 +47,7 @@ class AskCentre(msgspec.Struct, frozen=True, kw_only=True):
     text: bytes
     spend_yen: int
     wait_ms: int
+    format: str = ""  # the symbol that the text stood in
 
 
 class AskKeeper(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hal.events import ButtonPressed, CardPresented, CardRemoved, PartFault, PartHealed, Scanned
+from loyalty.basket import Basket
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
 
@@ -71,6 +72,7 @@ class BasketOpened(msgspec.Struct, frozen=True, kw_only=True):
     """The till opened a basket, or its total changed. Lane mode only."""
 
     spend_yen: int
+    basket: Basket | None = None  # what lies in it, where the till tells
 
 
 class BasketPaid(msgspec.Struct, frozen=True, kw_only=True):

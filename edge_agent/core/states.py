@@ -37,10 +37,10 @@ S = State
 TABLE: Final = (
     Transition(S.READY, "Started", (S.READY,), "questions from before the restart are withdrawn"),
     Transition(S.READY, "Scanned", (S.SHOWING, S.ASKING), "decided, or the centre is asked"),
-    Transition(S.READY, "CardPresented", (S.SHOWING,), "a card that is not known here"),
+    Transition(S.READY, "CardPresented", (S.SHOWING,), "whether the card is known here"),
     Transition(S.READY, "BasketOpened", (S.BASKET,), "lane: the till begins"),
     Transition(S.SHOWING, "Scanned", (S.SHOWING, S.ASKING), "the next coupon"),
-    Transition(S.SHOWING, "CardPresented", (S.SHOWING,), "a card that is not known here"),
+    Transition(S.SHOWING, "CardPresented", (S.SHOWING, S.ASKING), "the card that a coupon waited for, or another"),
     Transition(S.SHOWING, "TimeUp", (S.READY, S.BASKET), "shown long enough"),
     Transition(S.SHOWING, "BasketOpened", (S.BASKET,), "lane: the till begins, or the total changed"),
     Transition(S.SHOWING, "BasketPaid", (S.SHOWING,), "lane: reserved coupons are redeemed"),

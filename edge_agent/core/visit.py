@@ -8,6 +8,8 @@ from edge_agent.core.effects import Effect, Show, View
 from edge_agent.core.events import OpenQuestion
 from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
+from hal.events import Scanned
+from loyalty.basket import Basket
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
@@ -35,10 +37,12 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Want(msgspec.Struct, frozen=True):
-    """The rows about one coupon, by its numbers or by its JAN; or about this unit's part of a limit."""
+    """The rows about one coupon, by its numbers or by the unsigned code that stands for it; about a card; a part."""
 
     coupon: Coupon | None = None
-    jan: str = ""
+    found_by: str = ""  # a JAN, or the key of a code of the trade
+    serial: int = 0  # of a code of the trade
+    card: bytes = b""  # the UID of the card in the slot
     pot: Pot | None = None
     transfer: bytes = b""  # with `pot`: was it given or taken before?
 
@@ -52,11 +56,20 @@ class Row(msgspec.Struct, frozen=True):
     transferred: bool = False  # the wanted transfer is known here
 
 
+class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A time step of a phone that counted: nothing up to it counts again for this campaign."""
+
+    campaign: int
+    phone: bytes
+    step: int
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event leads to. `facts`, `opened` and `closed` go to disk in one transaction."""
+    """What one event leads to. `facts`, `spent`, `opened` and `closed` go to disk in one transaction."""
 
     visit: Visit
     facts: tuple[Fact, ...] = ()
+    spent: tuple[SpentStep, ...] = ()
     opened: OpenQuestion | None = None
     closed: tuple[bytes, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -70,6 +83,20 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True):
     coupon: Coupon
     question: bytes = b""
     leased: Amount | None = None  # what it will take of this unit's part of the limits
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon that waits for its holder's card."""
+
+    event: Scanned
+    shown_at: Now
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """A moving code that counted, and when: the phone may still be before the camera, and its code moves on."""
+
+    coupon: Coupon
+    mono_ms: int
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +124,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     timer: int = 0  # the newest timer; older ones mean nothing
     asked: Asked | None = None
     basket_yen: int | None = None
+    basket: Basket | None = None  # what lies in it, where the till tells
+    card: bytes = b""  # the UID of the card in the slot
+    pending: Pending | None = None
+    counted: Counted | None = None
     reserved: tuple[Reserved, ...] = ()
     blind: bool = False  # the camera is gone: nobody is invited to show a coupon
     lanes: frozenset[str] = frozenset()  # the other lanes of the site that can be reached now

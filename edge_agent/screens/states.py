@@ -59,6 +59,8 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
             return answer(show.verdict, lang, tz_offset_min)
         case View.FOREIGN_CARD:
             return lane.foreign_card(lang)
+        case View.KNOWN_CARD:
+            return card_greeting(lang)
         case View.BASKET:
             return lane.basket(lang, show.number)
         case View.PAID:

@@ -12,12 +12,15 @@ from typing import Any, Final
 from edge_agent.store.connection import Connection
 from edge_agent.store.homes import Homes
 from loyalty.campaign import Campaign, Policy
+from loyalty.coupon import STRANGER
 from loyalty.keys import Key
+from wire import sealing
 from wire.messages import (
     Change,
     DropRedemption,
     DropRevoked,
     PutCampaign,
+    PutCard,
     PutHome,
     PutKey,
     PutMoved,
@@ -78,9 +81,18 @@ class Cache:
         self._campaigns[number] = found
         return found
 
-    def campaign_of_jan(self, jan: str) -> Campaign | None:
-        row = self._sql.row("SELECT id FROM campaigns WHERE jan = ? LIMIT 1", (jan,)) if jan else None
+    def campaign_found_by(self, code: str) -> Campaign | None:
+        """The newest campaign for which an unsigned code stands."""
+        query = "SELECT id FROM campaigns WHERE found_by = ? AND found_by <> '' ORDER BY id DESC LIMIT 1"
+        row = self._sql.row(query, (code,)) if code else None
         return None if row is None else self.campaign(row[0])
+
+    def holder_of_card(self, uid: bytes) -> int:
+        """The pseudonym of whose card it is; STRANGER for one that nobody told this unit about; 0: no card."""
+        if not uid:
+            return 0
+        row = self._sql.row("SELECT holder FROM cards WHERE card = ?", (sealing.card_hash(self.secret, uid),))
+        return STRANGER if row is None else int(row[0])
 
     def key(self, number: int) -> Key | None:
         if number not in self._keys:
@@ -158,6 +170,7 @@ class Cache:
     def finish_snapshot(self, incarnation: bytes, number: int) -> None:
         self._sql.execute("DELETE FROM campaigns")
         self._sql.execute("DELETE FROM keys")
+        self._sql.execute("DELETE FROM cards")
         self._campaigns.clear()
         self._keys.clear()
         self.homes.clear()
@@ -215,10 +228,21 @@ class Cache:
             campaign = change.campaign
             self._campaigns.pop(campaign.id, None)
             self._sql.execute(
-                "INSERT INTO campaigns (id, jan, body, leased) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
-                " SET jan = excluded.jan, body = excluded.body, leased = excluded.leased",
-                (campaign.id, campaign.jan, encode(campaign), campaign.policy is Policy.LEASE and not campaign.stopped),
-            )
+                "INSERT INTO campaigns (id, found_by, body, leased) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+                " SET found_by = excluded.found_by, body = excluded.body, leased = excluded.leased",
+                (
+                    campaign.id, campaign.found_by, encode(campaign),
+                    campaign.policy is Policy.LEASE and not campaign.stopped,
+                ),
+            )  # fmt: skip
+        elif isinstance(change, PutCard):
+            if change.holder:
+                self._sql.execute(
+                    "INSERT INTO cards VALUES (?, ?) ON CONFLICT (card) DO UPDATE SET holder = excluded.holder",
+                    (change.card, change.holder),
+                )
+            else:
+                self._sql.execute("DELETE FROM cards WHERE card = ?", (change.card,))
         elif isinstance(change, PutKey):
             self._keys.pop(change.id, None)
             self._sql.execute(

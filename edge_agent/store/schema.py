@@ -130,10 +130,25 @@ CREATE TABLE revoked (
 ) WITHOUT ROWID;
 """
 
+_CODES_OF_THE_TRADE: Final = """
+-- What finds a campaign without its number: a JAN, or the key of a code of the trade.
+DROP INDEX campaigns_jan;
+ALTER TABLE campaigns RENAME COLUMN jan TO found_by;
+CREATE INDEX campaigns_found_by ON campaigns (found_by) WHERE found_by <> '';
+
+-- Cards that the centre told: keyed hash of the UID, and the pseudonym of its holder.
+CREATE TABLE cards (card BLOB PRIMARY KEY, holder INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Moving codes without serials: keyed hash of campaign and phone, and the newest time step that counted here.
+CREATE TABLE phones (phone BLOB PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX phones_step ON phones (step);
+"""
+
 STEPS: Final = (
     _TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),
     _PARTS,
     _REVOKED,
+    _CODES_OF_THE_TRADE,
 )
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)

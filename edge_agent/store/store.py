@@ -26,7 +26,7 @@ from edge_agent.store.journal import Journal, signed64, unsigned64
 from edge_agent.store.parts import TRANSFERS_KEPT_MS, Parts
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign, Policy
-from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_jan
+from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_code
 from loyalty.lease import CAMPAIGN, Pot
 from wire import sealing
 from wire.chain import EPOCH_BYTES
@@ -38,6 +38,7 @@ IDENTITY_NAME: Final = "identity.json"  # beside it: what must survive a corrupt
 RETIRED_BYTES: Final = 16
 TIDY_ROWS_MAX: Final = 500
 KEEP_FACTS_MIN: Final = 10_000
+PHONES_HELD_MAX: Final = 10_000  # whose newest time steps are remembered: days of a busy lane, and a step lives seconds
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -116,13 +117,14 @@ class Store:
                 transferred=bool(want.transfer) and self.parts.knows_transfer(want.transfer),
             )
         if want.coupon is None:
-            campaign = self.cache.campaign_of_jan(want.jan)
-            coupon = of_jan(want.jan, campaign)
+            campaign = self.cache.campaign_found_by(want.found_by)
+            coupon = of_code(want.found_by, campaign, want.serial)
         else:
             coupon = want.coupon
             campaign = self.cache.campaign(coupon.campaign)
+        card_holder = self.cache.holder_of_card(want.card)
         if campaign is None:
-            return Row(key=self.cache.key(coupon.key) if coupon.key else None)
+            return Row(Known(card_holder=card_holder), self.cache.key(coupon.key) if coupon.key else None)
         known = Known(
             campaign=campaign,
             seen=self._seen(coupon),
@@ -132,6 +134,8 @@ class Store:
             else None,
             home=self._home(coupon) if campaign.policy is Policy.HOME else None,
             revoked=self._revoked(coupon),
+            card_holder=card_holder,
+            last_step=self._last_step(coupon) if coupon.step and not coupon.serial else 0,
         )
         return Row(known, self.cache.key(coupon.key) if coupon.key else None)
 
@@ -168,6 +172,11 @@ class Store:
         holder = sealing.holder_hash(secret, coupon.holder) if coupon.holder else b""
         return bool(serial or holder) and self.cache.revoked(serial, holder)
 
+    def _last_step(self, coupon: Coupon) -> int:
+        phone = sealing.phone_hash(self.cache.secret, coupon.campaign, coupon.phone)
+        row = self.connection.row("SELECT step FROM phones WHERE phone = ?", (phone,))
+        return int(row[0]) if row else 0
+
     def _person_count(self, campaign: Campaign, coupon: Coupon) -> int:
         if campaign.per_person is None or not coupon.holder:
             return 0
@@ -191,6 +200,11 @@ class Store:
             self.connection.execute(
                 "INSERT INTO questions VALUES (?, ?, ?)",
                 (question.question, question.campaign, signed64(question.serial)),
+            )
+        for spent in step.spent:
+            self.connection.execute(
+                "INSERT INTO phones VALUES (?, ?) ON CONFLICT (phone) DO UPDATE SET step = max(step, excluded.step)",
+                (sealing.phone_hash(self.cache.secret, spent.campaign, spent.phone), spent.step),
             )
         for gone in step.closed:
             self.connection.execute("DELETE FROM questions WHERE question = ?", (gone,))
@@ -263,8 +277,18 @@ class Store:
             )
             self.cache.empty_old(TIDY_ROWS_MAX)
             self.parts.tidy(before_ms - TRANSFERS_KEPT_MS, TIDY_ROWS_MAX)
+            self._forget_phones()
         if self.connection.wal_pages() > WAL_PAGES_MAX:
             self.connection.checkpoint()
+
+    def _forget_phones(self) -> None:
+        """Let go of the oldest time steps beyond those that are held: they went stale long ago."""
+        count = self.connection.row("SELECT count(*) FROM phones")
+        surplus = min(TIDY_ROWS_MAX, (count[0] if count else 0) - PHONES_HELD_MAX)
+        if surplus > 0:
+            self.connection.execute(
+                "DELETE FROM phones WHERE phone IN (SELECT phone FROM phones ORDER BY step LIMIT ?)", (surplus,)
+            )
 
     def probe(self) -> None:
         """Can a fact be stored? Raises StoreError if not."""

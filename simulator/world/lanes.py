@@ -179,7 +179,7 @@ class Lane:
             elif isinstance(effect, StartTimer):
                 self._timer = (effect.id, self.world.mono_ms + effect.after_ms)
             elif isinstance(effect, AskCentre):
-                self.unit.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+                self.unit.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
             elif isinstance(effect, ProbeCentre):
                 self.unit.probe(self.world.mono_ms)
             elif isinstance(effect, SeekPart):

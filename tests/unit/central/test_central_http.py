@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from litestar.testing import TestClient
+from nacl.signing import SigningKey
 
 from central import notices
-from central.coupons import persons
+from central.coupons import issue, persons
 from central.http import limits
 from central.http.app import create_app
 from central.keys import read_secret
+from loyalty.barcode import moving
 from loyalty.campaign import Kind
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 
@@ -65,7 +67,7 @@ def test_K3_what_can_be_downloaded_is_listed_for_everybody(client: TestClient[An
     rows = client.get("/api/coupons").json()
     assert rows[0] == {
         "id": 1, "name": "100円引き", "kind": "amount", "benefit": {"ja": "100円引き", "en": "100 yen off"},
-        "stock_left": 1, "download_ends_ms": None, "strong_auth": False,
+        "stock_left": 1, "download_ends_ms": None, "strong_auth": False, "moving": False, "needs_card": False,
     }  # fmt: skip
     assert [row["id"] for row in rows] == [1, 2]
 
@@ -216,3 +218,25 @@ def test_an_operator_sees_notices_until_they_are_marked(
     assert client.get("/api/notices", headers=bearer).status_code == 401
     assert client.post("/api/notices/seen", json={"ids": [1]}, headers=bearer).status_code == 401
     assert client.post("/api/notices/seen", json={"ids": [2**70]}, headers=operator).status_code == 400
+
+
+def test_K3_a_moving_coupon_goes_to_the_phone_that_sends_its_public_key(
+    client: TestClient[Any], bearer: dict[str, str], shop: Centre
+) -> None:
+    with shop.office.database.write() as connection:
+        issue.issue(connection, campaign(3, moving=True), NOW_MS)
+    assert client.get("/api/coupons").json()[-1]["moving"] is True
+    for phone in ("zz", "ab" * 31, "AB" * 32):
+        answer = client.post("/api/me/coupons", json={"campaign": 3, "phone": phone}, headers=bearer)
+        assert (answer.status_code, answer.json()["reason"]) == (400, "bad_request")
+    answer = client.post("/api/me/coupons", json={"campaign": 3}, headers=bearer)
+    assert (answer.status_code, answer.json()["reason"]) == (409, "needs_phone")
+    key = SigningKey(b"p" * 32)
+    answer = client.post(
+        "/api/me/coupons", json={"campaign": 3, "phone": key.verify_key.encode().hex()}, headers=bearer
+    )
+    assert answer.status_code == 201
+    row = answer.json()
+    assert row["moving"] is True
+    assert len(moving.show(row["text"], key, 1)) == moving.TEXT_CHARS
+    assert client.get("/api/me/coupons", headers=bearer).json() == [row]

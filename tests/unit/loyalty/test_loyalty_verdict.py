@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from loyalty.basket import Basket
 from loyalty.campaign import DAY_MS, Campaign, ClockRule, Kind, Policy
-from loyalty.coupon import EXPIRES_S_MAX, Coupon, Home, Known, Now, Seen, Verdict, expires_s, judge, of_jan
+from loyalty.coupon import EXPIRES_S_MAX, Coupon, Home, Known, Now, Seen, Verdict, expires_s, judge, of_code
 from loyalty.lease import NOTHING, Amount, Limits, Part
 from loyalty.reason import Reason
+from loyalty.terms import Purchase, Terms, Unit
 
 STARTS_MS, ENDS_MS = 1_780_000_000_000, 1_790_000_000_000
 NOW = Now(wall_ms=1_785_000_000_000)
@@ -65,11 +67,16 @@ class Scan(msgspec.Struct, frozen=True):
             card_holder=self.card_holder,
             revoked=self.revoked,
         )
-        return judge(self.coupon, known, site=self.site, spend_yen=self.spend_yen, now=self.now)
+        basket = None if self.spend_yen is None else Basket()
+        return judge(self.coupon, known, site=self.site, spend_yen=self.spend_yen, now=self.now, basket=basket)
 
     @property
     def reason(self) -> Reason:
         return self.verdict.reason
+
+
+def asks(unit: Unit) -> Terms:
+    return Terms(purchases=(Purchase(value=1, unit=unit, company="4912345", family="000"),))
 
 
 SCAN = Scan()
@@ -80,6 +87,7 @@ IN_ORDER: list[tuple[Reason, Callable[[Scan], Scan]]] = [
     (Reason.UNKNOWN_CAMPAIGN, lambda s: s.holding(campaign=8)),
     (Reason.NOT_GENUINE, lambda s: s.holding(key=0)),
     (Reason.NOT_DOWNLOADED, lambda s: s.holding(serial=0)),
+    (Reason.MISPRINTED, lambda s: s.ruled(value_in_code=True)),
     (Reason.USED, lambda s: s.but(seen=SEEN)),
     (Reason.STOPPED, lambda s: s.ruled(stopped=True)),
     (Reason.REVOKED, lambda s: s.but(revoked=True)),
@@ -90,14 +98,21 @@ IN_ORDER: list[tuple[Reason, Callable[[Scan], Scan]]] = [
     (Reason.WRONG_HOLDER, lambda s: s.but(card_holder=12)),
     (Reason.PERSON_LIMIT, lambda s: s.but(person_count=2)),
     (Reason.CAP_REACHED, lambda s: s.ruled(cap=10).but(total=Amount(10))),
+    (Reason.NEEDS_CARD, lambda s: s.ruled(needs_card=True)),
     (Reason.NEEDS_BASKET, lambda s: s.but(spend_yen=None)),
     (Reason.MIN_SPEND, lambda s: s.but(spend_yen=2999)),
+    (Reason.NEEDS_STAFF, lambda s: s.holding(terms=asks(Unit.CLERK))),
+    (Reason.NEEDS_GOODS, lambda s: s.holding(terms=asks(Unit.ITEMS))),
     (Reason.NO_PART, lambda s: s.but(part=Part())),
     (Reason.NOT_HOME, lambda s: s.but(home=Home(number=3, site="ueno"))),
     (Reason.OK, lambda s: s),
 ]
-ALTERNATIVES = {Reason.NOT_YET, Reason.EXPIRED, Reason.CLOCK_UNTRUSTED, Reason.NEEDS_BASKET}
-"""Reasons that can't hold together: one clock shows one time, and a basket that is not open holds too little."""
+ALTERNATIVES = {
+    Reason.NOT_YET, Reason.EXPIRED, Reason.CLOCK_UNTRUSTED, Reason.NEEDS_BASKET, Reason.WRONG_HOLDER, Reason.NEEDS_CARD,
+    Reason.NEEDS_STAFF, Reason.NEEDS_GOODS,
+}  # fmt: skip
+"""Reasons that can't hold together: one clock shows one time, a basket that is not open holds too little, a slot holds
+one card or none, and a code asks for one thing."""
 
 
 @pytest.mark.parametrize(("reason", "wrong"), IN_ORDER, ids=[reason for reason, _ in IN_ORDER])
@@ -149,7 +164,7 @@ def test_K8_a_coupon_without_serials_counts_every_time() -> None:
 
 def test_K8_a_JAN_stands_for_the_open_campaign_that_names_it_and_for_no_other() -> None:
     leaflet = msgspec.structs.replace(CAMPAIGN, policy=Policy.OPEN, serials=False, per_person=None, jan="4901234567894")
-    coupon = of_jan("4901234567894", leaflet)
+    coupon = of_code("4901234567894", leaflet)
     assert coupon == Coupon(campaign=7)
     assert SCAN.but(campaign=leaflet, coupon=coupon).reason == Reason.OK
     for wrong in (
@@ -159,7 +174,7 @@ def test_K8_a_JAN_stands_for_the_open_campaign_that_names_it_and_for_no_other() 
         msgspec.structs.replace(leaflet, policy=Policy.SIGNED),
     ):
         for code in ("4901234567894", ""):
-            refused = SCAN.but(campaign=wrong, coupon=of_jan(code, wrong))
+            refused = SCAN.but(campaign=wrong, coupon=of_code(code, wrong))
             assert refused.reason == Reason.UNKNOWN_CAMPAIGN
 
 

@@ -15,9 +15,11 @@ from PIL import Image
 from edge_agent.screens import lane, states
 from edge_agent.screens.layout import draw
 from edge_agent.screens.screen import Screen, Status
+from loyalty.basket import Missing
 from loyalty.campaign import Campaign, Kind, Lang, Policy
 from loyalty.coupon import Coupon, Verdict
 from loyalty.reason import Reason
+from loyalty.terms import Purchase, Unit
 
 GOLDEN: Final = Path(__file__).with_name("golden")
 TZ_OFFSET_MIN: Final = 540
@@ -37,7 +39,8 @@ def campaign(lang: Lang, **changes: object) -> Campaign:
 
 def verdict(reason: Reason, lang: Lang, **changes: object) -> Verdict:
     given = {"campaign": campaign(lang), "coupon": Coupon(campaign=7), "at_ms": NEW_YEAR_MS, "needed_yen": 1200}
-    return Verdict(reason=reason, **(given | {"site": "shinjuku-1"} | changes))  # type: ignore[arg-type]
+    lack = Missing(Purchase(value=3, unit=Unit.ITEMS, company="0614141", family="000"), 2)
+    return Verdict(reason=reason, **(given | {"site": "shinjuku-1", "missing": lack} | changes))  # type: ignore[arg-type]
 
 
 def gallery(lang: Lang) -> dict[str, Screen]:
