@@ -2,7 +2,7 @@
 
 `write` takes one unchanging view of the database and spools the parts to a file, so that neither a transaction
 nor much memory is held while they are sent; `parts` then reads them back one by one. The order is fixed (secret,
-keys, campaigns, redemptions by serial and time), so the same state gives the same digest.
+keys, lanes, campaigns, redemptions by serial and time), so the same state gives the same digest.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import IO, Final
 import msgspec
 from sqlalchemy import Connection, select
 
+from central import registry
 from central.coupons import issue, keyring
 from central.db.schema import (
     RedemptionState,
@@ -103,6 +104,7 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
     """Everything a cache of `site` must know, as changes to an empty one."""
     yield PutSecret(secret)
     yield from keyring.listed(connection)
+    yield from registry.lanes(connection, site)
     tracked: list[int] = []
     for issued in issue.listed(connection):
         campaign = issued.campaign

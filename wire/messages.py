@@ -198,7 +198,19 @@ class DropRedemption(Message, tag="unredeemed", frozen=True):
     serial: bytes = b""
 
 
-Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption
+class PutLane(Message, tag="lane", frozen=True):
+    """A unit of the cache's own site and its public key: whom to trust there while the internet is gone.
+
+    Any `state` but 'active' ('blocked', 'gone' to another site) means: trust it no more.
+    """
+
+    device: str
+    site: str
+    public: bytes  # 32 bytes, Ed25519
+    state: str
+
+
+Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption | PutLane
 
 
 class Feed(Message, tag="changes", frozen=True):
