@@ -32,6 +32,8 @@ from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.panel import Panel
 from edge_agent.settings import DAY_MS, UnitSettings
+from edge_agent.site.net import SiteDown, SiteEvent, SiteSaid, SiteUp
+from edge_agent.site.site import Site
 from edge_agent.steps import StepLog
 from edge_agent.store.connection import StoreCorrupt, StoreError
 from edge_agent.store.salvage import salvage
@@ -52,7 +54,7 @@ UNMARKED_MAX: Final = 1_000
 SCANS_REMEMBERED: Final = 64
 log = logging.getLogger(__name__)
 
-Item = ev.Event | LinkEvent
+Item = ev.Event | LinkEvent | SiteEvent
 KeepFrameCall = Callable[[int, str], None]
 
 
@@ -92,6 +94,7 @@ class Agent:
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
         self._counts = self._telemetry.counts
         self._centre = Centre(settings.address, store, self._mqtt, keys, steps)
+        self.site = Site(settings, store, keys[0], self._from_site, steps)
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
@@ -107,6 +110,7 @@ class Agent:
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
         self.decide(ev.Started(open_questions=self._store.open_questions()))
         self._mqtt.start()
+        self.site.start(self._time.now().mono_ms)
 
     def run(self) -> None:
         """Until `stop`."""
@@ -122,6 +126,7 @@ class Agent:
         self._stopping = True
 
     def close(self) -> None:
+        self.site.stop()
         self._mqtt.stop()
         try:
             self._panel.close()
@@ -143,8 +148,8 @@ class Agent:
         centre_due = self._centre.due_ms()
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
-        elif centre_due is not None:
-            due.append(centre_due)
+        else:
+            due += [each for each in (centre_due, self.site.due_ms()) if each is not None]
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
     # --- events ---------------------------------------------------------------------------------------
@@ -153,6 +158,13 @@ class Agent:
         """Called on the MQTT thread. A message that finds no room is pulled or sent again."""
         if isinstance(event, Arrived):
             self.inbox.put_if_room(event, ahead=event.topic.endswith(topics.DN_ACK.path))
+        else:
+            self.inbox.put(event)
+
+    def _from_site(self, event: SiteEvent) -> None:
+        """Called on threads of the site's network. What finds no room is asked for again."""
+        if isinstance(event, SiteSaid):
+            self.inbox.put_if_room(event)
         else:
             self.inbox.put(event)
 
@@ -171,6 +183,9 @@ class Agent:
             self._centre.disconnected()
             self._steps.line("link", up=False, detail=item.why)
             self.decide(ev.LinkChanged(up=False))
+        elif isinstance(item, SiteUp | SiteDown | SiteSaid):
+            if self._probe_at_ms is None or not isinstance(item, SiteSaid):  # what can't be kept is asked for again
+                self._guarded(lambda: self.site.take(item, self._time.now()))
         else:
             self._note_part(item)
             self.decide(item)
@@ -198,6 +213,8 @@ class Agent:
             self._centre.uplink.appended(self._store.journal.last)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
+        if step.facts:
+            self._guarded(lambda: self.site.appended(decided.position, step.facts))
 
     def _decide(self, event: ev.Event, at: Moment) -> Decided:
         """One transaction; none at all where nothing is looked up nor written."""
@@ -275,6 +292,7 @@ class Agent:
         self._unmarked.clear()
         self._steps.forget()
         self._centre.use(self._store)
+        self.site.use(self._store)
         if self._mqtt.up:
             self._centre.connected(at.mono_ms)
         self._probe_at_ms = at.mono_ms
@@ -331,6 +349,7 @@ class Agent:
             self._probe()
         if self._probe_at_ms is None:
             self._guarded(lambda: self._centre.pump(at.mono_ms))
+            self._guarded(lambda: self.site.pump(at))
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
@@ -339,6 +358,8 @@ class Agent:
             self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
+            if not self.site.alive:
+                raise RuntimeError("the thread of the site's network ended: the unit restarts")
         try:
             self._panel.refresh(online=self._mqtt.up, waiting=self._centre.uplink.waiting)
         except HalError as error:
@@ -347,6 +368,8 @@ class Agent:
     def _tidy(self) -> None:
         at = self._time.now()
         self._store.tidy(at.wall_ms - self._settings.keep_acked_days * DAY_MS)
+        with self._store.transaction():
+            self._store.heard.tidy(at.wall_ms if at.trusted else None)
         trusted_ms = self._time.to_save(at)
         if trusted_ms is not None:
             with self._store.transaction():

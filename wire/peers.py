@@ -97,12 +97,12 @@ class _Peer:
 class Peers:
     """See the module. `marks`: how far each lane was seen, oldest epoch first, as the store has it."""
 
-    def __init__(
-        self, device: str, journal: Journal, marks: Mapping[str, Iterable[Mark]], random: Random
-    ) -> None:
+    def __init__(self, device: str, journal: Journal, marks: Mapping[str, Iterable[Mark]], random: Random) -> None:
         self._device, self._journal, self._random = device, journal, random
         self._peers: dict[str, _Peer] = {}
-        self._other: dict[str, tuple[bytes, int]] = {}  # an epoch whose history is not the one that was seen, and how far
+        self._other: dict[
+            str, tuple[bytes, int]
+        ] = {}  # an epoch whose history is not the one that was seen, and how far
         self._connected = False
         self._here_ms: int | None = None
         self.answered = False  # some lane has spoken since the start: a witness was there

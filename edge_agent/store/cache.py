@@ -223,7 +223,7 @@ class Cache:
                 self._sql.execute("DELETE FROM lanes WHERE device = ?", (change.device,))
 
     def _take_back(self, change: DropRedemption, generation: int) -> None:
-        """What was booked and is void must not come back through another lane; a hint's end says nothing of the fact."""
+        """What was booked and is void must not come back through another lane. A hint's end says nothing of its fact."""
         told = self._sql.row(
             f"SELECT provisional FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
             (change.serial or change.fact, change.fact),
@@ -232,9 +232,7 @@ class Cache:
             return
         self._sql.execute("DELETE FROM heard WHERE fact = ?", (change.fact,))
         self._sql.execute("INSERT OR IGNORE INTO taken_back (fact) VALUES (?)", (change.fact,))
-        self._sql.execute(
-            "DELETE FROM taken_back WHERE id <= (SELECT max(id) FROM taken_back) - ?", (TAKEN_BACK_MAX,)
-        )
+        self._sql.execute("DELETE FROM taken_back WHERE id <= (SELECT max(id) FROM taken_back) - ?", (TAKEN_BACK_MAX,))
 
     def told(self, key: bytes, fact: bytes) -> bool:
         """Whether the centre told this very fact as booked; `key`: as in `seen`, or the fact itself."""

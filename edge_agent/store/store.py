@@ -52,7 +52,7 @@ class WrongDevice(StoreError):
 class Store:
     """See the module. Raises StoreError."""
 
-    def __init__(self, folder: Path, device: str = "", *, read_only: bool = False) -> None:
+    def __init__(self, folder: Path, device: str = "", *, read_only: bool = False, cache: type[Cache] = Cache) -> None:
         """`device` may be left out where the store is only read: it is the store's own then."""
         self.folder = folder
         if not read_only:
@@ -60,7 +60,7 @@ class Store:
         self.connection = Connection(folder / FILE_NAME, read_only=read_only)
         try:
             prepare(self.connection, read_only=read_only)
-            self.cache = Cache(self.connection)
+            self.cache = cache(self.connection)
             owner = self.cache.meta("device", device)
             self.device = device or str(owner)
             self.journal = Journal(self.connection, self.device)
