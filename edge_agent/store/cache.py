@@ -223,7 +223,7 @@ class Cache:
                 self._sql.execute("DELETE FROM lanes WHERE device = ?", (change.device,))
 
     def _take_back(self, change: DropRedemption, generation: int) -> None:
-        """What was booked and is void must not come back through another lane. A hint's end says nothing of its fact."""
+        """What was booked and is void must not come back through a lane. A hint's end says nothing of its fact."""
         told = self._sql.row(
             f"SELECT provisional FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
             (change.serial or change.fact, change.fact),
