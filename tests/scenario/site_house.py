@@ -107,7 +107,7 @@ socket = "{self.folder / "world.sock"}"
         except StoreError:
             return 0
         try:
-            row = store.connection.row(f"SELECT count(*) FROM {what}")  # noqa: S608
+            row = store.connection.row(f"SELECT count(*) FROM {what}")
         finally:
             store.close()
         return int(row[0]) if row else 0
