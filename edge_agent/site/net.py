@@ -117,6 +117,11 @@ class SiteNet:
         process = self._process
         return None if process is None else process.pid
 
+    @property
+    def following(self) -> Place | None:
+        """The hub that is followed now, as it is announced."""
+        return self._hub.following
+
     def use(self, lanes: Mapping[str, bytes]) -> None:
         """The lanes of the site, as the centre told them; beyond `LANES_MAX` the last ones by name are left out."""
         if len(lanes) > LANES_MAX:

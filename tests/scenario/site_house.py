@@ -112,6 +112,9 @@ socket = "{self.folder / "world.sock"}"
             store.close()
         return int(row[0]) if row else 0
 
+    def is_told(self) -> bool:
+        return self.count("campaigns") >= 2
+
     def copy_disk(self) -> Path:
         """An image of the disk, taken while the lane is off."""
         image = self.folder / "image"
@@ -195,7 +198,7 @@ port = {free_port()}
         for lane in started:
             lane.start()
         for lane in started:
-            wait_until(lambda lane=lane: lane.count("campaigns") >= 2, START_S, f"the cache of {lane.device}")
+            wait_until(lane.is_told, START_S, f"the cache of {lane.device}")
 
     def start_box(self) -> None:
         config = self.folder / "box.toml"

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nacl.signing import SigningKey
+from nacl.signing import SigningKey, VerifyKey
 
 from wire import hub
 from wire.hub import (
@@ -50,6 +50,7 @@ class Node:
     def __init__(self, site: Site, device: str, rank: int) -> None:
         self.site, self.device, self.rank = site, device, rank
         self.starting_ms: int | None = None
+        self.session = b""
         self.serving: bytes | None = None  # the session under which its hub is up
         self.target: hub.Place | None = None
         self.linked = False
@@ -284,10 +285,12 @@ def test_the_last_beacon_of_a_dead_hub_said_again_and_again_does_not_keep_it_ali
     last = site.recorded[-1]
     old.power_cut()
     others = [node for node in site.nodes.values() if node is not old]
-    site.run(
-        LISTEN_MS + SLOT_MS * 4 + START_MS + 300,
-        lambda: [node.machine.on_datagram(last, site.now_ms) for node in others],
-    )
+
+    def again() -> None:
+        for node in others:
+            node.machine.on_datagram(last, site.now_ms)
+
+    site.run(LISTEN_MS + SLOT_MS * 4 + START_MS + 300, again)
     site.check_settled()
     assert all(node.machine.counts.stale > 0 for node in others)
 
@@ -328,8 +331,13 @@ def test_a_lane_that_is_about_to_start_a_hub_gives_way_to_one_that_is_there() ->
 def test_a_flood_of_beacons_costs_a_bounded_number_of_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site(LANES)
     machine = site.nodes["a"].machine
-    looked_at = []
-    monkeypatch.setattr(hub, "beacon_fits", lambda *values: looked_at.append(values) or False)
+    looked_at: list[bytes] = []
+
+    def fits(key: VerifyKey, body: bytes, signature: bytes) -> bool:
+        looked_at.append(body)
+        return False
+
+    monkeypatch.setattr(hub, "beacon_fits", fits)
     for count in range(5 * VERIFIED_PER_S):
         machine.on_datagram(forge("b", STRANGER, count=count + 1), 100)
     assert len(looked_at) == VERIFIED_PER_S
