@@ -4,7 +4,7 @@ A hub announces itself twice a second with a signed beacon. Everybody follows th
 of its own is 0, a lane 1), then name. Where none is heard, lanes start one, each after a delay of its own; who
 starts says so at once (a claim: a beacon without a port), and the others wait. Of two hubs the worse one steps
 down, once it has reached the better one. A hub that is announced but can't be reached is doubted for a while, so that
-no broken or recorded hub holds a site up.
+no broken or recorded hub holds a site up; so is one that is reached and passes nothing on (each lane feels its pulse).
 
 Promises: among lanes that hear each other there is one hub after bounded time; forged, foreign, stale and recorded
 beacons change nothing but counters, and at worst cost the time of `LINK_TRIES` connections. It does not decide what is
@@ -27,6 +27,8 @@ RANK_BOX: Final = 0
 RANK_LANE: Final = 1
 BEACON_EVERY_MS: Final = 500
 HUB_LOST_MS: Final = 2_000  # without a beacon and without a word over its connection
+PULSE_EVERY_MS: Final = 1_000
+ECHO_LOST_MS: Final = 3_000  # connected, and nothing that we say comes back: the hub hangs, whatever it announces
 LISTEN_MS: Final = 700  # how long a lane listens before it starts a hub: longer than between two beacons
 SLOT_MS: Final = 150  # between the delays of two lanes
 SLOTS_MAX: Final = 8
@@ -36,7 +38,7 @@ DOUBT_FIRST_MS: Final = 5_000  # doubles with each time
 DOUBT_CAP_MS: Final = 600_000
 RESTART_FIRST_MS: Final = 1_000
 RESTART_CAP_MS: Final = 30_000
-STEADY_MS: Final = 60_000  # a hub that served so long begins its next pause anew
+STEADY_MS: Final = 60_000  # what went well for so long is trusted anew: the pauses begin from the first again
 BEACON_BYTES_MAX: Final = 600
 ADDRESSES_MAX: Final = 4
 SESSIONS_MAX: Final = 4  # of one device that are kept apart: the newest
@@ -102,7 +104,11 @@ class Unfollow(msgspec.Struct, frozen=True):
     """Be connected to no hub."""
 
 
-Action = StartHub | StopHub | Announce | Follow | Unfollow
+class Pulse(msgspec.Struct, frozen=True):
+    """Say something to ourselves through the hub; what comes back is `link_heard`."""
+
+
+Action = StartHub | StopHub | Announce | Follow | Unfollow | Pulse
 
 
 class Counts(msgspec.Struct):
@@ -131,8 +137,11 @@ class _Heard:
     def failed(self, now_ms: int) -> None:
         self.failures += 1
         if self.failures >= LINK_TRIES:
-            pause_ms = min(DOUBT_CAP_MS, DOUBT_FIRST_MS << min(self.doubts, 20))
-            self.failures, self.doubts, self.doubted_ms = 0, self.doubts + 1, now_ms + pause_ms
+            self.doubt(now_ms)
+
+    def doubt(self, now_ms: int) -> None:
+        pause_ms = min(DOUBT_CAP_MS, DOUBT_FIRST_MS << min(self.doubts, 20))
+        self.failures, self.doubts, self.doubted_ms = 0, self.doubts + 1, now_ms + pause_ms
 
     def fresh(self, now_ms: int) -> bool:
         doubted = self.doubted_ms is not None and now_ms < self.doubted_ms
@@ -170,6 +179,8 @@ class Hub:
         self._own: _Own | None = None
         self._following: Place | None = None
         self._linked = False
+        self._linked_ms = 0  # since when
+        self._echo_ms = self._pulse_ms = 0  # when something came back last, and when the next pulse is due
         self._start_ms: int | None = None  # when we start a hub, unless one is heard before
         self._not_before_ms = 0  # our last hub failed: not again before then
         self._second: int | None = None  # of the flood gate
@@ -212,16 +223,19 @@ class Hub:
     def link_up(self, session: bytes, now_ms: int) -> None:
         """We are connected to the hub of this session."""
         if self._following is not None and self._following.session == session:
-            self._linked = True
+            self._linked, self._linked_ms, self._pulse_ms = True, now_ms, now_ms
             self.link_heard(session, now_ms)
-            if (heard := self._of(session)) is not None:
-                heard.failures = heard.doubts = 0
 
     def link_heard(self, session: bytes, now_ms: int) -> None:
         """Something came over the connection: its hub is alive, whether or not its beacons reach us."""
-        heard = self._of(session)
-        if heard is not None and self._linked:
+        if not self._linked or self._following is None or self._following.session != session:
+            return
+        if (heard := self._of(session)) is not None:
             heard.heard_ms = now_ms
+            heard.failures = 0
+            if now_ms - self._linked_ms > STEADY_MS:
+                heard.doubts = 0
+        self._echo_ms = now_ms
 
     def link_lost(self, session: bytes, now_ms: int) -> None:
         """The connection ended: only a new beacon shows that its hub is still there."""
@@ -316,6 +330,7 @@ class Hub:
             self._stop(actions)
             self._go_to(None, actions)
             return actions
+        self._feel_pulse(now_ms, actions)
         best = self._best(now_ms)
         own = self._own
         if own is not None and not own.port and self._gives_way(best, now_ms):
@@ -330,6 +345,23 @@ class Hub:
             self._go_to(best, actions)
         self._announce(now_ms, actions)
         return actions
+
+    def _feel_pulse(self, now_ms: int, actions: list[Action]) -> None:
+        """Is the hub that we are connected to passing anything on?"""
+        place = self._following
+        if not self._linked or place is None:
+            return
+        if now_ms - self._echo_ms > ECHO_LOST_MS:
+            self._linked = False
+            if self._own is not None and self._own.session == place.session:
+                self._fell(self._own, now_ms)
+                actions += self._pending
+                self._pending = []
+            elif (heard := self._of(place.session)) is not None:
+                heard.doubt(now_ms)
+        elif now_ms >= self._pulse_ms:
+            self._pulse_ms = now_ms + PULSE_EVERY_MS
+            actions.append(Pulse())
 
     def _best(self, now_ms: int) -> Place | None:
         """The best hub of another lane that serves; of two sessions of one lane the one that we are connected to."""

@@ -235,6 +235,8 @@ class SiteNet:
             self._end_process()
         elif isinstance(action, hub.Announce):
             self._announce(action.datagram, now_ms)
+        elif isinstance(action, hub.Pulse):
+            self.say(self._where.device, b"")
         else:
             self._end_link()
             if isinstance(action, hub.Follow):

@@ -16,6 +16,7 @@ from wire.hub import (
     BEACON_EVERY_MS,
     CLAIM_MAX_MS,
     DOUBT_FIRST_MS,
+    ECHO_LOST_MS,
     HUB_LOST_MS,
     LISTEN_MS,
     RANK_BOX,
@@ -28,6 +29,7 @@ from wire.hub import (
     Beacon,
     Follow,
     Hub,
+    Pulse,
     StartHub,
     StopHub,
     Unfollow,
@@ -54,7 +56,7 @@ class Node:
         self.serving: bytes | None = None  # the session under which its hub is up
         self.target: hub.Place | None = None
         self.linked = False
-        self.down = False
+        self.down = self.hung = False  # hung: its hub passes nothing on
         self.machine = self._new()
 
     def _new(self) -> Hub:
@@ -87,6 +89,9 @@ class Node:
                 self.serving = self.starting_ms = None
             elif isinstance(action, Announce):
                 self.site.send(self, action.datagram)
+            elif isinstance(action, Pulse):
+                if self.linked and self.target is not None and not self.site.nodes[self.target.device].hung:
+                    self.machine.link_heard(self.target.session, now_ms)
             else:
                 self.target, self.linked = action.place if isinstance(action, Follow) else None, False
 
@@ -190,10 +195,37 @@ def test_a_hub_that_falls_silent_is_replaced_though_its_connections_stand() -> N
     assert any(isinstance(action, Follow) for action in machine.poll(0))
     machine.link_up(b"f" * SESSION_BYTES, 0)
     machine.link_heard(b"f" * SESSION_BYTES, 1_500)  # no beacon, but a word through it
-    assert machine.poll(1_500 + HUB_LOST_MS - 1) == []
+    assert machine.poll(1_500 + HUB_LOST_MS - 1) == [Pulse()]
     started = [now for now in range(3_500, 6_000, 50) if any(isinstance(a, StartHub) for a in machine.poll(now))]
     assert started
     assert started[0] <= 1_500 + HUB_LOST_MS + SLOT_MS * (SLOTS_MAX + 1)
+
+
+def test_a_hub_that_hangs_is_replaced_though_it_is_announced_and_can_be_reached() -> None:
+    site = Site(LANES)
+    site.run(SETTLED_MS)
+    (old,) = [node for node in site.nodes.values() if node.serving]
+    session = old.serving
+    old.hung = True
+    site.run(ECHO_LOST_MS + 200)
+    assert old.serving != session  # whoever runs it ends it
+    old.hung = False
+    site.run(SETTLED_MS)
+    site.check_settled()
+
+
+def test_a_hub_that_hangs_for_one_lane_alone_is_left_by_that_lane() -> None:
+    machine = Site({"a": RANK_LANE, "b": RANK_LANE}).nodes["b"].machine
+    machine.on_datagram(forge("a", key_of("a"), rank=RANK_LANE), 0)
+    machine.poll(0)
+    machine.link_up(b"f" * SESSION_BYTES, 0)
+    left = None
+    for count, now_ms in enumerate(range(100, 6_000, 100), start=2):
+        machine.on_datagram(forge("a", key_of("a"), rank=RANK_LANE, count=count), now_ms)
+        if left is None and any(isinstance(action, Unfollow) for action in machine.poll(now_ms)):
+            left = now_ms
+    assert left is not None
+    assert ECHO_LOST_MS < left <= ECHO_LOST_MS + 200
 
 
 def test_a_box_takes_over_from_a_lane_and_gives_back_when_it_dies() -> None:
@@ -316,7 +348,7 @@ def test_of_two_sessions_of_one_lane_the_one_that_was_reached_is_followed() -> N
     machine.poll(0)
     machine.link_up(b"f" * SESSION_BYTES, 0)
     machine.on_datagram(forge("a", key_of("a"), rank=RANK_LANE, session=b"g" * SESSION_BYTES), 10)  # recorded once
-    assert machine.poll(10) == []
+    assert machine.poll(10) == [Pulse()]
     assert machine.following is not None
     assert machine.following.session == b"f" * SESSION_BYTES
 
