@@ -27,7 +27,7 @@ from wire.site_messages import LANES_MAX, MARKS_MAX, SPANS_MAX, Here, Mark, Run,
 HERE_EVERY_MS: Final = 1_000
 WANT_AGAIN_MS: Final = 2_000  # and up to half as much again
 GONE_MS: Final = 5_000  # a lane that was not heard for so long is not here
-ANSWER_EVERY_MS: Final = 20  # at most one answer to one lane in this time
+ANSWER_EVERY_MS: Final = 25  # between two answers: reading the journal keeps no shopper waiting
 
 
 class Say(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ class _Peer:
         self.spans: list[Span] = []
         self.wanted: tuple[bytes, int] | None = None
         self.again_ms = 0
-        self.answered_ms: int | None = None
+        self.owed: tuple[bytes, int] | None = None  # what it has asked for last
 
 
 class Peers:
@@ -103,6 +103,7 @@ class Peers:
         self._other: dict[
             str, tuple[bytes, int]
         ] = {}  # an epoch whose history is not the one that was seen, and how far
+        self._answer_ms = 0  # when the next answer may be given
         self._connected = False
         self._here_ms: int | None = None
         self.answered = False  # some lane has spoken since the start: a witness was there
@@ -115,7 +116,7 @@ class Peers:
     def connected(self, now_ms: int) -> None:
         self._connected, self._here_ms = True, now_ms
         for peer in self._peers.values():
-            peer.wanted = None
+            peer.wanted = peer.owed = None
 
     def disconnected(self) -> None:
         self._connected = False
@@ -161,12 +162,14 @@ class Peers:
             if peer.wanted is not None and now_ms >= peer.again_ms:
                 peer.wanted = None
                 actions += self._ask(device, peer, now_ms)
-        return actions
+        return actions + self._answer(now_ms)
 
     def due_ms(self) -> int | None:
         if not self._connected:
             return None
         times = [peer.again_ms for peer in self._peers.values() if peer.wanted is not None]
+        if any(peer.owed is not None for peer in self._peers.values()):
+            times.append(self._answer_ms)
         return min([*times, self._here_ms or 0])
 
     def kept(self, device: str, run: Run, now_ms: int) -> list[Action]:
@@ -214,14 +217,23 @@ class Peers:
 
     def _on_want(self, sender: str, peer: _Peer, message: SiteMessage, now_ms: int) -> list[Action]:
         assert isinstance(message, Want)
-        if peer.answered_ms is not None and now_ms - peer.answered_ms < ANSWER_EVERY_MS:
-            return []  # it will ask again
-        if all(span.epoch != message.epoch for span in self._journal.spans()):
-            return []
-        peer.answered_ms = now_ms
-        return [Answer(sender, message.epoch, message.after)]
+        if any(span.epoch == message.epoch for span in self._journal.spans()):
+            peer.owed = (message.epoch, message.after)
+        return self._answer(now_ms)
 
     # --- small steps ----------------------------------------------------------------------------------
+
+    def _answer(self, now_ms: int) -> list[Action]:
+        """One answer, if one is owed and it is time: each lane in its turn."""
+        if now_ms < self._answer_ms:
+            return []
+        for device, peer in self._peers.items():
+            if peer.owed is not None:
+                (epoch, after), peer.owed = peer.owed, None
+                self._answer_ms = now_ms + ANSWER_EVERY_MS
+                self._peers[device] = self._peers.pop(device)  # last in the next turn
+                return [Answer(device, epoch, after)]
+        return []
 
     def _ask(self, device: str, peer: _Peer, now_ms: int, epoch: bytes = b"") -> list[Action]:
         """The next question to this lane, if anything is missing and none is open. `epoch`: it is missing there."""

@@ -24,7 +24,7 @@ LANES_MAX: Final = 64  # of one site that hear each other
 SPANS_MAX: Final = 8  # retained epochs of one lane that it speaks of: the newest
 MARKS_MAX: Final = 4  # epochs of one lane that another one remembers: the newest
 RUN_SPENT_MAX: Final = 200  # redemptions in one run
-RUN_FACTS_MAX: Final = 2_000  # facts that one run may span
+RUN_FACTS_MAX: Final = 1_000  # facts that one run may span
 MESSAGE_BYTES_MAX: Final = 48 * 1024  # of one body: with the envelope inside the packet of `wire.topics`
 
 

@@ -12,6 +12,7 @@ import secrets
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from random import SystemRandom
 from typing import Any, Final
@@ -34,6 +35,7 @@ KEEPALIVE_S: Final = 5
 LOOP_S: Final = 0.25
 RETRY_FIRST_MS: Final = 200
 RETRY_CAP_MS: Final = 2_000
+HEARD_PER_S: Final = 100  # messages of one lane in a second; more is a flood, and is not looked at
 OUTSTANDING_MAX: Final = 200  # packets handed to paho that are not on the wire yet
 _random = SystemRandom().random
 log = logging.getLogger(__name__)
@@ -83,7 +85,8 @@ class Link:
         self, where: Address, key: SigningKey, place: Place, ear: Ear, lanes: Callable[[], Keys], sink: Sink
     ) -> None:
         self._where, self._key, self.place, self._ear, self._lanes, self._sink = where, key, place, ear, lanes, sink
-        self.forged = 0
+        self.forged = self.flooded = 0
+        self._second, self._heard = 0, Counter[str]()
         self._end = threading.Event()
         self._saying = threading.Lock()  # what is signed leaves in the order of its counts
         self._client: paho.Client | None = None
@@ -209,6 +212,9 @@ class Link:
         if heard.sender == self._where.device:
             self._sink(Echo(self.place.session))
             return
+        if not self._gate(heard.sender):
+            self.flooded += 1
+            return
         try:
             body = self._ear.hear(self._lanes(), message.topic, heard.sender, bytes(message.payload))
         except Forged as error:
@@ -216,6 +222,13 @@ class Link:
             log.info("a message on the site's network changes nothing: %s", error)
             return
         self._sink(Said(heard.sender, body))
+
+    def _gate(self, sender: str) -> bool:
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._heard = second, Counter()
+        self._heard[sender] += 1
+        return self._heard[sender] <= HEARD_PER_S
 
 
 def _send_at_once(client: paho.Client, data: Any, opened: Any) -> None:

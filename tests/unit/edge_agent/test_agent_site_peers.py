@@ -18,7 +18,7 @@ from tests.unit.edge_agent.agent_world import NOW_MS, SECRET, SIGNED, moment, re
 from wire import peers, sealing
 from wire.facts import Redeemed
 from wire.messages import DropRedemption, PutCampaign, PutRedemption
-from wire.peers import Answer, DiskIsOld, Keep, Peers, Say, Tell
+from wire.peers import ANSWER_EVERY_MS, Answer, DiskIsOld, Keep, Peers, Say, Tell
 from wire.site_messages import RUN_SPENT_MAX, Here, Mark, Run, SiteMessage, Want
 from wire.uplink import OpenEpoch
 
@@ -428,10 +428,21 @@ def test_a_question_is_answered_within_a_bound_and_about_retained_epochs_alone(s
     a = shop.lanes["lane-0"]
     a.redeem(1)
     epoch = a.store.journal.epoch
-    first = a.peers.on_message("lane-1", Want(epoch, 0), 1_000)
-    assert first == [Answer("lane-1", epoch, 0)]
-    assert a.peers.on_message("lane-1", Want(epoch, 0), 1_001) == []
-    assert a.peers.on_message("lane-1", Want(b"x" * 16, 0), 2_000) == []
+    now_ms = shop.now_ms + 5_000
+    assert a.peers.on_message("lane-1", Want(epoch, 0), now_ms) == [Answer("lane-1", epoch, 0)]
+    for _ in range(100):
+        assert a.peers.on_message("lane-1", Want(epoch, 0), now_ms + 1) == []
+    assert a.peers.on_message("lane-2", Want(epoch, 0), now_ms + 1) == []
+    assert a.peers.due_ms() is not None
+    assert (a.peers.due_ms() or 0) <= now_ms + ANSWER_EVERY_MS
+    answered = [
+        action.device
+        for late in range(1, 6)
+        for action in a.peers.poll(now_ms + late * ANSWER_EVERY_MS)
+        if isinstance(action, Answer)
+    ]
+    assert sorted(answered) == ["lane-1", "lane-2"]  # each once, however often it asked
+    assert a.peers.on_message("lane-1", Want(b"x" * 16, 0), now_ms + 9_000) == []
 
 
 def test_a_lane_says_how_far_it_has_seen_each_other(shop: Shop) -> None:
