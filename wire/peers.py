@@ -22,7 +22,18 @@ from typing import Final, Protocol
 import msgspec
 
 from wire.backoff import Random
-from wire.site_messages import LANES_MAX, MARKS_MAX, SPANS_MAX, Here, Mark, Run, SiteMessage, Span, Want
+from wire.site_messages import (
+    LANES_MAX,
+    MARKS_MAX,
+    MARKS_SPOKEN_MAX,
+    SPANS_MAX,
+    Here,
+    Mark,
+    Run,
+    SiteMessage,
+    Span,
+    Want,
+)
 
 HERE_EVERY_MS: Final = 1_000
 WANT_AGAIN_MS: Final = 2_000  # and up to half as much again
@@ -104,6 +115,7 @@ class Peers:
             str, tuple[bytes, int]
         ] = {}  # an epoch whose history is not the one that was seen, and how far
         self._answer_ms = 0  # when the next answer may be given
+        self._lanes: set[str] | None = None  # None: not told yet
         self._connected = False
         self._here_ms: int | None = None
         self.answered = False  # some lane has spoken since the start: a witness was there
@@ -123,7 +135,7 @@ class Peers:
 
     def only(self, lanes: Iterable[str]) -> None:
         """Forget who is no lane of this site any more."""
-        keep = set(lanes)
+        keep = self._lanes = set(lanes)
         self._peers = {device: peer for device, peer in self._peers.items() if device in keep}
         self._other = {device: other for device, other in self._other.items() if device in keep}
 
@@ -261,7 +273,15 @@ class Peers:
         return device in self._other and self._other[device][0] == epoch
 
     def _all_marks(self) -> list[Mark]:
-        return [mark for device in sorted(self._marks)[:LANES_MAX] for mark in self._marks[device].values()]
+        devices = [device for device in sorted(self._marks) if self._lanes is None or device in self._lanes]
+        return [mark for device in devices[:LANES_MAX] for mark in self._spoken(device)]
+
+    def _spoken(self, device: str) -> list[Mark]:
+        """What a lane must hear as from a witness: of its open epoch, and of those that it does not speak of itself."""
+        of, peer = self._marks[device], self._peers.get(device)
+        named = [span.epoch for span in peer.spans] if peer is not None else []
+        unnamed = [mark for epoch, mark in of.items() if epoch not in named]
+        return unnamed[-(MARKS_SPOKEN_MAX - 1) :] + [of[epoch] for epoch in named[-1:] if epoch in of]
 
     def _witness(self, sender: str, marks: list[Mark]) -> list[Action]:
         """What this lane has seen of us, against what we know of ourselves."""

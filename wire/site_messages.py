@@ -22,7 +22,8 @@ from wire.topics import ALL, Address
 ROOT: Final = "ts/1"
 LANES_MAX: Final = 64  # of one site that hear each other
 SPANS_MAX: Final = 8  # retained epochs of one lane that it speaks of: the newest
-MARKS_MAX: Final = 4  # epochs of one lane that another one remembers: the newest
+MARKS_MAX: Final = 2 * SPANS_MAX  # epochs of one lane that another one remembers: those it heard of last
+MARKS_SPOKEN_MAX: Final = 4  # of these, what it says of each lane
 RUN_SPENT_MAX: Final = 200  # redemptions in one run
 RUN_FACTS_MAX: Final = 1_000  # facts that one run may span
 MESSAGE_BYTES_MAX: Final = 48 * 1024  # of one body: with the envelope inside the packet of `wire.topics`
@@ -54,7 +55,7 @@ class Here(SiteMessage, tag="here", frozen=True):
     """Said at once on connecting and then every second or two: what I have, and what I have seen of the others."""
 
     spans: list[Span]  # oldest first; the last one is open
-    marks: list[Mark]  # of each lane its newest epochs, oldest first
+    marks: list[Mark]  # of each lane at most `MARKS_SPOKEN_MAX`
 
 
 class Spent(msgspec.Struct, array_like=True, frozen=True):
@@ -134,7 +135,7 @@ def _wrong(message: SiteMessage) -> str | None:
     """What types can't say about our own kinds: lengths and order."""
     if isinstance(message, Here):
         named = [(span.epoch, span.last) for span in message.spans] + [(m.epoch, m.number) for m in message.marks]
-        if not message.spans or len(message.spans) > SPANS_MAX or len(message.marks) > LANES_MAX * MARKS_MAX:
+        if not message.spans or len(message.spans) > SPANS_MAX or len(message.marks) > LANES_MAX * MARKS_SPOKEN_MAX:
             return "a Here without epochs, or with too many"
         if any(len(epoch) != EPOCH_BYTES or not _is_number(number) for epoch, number in named):
             return "a Here with an epoch or a number that can't be"

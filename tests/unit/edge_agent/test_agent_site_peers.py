@@ -16,10 +16,10 @@ from edge_agent.store.store import Store
 from loyalty.coupon import Coupon
 from tests.unit.edge_agent.agent_world import NOW_MS, SECRET, SIGNED, moment, replaced, world
 from wire import peers, sealing
-from wire.facts import Redeemed
+from wire.facts import EpochOpened, Redeemed
 from wire.messages import DropRedemption, PutCampaign, PutRedemption
 from wire.peers import ANSWER_EVERY_MS, Answer, DiskIsOld, Keep, Peers, Say, Tell
-from wire.site_messages import RUN_SPENT_MAX, Here, Mark, Run, SiteMessage, Want
+from wire.site_messages import MARKS_MAX, MARKS_SPOKEN_MAX, RUN_SPENT_MAX, SPANS_MAX, Here, Mark, Run, SiteMessage, Want
 from wire.uplink import OpenEpoch
 
 TICK_MS = 100
@@ -90,6 +90,9 @@ class Lane:
                 self.old.append(action)
                 with self.store.transaction():
                     self.store.heard.note_disk_is_old(action.device, action.epoch, action.number)
+
+    def here(self) -> Here:
+        return Here(self.store.heard.spans()[-SPANS_MAX:], [])
 
     def is_old(self) -> bool:
         return self.store.disk_is_old
@@ -304,6 +307,44 @@ def test_an_image_from_before_the_open_epoch_began_is_found_out(shop: Shop) -> N
     restored(a, image)
     shop.run(1_500)
     assert a.is_old()
+    a.new_epoch(after=1)
+    shop.run(5_000)
+    assert not a.is_old()  # the others still speak of the epoch that is lost
+
+
+def test_what_a_restored_lane_redeems_under_numbers_that_were_seen_before_is_refused_elsewhere(shop: Shop) -> None:
+    a, b, _ = shop.lanes.values()
+    image = imaged(a)
+    for serial in range(1, 6):
+        a.redeem(serial)
+    shop.run(3_000)
+    restored(a, image)
+    shop.run(1_500)
+    a.redeem(12)  # its number 1, which was another fact
+    shop.run(3_000)
+    assert b.refuses(12)
+    assert b.refuses(1)
+
+
+def test_a_lane_whose_store_was_salvaged_is_not_told_that_its_disk_is_old(shop: Shop) -> None:
+    """Its epoch is another one, and it knows which one went before."""
+    a, b, _ = shop.lanes.values()
+    a.redeem(1)
+    shop.run(3_000)
+    before = a.store.journal.epoch
+    a.close()
+    shutil.rmtree(a.folder)
+    store = Store(a.folder, a.device)
+    with store.transaction():
+        store.cache.set_meta("device", a.device)
+        store.journal.start(b"new epoch.......")
+        store.cache.apply(world(), I, 6)
+        store.journal.append([EpochOpened(moment().stamp, "salvaged", before, 1, 0)])
+    store.close()
+    a.open()
+    shop.run(5_000)
+    assert b.store.heard.marks()["lane-0"][-1].epoch == b"new epoch......."
+    assert not a.is_old()
 
 
 def test_the_word_of_the_witness_holds_until_a_new_epoch_is_opened_and_is_not_said_again(shop: Shop) -> None:
@@ -392,6 +433,55 @@ def test_what_the_centre_took_back_does_not_refuse_for_ever_and_is_not_brought_u
     assert not b.refuses(5)
 
 
+@pytest.mark.parametrize("who_knows", [0, 2])
+def test_one_of_teller_and_hearer_is_enough_to_keep_what_was_taken_back_away(shop: Shop, who_knows: int) -> None:
+    a, _, c = shop.lanes.values()
+    c.island = 1
+    a.redeem(5)
+    booked = told(a, 5)
+    shop.run(1_000)
+    apply(shop.lanes[f"lane-{who_knows}"], booked, DropRedemption(booked.fact, booked.serial))
+    c.island = 0
+    shop.run(5_000)
+    assert c.store.heard.marks()["lane-0"][-1].number == 1
+    assert not c.refuses(5)
+
+
+def test_what_the_centre_told_before_a_lane_did_takes_no_second_place(shop: Shop) -> None:
+    a, b, _ = shop.lanes.values()
+    b.island = 1
+    a.redeem(5)
+    apply(b, told(a, 5))
+    b.island = 0
+    shop.run(5_000)
+    assert b.store.heard.marks()["lane-0"][-1].number == 1
+    assert b.heard() == set()
+
+
+def test_a_lane_that_opens_epoch_after_epoch_takes_a_bounded_place(shop: Shop) -> None:
+    a, b, _ = shop.lanes.values()
+    for _ in range(2 * MARKS_MAX):
+        a.redeem(shop.random.getrandbits(30) + 1)
+        shop.run(2_500)
+        a.new_epoch(after=a.store.journal.last)
+    shop.run(2_500)
+    asked = [action for _ in range(20) for action in b.peers.on_message("lane-0", a.here(), shop.now_ms)]
+    assert asked == []  # what was forgotten of old epochs is not asked for again
+    assert len(b.store.heard.marks()["lane-0"]) == len(b.peers._marks["lane-0"]) == MARKS_MAX
+    (said,) = [action.message for action in b.peers.poll(shop.now_ms + 1_000) if isinstance(action, Say)]
+    assert isinstance(said, Here)
+    assert [mark.device for mark in said.marks].count("lane-0") == MARKS_SPOKEN_MAX
+    assert a.store.journal.epoch in [mark.epoch for mark in said.marks]
+
+
+def test_one_question_at_a_time_is_open_to_each_lane(shop: Shop) -> None:
+    a, b, _ = shop.lanes.values()
+    b.island = 1
+    a.redeem(5)
+    asked = [action for _ in range(5) for action in b.peers.on_message("lane-0", a.here(), shop.now_ms)]
+    assert asked == [Tell("lane-0", Want(a.store.journal.epoch, 0))]
+
+
 def test_a_snapshot_of_the_centre_leaves_what_lanes_told_alone(shop: Shop) -> None:
     a, b, _ = shop.lanes.values()
     a.redeem(5)
@@ -455,3 +545,7 @@ def test_a_lane_says_how_far_it_has_seen_each_other(shop: Shop) -> None:
     assert said.marks == [Mark("lane-0", epoch, 1, journal.hash_at(epoch, 1) or b"")]
     assert b.peers.here(shop.now_ms).keys() == {"lane-0", "lane-2"}
     assert b.peers.here(shop.now_ms + 60_000) == {}
+    b.peers.only(["lane-1", "lane-2"])
+    (said,) = [action.message for action in b.peers.poll(shop.now_ms + 2_000) if isinstance(action, Say)]
+    assert isinstance(said, Here)
+    assert said.marks == []  # who is no lane any more is not spoken of
