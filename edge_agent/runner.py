@@ -35,6 +35,8 @@ from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.panel import Panel
 from edge_agent.settings import DAY_MS, UnitSettings
+from edge_agent.site.net import SiteDown, SiteEvent, SiteSaid, SiteUp
+from edge_agent.site.site import Site
 from edge_agent.steps import StepLog
 from edge_agent.store.connection import StoreCorrupt, StoreError
 from edge_agent.store.salvage import salvage
@@ -57,7 +59,7 @@ SCANS_REMEMBERED: Final = 64
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Item = ev.Event | LinkEvent
+Item = ev.Event | LinkEvent | SiteEvent
 KeepFrameCall = Callable[[int, str], None]
 
 
@@ -100,6 +102,7 @@ class Agent:
         self._centre = Centre(
             settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
         )
+        self.site = Site(settings, store, keys[0], self._from_site, steps)
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
@@ -115,6 +118,7 @@ class Agent:
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
         self.decide(ev.Started(open_questions=self._store.open_questions()))
         self._mqtt.start()
+        self.site.start(self._time.now().mono_ms)
 
     def run(self) -> None:
         """Until `stop`."""
@@ -130,6 +134,7 @@ class Agent:
         self._stopping = True
 
     def close(self) -> None:
+        self.site.stop()
         self._mqtt.stop()
         try:
             self._panel.close()
@@ -152,7 +157,8 @@ class Agent:
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
         else:
-            due += [at_ms for at_ms in (centre_due, self._core.visit.reach.probe_ms) if at_ms is not None]
+            times = (centre_due, self.site.due_ms(), self._core.visit.reach.probe_ms)
+            due += [at_ms for at_ms in times if at_ms is not None]
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
     # --- events ---------------------------------------------------------------------------------------
@@ -161,6 +167,13 @@ class Agent:
         """Called on the MQTT thread. A message that finds no room is pulled or sent again."""
         if isinstance(event, Arrived):
             self.inbox.put_if_room(event, ahead=event.topic.endswith(topics.DN_ACK.path))
+        else:
+            self.inbox.put(event)
+
+    def _from_site(self, event: SiteEvent) -> None:
+        """Called on threads of the site's network. What finds no room is asked for again."""
+        if isinstance(event, SiteSaid):
+            self.inbox.put_if_room(event)
         else:
             self.inbox.put(event)
 
@@ -179,6 +192,9 @@ class Agent:
             self._centre.disconnected()
             self._steps.line("link", up=False, detail=item.why)
             self.decide(ev.LinkChanged(up=False))
+        elif isinstance(item, SiteUp | SiteDown | SiteSaid):
+            if self._probe_at_ms is None or not isinstance(item, SiteSaid):  # what can't be kept is asked for again
+                self._guarded(lambda: self.site.take(item, self._time.now()))
         else:
             self._note_part(item)
             self.decide(item)
@@ -207,6 +223,8 @@ class Agent:
             self._note_spent(step)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
+        if step.facts:
+            self._guarded(lambda: self.site.appended(decided.position, step.facts))
         reach = self._core.visit.reach
         if reach.online != before.online:
             self._steps.line("reach", online=reach.online, why=reach.why)
@@ -295,6 +313,7 @@ class Agent:
         self._unmarked.clear()
         self._steps.forget()
         self._centre.use(self._store)
+        self.site.use(self._store)
         if self._mqtt.up:
             self._centre.connected(at.mono_ms)
         self._probe_at_ms = at.mono_ms
@@ -361,6 +380,7 @@ class Agent:
             for recalled in self._guarded(lambda: self._centre.lease(at)) or ():
                 self.decide(recalled)
             self._look_for_centre(at.mono_ms)
+            self._guarded(lambda: self.site.pump(at))
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
@@ -370,6 +390,8 @@ class Agent:
             self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
+            if not self.site.alive:
+                raise RuntimeError("the thread of the site's network ended: the unit restarts")
         try:
             self._panel.refresh(online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         except HalError as error:
@@ -385,6 +407,8 @@ class Agent:
     def _tidy(self) -> None:
         at = self._time.now()
         self._store.tidy(at.wall_ms - self._settings.keep_acked_days * DAY_MS)
+        with self._store.transaction():
+            self._store.heard.tidy(at.wall_ms if at.trusted else None)
         trusted_ms = self._time.to_save(at)
         if trusted_ms is not None:
             with self._store.transaction():

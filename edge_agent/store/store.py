@@ -21,6 +21,7 @@ from edge_agent.core.events import OpenQuestion
 from edge_agent.core.visit import Row, Step, Want
 from edge_agent.store.cache import Cache
 from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
+from edge_agent.store.heard import Heard
 from edge_agent.store.homes import Me
 from edge_agent.store.journal import Journal, signed64, unsigned64
 from edge_agent.store.parts import TRANSFERS_KEPT_MS, Parts
@@ -55,7 +56,7 @@ class WrongDevice(StoreError):
 class Store:
     """See the module. Raises StoreError."""
 
-    def __init__(self, folder: Path, device: str = "", *, read_only: bool = False) -> None:
+    def __init__(self, folder: Path, device: str = "", *, read_only: bool = False, cache: type[Cache] = Cache) -> None:
         """`device` may be left out where the store is only read: it is the store's own then."""
         self.folder = folder
         if not read_only:
@@ -63,11 +64,12 @@ class Store:
         self.connection = Connection(folder / FILE_NAME, read_only=read_only)
         try:
             prepare(self.connection, read_only=read_only)
-            self.cache = Cache(self.connection)
+            self.cache = cache(self.connection)
             owner = self.cache.meta("device", device)
             self.device = device or str(owner)
             self.journal = Journal(self.connection, self.device)
             self.parts = Parts(self.connection)
+            self.heard = Heard(self.connection, self.cache, self.journal, self.device)
             if owner != self.device:
                 raise WrongDevice(f"{folder / FILE_NAME} belongs to the device {owner!r}, not to {device!r}")
         except BaseException:
@@ -148,7 +150,7 @@ class Store:
         return self.cache.homes.home(self.me, self.cache.secret, coupon.campaign, coupon.serial)
 
     def _seen(self, coupon: Coupon) -> Seen | None:
-        """An earlier redemption of the same coupon: our own first, then what the centre told."""
+        """An earlier redemption of the same coupon: our own first, then what the centre told, then what lanes told."""
         if coupon.serial:
             own = self.connection.row(
                 "SELECT position, at_ms, shown FROM own WHERE serial = ? AND campaign = ? AND serial <> 0 LIMIT 1",
@@ -156,8 +158,12 @@ class Store:
             )
             if own is not None:
                 return Seen(at_ms=own[1], here=True, shown=bool(own[2]), fact=own[0])
-            told = self.cache.seen(sealing.serial_hash(self.cache.secret, coupon.campaign, coupon.serial))
-            return None if told is None else Seen(at_ms=told[0], site=told[1])
+            key = sealing.serial_hash(self.cache.secret, coupon.campaign, coupon.serial)
+            told = self.cache.seen(key)
+            if told is not None:
+                return Seen(at_ms=told[0], site=told[1])
+            heard_ms = self.heard.at_ms(key)
+            return None if heard_ms is None else Seen(at_ms=heard_ms, site=str(self.cache.meta("site", "")))
         # Without a serial any number may count; only a yes that nobody saw is found again.
         own = self.connection.row(
             "SELECT position, at_ms FROM own WHERE campaign = ? AND shown = 0 AND serial = 0 AND holder = ? LIMIT 1",
@@ -188,9 +194,9 @@ class Store:
                 (coupon.holder, coupon.campaign, at_most),
             )
         }
-        facts.update(
-            self.cache.facts_of_holder(coupon.campaign, sealing.holder_hash(self.cache.secret, coupon.holder), at_most)
-        )
+        holder = sealing.holder_hash(self.cache.secret, coupon.holder)
+        facts.update(self.cache.facts_of_holder(coupon.campaign, holder, at_most))
+        facts.update(self.heard.facts_of_holder(coupon.campaign, holder, at_most))
         return len(facts)
 
     def keep(self, step: Step) -> int:
@@ -289,6 +295,14 @@ class Store:
             self.connection.execute(
                 "DELETE FROM phones WHERE phone IN (SELECT phone FROM phones ORDER BY step LIMIT ?)", (surplus,)
             )
+
+    @property
+    def disk_is_old(self) -> bool:
+        """Another lane has seen more of our open epoch than this disk knows: it was restored from an old image.
+
+        Leases on it may be spent already. Ends when a new epoch is opened.
+        """
+        return self.heard.disk_is_old
 
     def probe(self) -> None:
         """Can a fact be stored? Raises StoreError if not."""

@@ -12,6 +12,7 @@ from loyalty.barcode.trade import coupon_of, serial_number
 from loyalty.basket import Basket, Line, counts_for, missing, saved_yen
 from loyalty.campaign import Campaign, Kind, Policy, benefit, problems
 from loyalty.coupon import Coupon, Known, Now, Seen, Verdict, discount_yen, judge
+from loyalty.lease import Amount
 from loyalty.reason import Reason, sentence
 from loyalty.terms import Purchase, Rule, Save, Terms, Unit
 
