@@ -18,7 +18,9 @@ from edge_agent.core import events as ev
 from edge_agent.core.effects import (
     AnswerHome,
     AskCentre,
+    AskKeeper,
     Effect,
+    HandOver,
     KeepFrame,
     MarkShown,
     ProbeCentre,
@@ -27,6 +29,7 @@ from edge_agent.core.effects import (
     Signal,
     StartTimer,
     TellHint,
+    TellTaken,
     View,
 )
 from edge_agent.core.machine import Core
@@ -35,8 +38,9 @@ from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.panel import Panel
 from edge_agent.settings import DAY_MS, UnitSettings
-from edge_agent.site.net import SiteDown, SiteEvent, SiteSaid, SiteUp
-from edge_agent.site.site import Site
+from edge_agent.site.exchange import Exchange
+from edge_agent.site.net import SiteDown, SiteEvent, SiteNet, SiteSaid, SiteUp
+from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
 from edge_agent.store.connection import StoreCorrupt, StoreError
 from edge_agent.store.salvage import salvage
@@ -47,13 +51,14 @@ from hal.errors import HalError
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
-from wire import topics
+from wire import site_exchange, topics
 from wire.chain import EPOCH_BYTES
 from wire.facts import Redeemed
 
 TURN_MAX_S: Final = 0.5
 PROBE_EVERY_MS: Final = 1_000
 TIDY_EVERY_MS: Final = 5_000
+LOW_EVERY_MS: Final = 5_000  # how often a unit out of the centre's reach asks other lanes for what runs low
 UNMARKED_MAX: Final = 1_000
 SCANS_REMEMBERED: Final = 64
 log = logging.getLogger(__name__)
@@ -102,11 +107,15 @@ class Agent:
         self._centre = Centre(
             settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
         )
-        self.site = Site(settings, store, keys[0], self._from_site, steps)
+        self.site_net = SiteNet(settings.address, keys[0], settings.site_network, self._from_site)
+        self.site = Site(settings, store, self.site_net, steps)
+        self._exchange = Exchange(self.site, store, self.decide)
+        for kind in site_exchange.KINDS:
+            self.site.listen(kind, self._exchange.heard)
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
-        self._tidy_at_ms = self._beat_at_ms = 0
+        self._tidy_at_ms = self._beat_at_ms = self._low_at_ms = 0
         self._scan = ""  # the scan whose answer is still open
         self._unmarked: list[int] = []  # shown, but the mark could not be written
         self._stopping = False
@@ -118,7 +127,9 @@ class Agent:
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
         self.decide(ev.Started(open_questions=self._store.open_questions()))
         self._mqtt.start()
-        self.site.start(self._time.now().mono_ms)
+        now_ms = self._time.now().mono_ms
+        self.site.start(now_ms)
+        self._store.waits_for_witness = self.site.witness(now_ms) is Witness.WAITING
 
     def run(self) -> None:
         """Until `stop`."""
@@ -157,7 +168,7 @@ class Agent:
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
         else:
-            times = (centre_due, self.site.due_ms(), self._core.visit.reach.probe_ms)
+            times = (centre_due, self.site.due_ms(), self._exchange.due_ms(), self._core.visit.reach.probe_ms)
             due += [at_ms for at_ms in times if at_ms is not None]
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
@@ -314,6 +325,7 @@ class Agent:
         self._steps.forget()
         self._centre.use(self._store)
         self.site.use(self._store)
+        self._exchange.use(self._store)
         if self._mqtt.up:
             self._centre.connected(at.mono_ms)
         self._probe_at_ms = at.mono_ms
@@ -346,9 +358,13 @@ class Agent:
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, SeekPart):
             self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
-        elif isinstance(effect, AnswerHome):
-            if not effect.left and not effect.by_lane:
+            if not self._core.visit.reach.online:
+                self._exchange.seek(effect.pot, effect.cost)
+        elif isinstance(effect, AnswerHome) and not effect.by_lane:
+            if not effect.left:
                 self._centre.keeps(effect)
+        elif isinstance(effect, HandOver | TellTaken | AskKeeper | AnswerHome):
+            self._exchange.perform(effect)
         elif isinstance(effect, ProbeCentre):
             self._guarded(lambda: self._centre.probe(self._time.now().mono_ms))
         elif isinstance(effect, TellHint):
@@ -381,6 +397,7 @@ class Agent:
                 self.decide(recalled)
             self._look_for_centre(at.mono_ms)
             self._guarded(lambda: self.site.pump(at))
+            self._share(at)
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
@@ -396,6 +413,18 @@ class Agent:
             self._panel.refresh(online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         except HalError as error:
             log.debug("the display does not answer: %s", error)
+
+    def _share(self, at: Moment) -> None:
+        """What this unit's lanes have for each other, and whether one of them may say that its disk is old."""
+        self._store.waits_for_witness = self.site.witness(at.mono_ms) is Witness.WAITING
+        lanes = frozenset(self.site.lanes(at.mono_ms))
+        if lanes != self._core.visit.lanes:
+            self.decide(ev.LanesChanged(lanes=lanes))
+        if not self._core.visit.reach.online and at.mono_ms >= self._low_at_ms:
+            self._low_at_ms = at.mono_ms + LOW_EVERY_MS
+            for pot, amount in self._centre.leasing.low(at.mono_ms):
+                self._exchange.seek(pot, amount)
+        self._guarded(lambda: self._exchange.pump(at.mono_ms))
 
     def _look_for_centre(self, now_ms: int) -> None:
         """Answers that did not come are evidence, and where there is none a probe goes out."""

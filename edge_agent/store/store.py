@@ -28,7 +28,7 @@ from edge_agent.store.parts import TRANSFERS_KEPT_MS, Parts
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign, Policy
 from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_code
-from loyalty.lease import CAMPAIGN, Pot
+from loyalty.lease import CAMPAIGN, NOTHING, Part, Pot
 from wire import sealing
 from wire.chain import EPOCH_BYTES
 from wire.facts import Stamp
@@ -59,6 +59,7 @@ class Store:
     def __init__(self, folder: Path, device: str = "", *, read_only: bool = False, cache: type[Cache] = Cache) -> None:
         """`device` may be left out where the store is only read: it is the store's own then."""
         self.folder = folder
+        self.waits_for_witness = False  # since the start: another lane may still say that this disk is old
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True)
         self.connection = Connection(folder / FILE_NAME, read_only=read_only)
@@ -115,7 +116,7 @@ class Store:
     def _row(self, want: Want) -> Row:
         if want.pot is not None:
             return Row(
-                left=self.parts.account(want.pot).left,
+                left=self.parts.account(want.pot).left if self.alone else NOTHING,
                 transferred=bool(want.transfer) and self.parts.knows_transfer(want.transfer),
             )
         if want.coupon is None:
@@ -131,9 +132,7 @@ class Store:
             campaign=campaign,
             seen=self._seen(coupon),
             person_count=self._person_count(campaign, coupon),
-            part=self.parts.part(Pot(CAMPAIGN, campaign.id), limits(campaign))
-            if campaign.policy is Policy.LEASE
-            else None,
+            part=self._part(campaign) if campaign.policy is Policy.LEASE else None,
             home=self._home(coupon) if campaign.policy is Policy.HOME else None,
             revoked=self._revoked(coupon),
             card_holder=card_holder,
@@ -146,8 +145,18 @@ class Store:
         """This unit, as the keeper of a home."""
         return self.device, self.journal.epoch
 
+    @property
+    def alone(self) -> bool:
+        """Whether this disk's word may be trusted alone: no witness says that it is old, or may still say so."""
+        return not (self.disk_is_old or self.waits_for_witness)
+
+    def _part(self, campaign: Campaign) -> Part:
+        limited = limits(campaign)
+        return self.parts.part(Pot(CAMPAIGN, campaign.id), limited) if self.alone else Part(limits=limited)
+
     def _home(self, coupon: Coupon) -> Home:
-        return self.cache.homes.home(self.me, self.cache.secret, coupon.campaign, coupon.serial)
+        home = self.cache.homes.home(self.me, self.cache.secret, coupon.campaign, coupon.serial)
+        return home if self.alone else msgspec.structs.replace(home, here=False)
 
     def _seen(self, coupon: Coupon) -> Seen | None:
         """An earlier redemption of the same coupon: our own first, then what the centre told, then what lanes told."""

@@ -14,7 +14,7 @@ from edge_agent.core.visit import Moment
 from edge_agent.inbox import Inbox
 from edge_agent.settings import SiteNetwork, UnitSettings
 from edge_agent.site.air import Air, AirError, own_addresses
-from edge_agent.site.net import SiteEvent
+from edge_agent.site.net import SiteEvent, SiteNet
 from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
@@ -48,7 +48,8 @@ class Desk:
         with self.store.transaction():
             self.store.cache.apply(told, b"i" * 16, len(told))
         steps = StepLog(lambda line: self.lines.append(msgspec.json.decode(line)), lambda: 0)
-        self.site = Site(settings, self.store, KEYS[name], self.inbox.put, steps)
+        self.net = SiteNet(settings.address, KEYS[name], network, self.inbox.put)
+        self.site = Site(settings, self.store, self.net, steps)
         self.site.listen(Greeting, lambda device, message: self.greeted.append((device, message.text)))
         self.site.start(self.now().mono_ms)
 
@@ -132,8 +133,8 @@ def test_a_lane_that_is_alone_opens_and_starts_nothing(open_desk: Open) -> None:
     alone = open_desk("lane-1", lanes=("lane-1",))
     end_s = time.monotonic() + 2.5
     turning(alone, until=lambda: time.monotonic() > end_s, what="some time to pass")
-    assert alone.site.net.hub_pid is None
-    assert alone.site.net._air is None
+    assert alone.net.hub_pid is None
+    assert alone.net._air is None
     assert alone.lines == []
     assert alone.site.witness(alone.now().mono_ms) is Witness.NONE
     assert not alone.site.broadcast(Greeting("anybody?"))
@@ -158,14 +159,14 @@ def test_a_witness_is_waited_for_as_long_as_is_set_and_no_longer(open_desk: Open
 def test_what_was_told_stays_over_a_restart_of_the_thread_and_a_reconnection(open_desk: Open) -> None:
     one, two = open_desk("lane-1"), open_desk("lane-2")
     turning(one, two, until=lambda: one.others() and two.others(), what="both to be here")
-    hub = next(desk for desk in (one, two) if desk.site.net.hub_pid is not None)
-    pid = hub.site.net.hub_pid
-    assert hub.site.net._process is not None
-    hub.site.net._process._popen.kill()
+    hub = next(desk for desk in (one, two) if desk.net.hub_pid is not None)
+    pid = hub.net.hub_pid
+    assert hub.net._process is not None
+    hub.net._process._popen.kill()
     turning(
         one,
         two,
-        until=lambda: any(d.site.net.hub_pid not in (None, pid) for d in (one, two)) and one.others() and two.others(),
+        until=lambda: any(d.net.hub_pid not in (None, pid) for d in (one, two)) and one.others() and two.others(),
         what="another hub",
     )
     assert one.site.broadcast(Greeting("still here"))
@@ -180,7 +181,7 @@ def test_a_network_without_an_interface_is_said_once_and_tried_again(
     one = open_desk("lane-1", addresses=[], peers=["127.0.0.1"])
     wait_until(lambda: "no network interface" in caplog.text, what="the trouble to be said")
     addresses.append("127.0.0.1")
-    wait_until(lambda: one.site.net._air is not None, 20, "the interface to be used")
+    wait_until(lambda: one.net._air is not None, 20, "the interface to be used")
     assert caplog.text.count("no network interface") == 1
 
 
