@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from central import correction
-from central.clocks import CENTRE_ERROR_MS, HELLO_LATE_MS, STEP_MS
 from central.coupons import clearing
 from central.db.schema import Flag
+from central.offsets import CENTRE_ERROR_MS, HELLO_LATE_MS, STEP_MS
 from loyalty.campaign import ConflictRule
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from wire.facts import Stamp, TimeSource
