@@ -115,7 +115,7 @@ def fill_campaigns(folder: Path, count: int) -> None:
                 jan=f"{number:013}" if policy is Policy.OPEN else "",
             )
             rows.append((number, campaign.jan, encode(campaign), policy is Policy.LEASE))
-        sql.executemany("INSERT INTO campaigns (id, jan, body, leased) VALUES (?, ?, ?, ?)", rows)
+        sql.executemany("INSERT INTO campaigns (id, found_by, body, leased) VALUES (?, ?, ?, ?)", rows)
         _finish(sql, [])
 
 
