@@ -14,6 +14,7 @@ from edge_agent.core.visit import Moment
 from edge_agent.inbox import Inbox
 from edge_agent.settings import SiteNetwork, UnitSettings
 from edge_agent.site.air import Air, AirError, own_addresses
+from edge_agent.site.link import HEARD_PER_S
 from edge_agent.site.net import SiteEvent
 from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
@@ -111,6 +112,16 @@ def test_lanes_find_each_other_and_a_new_kind_of_message_goes_to_all_or_to_one(o
     assert set(three.greeted) == {("lane-1", "to all"), ("lane-2", "to one")}
     assert (one.greeted, two.greeted) == ([], [("lane-1", "to all")])
     assert all(desk.site.witness(desk.now().mono_ms) is Witness.ANSWERED for desk in (one, two, three))
+
+
+def test_a_lane_that_floods_the_others_is_heard_so_often_and_not_more(open_desk: Open) -> None:
+    one, two = open_desk("lane-1"), open_desk("lane-2")
+    turning(one, two, until=lambda: one.others() and two.others(), what="both to be here")
+    began_s = time.monotonic()
+    said = sum(one.site.broadcast(Greeting("flood")) for _ in range(20 * HEARD_PER_S))
+    turning(one, two, until=lambda: two.site.net._link and two.site.net._link.flooded, what="the flood to be seen")
+    assert said > HEARD_PER_S
+    assert len(two.greeted) <= HEARD_PER_S * (2 + int(time.monotonic() - began_s))
 
 
 def test_multicast_finds_them_without_naming_anybody(open_desk: Open) -> None:
