@@ -158,6 +158,16 @@ def test_a_network_that_is_switched_off_is_quiet(open_desk: Open) -> None:
     assert off.site.witness(off.now().mono_ms) is Witness.NONE
 
 
+def test_an_agent_that_is_driven_without_a_start_has_no_network(open_desk: Open, tmp_path: Path) -> None:
+    desk = open_desk("lane-1")
+    settings = UnitSettings(device="lane-1", site="s", data_dir=str(tmp_path / "lane-1"))
+    idle = Site(settings, desk.store, KEYS["lane-1"], desk.inbox.put, StepLog(lambda line: None, lambda: 0))
+    idle.pump(desk.now())
+    assert idle.alive
+    assert not idle.broadcast(Greeting("anybody?"))
+    idle.stop()
+
+
 def test_a_witness_is_waited_for_as_long_as_is_set_and_no_longer(open_desk: Open) -> None:
     desk = open_desk("lane-1", witness_wait_ms=5_000)
     desk.turn()
