@@ -173,7 +173,7 @@ def lanes(folder: Path) -> Iterator[tuple[RunningLane, RunningLane]]:
 
 def measure(folder: Path, rounds: int, limits: Limits) -> None:
     with lanes(folder) as (first, second):
-        place = first.unit.site.net.following
+        place = first.unit.site_net.following
         assert place is not None, "no hub is followed"
         raw = RawPair(place.device, place.session, place.addresses[0], place.port)
         serials = iter(range(1, rounds + 1))

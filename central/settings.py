@@ -8,6 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from loyalty.barcode.instore import BarcodeSettings, Shop, shop
+
 
 class CentralBroker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[central.broker]: how the centre reaches the MQTT broker."""
@@ -49,6 +51,15 @@ class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     hint_life_s: Annotated[
         int, Meta(ge=1, description="A hinted redemption that is not booked after so many seconds is taken back.")
     ] = 86_400
+    utc_offset_min: Annotated[
+        int, Meta(ge=-840, le=840, description="Where the dates in printed codes are days, minutes east of UTC.")
+    ] = 540
+    barcodes: BarcodeSettings = BarcodeSettings()
+
+    @property
+    def shop(self) -> Shop:
+        """The shops' own codes, ready for reading."""
+        return shop(self.barcodes, self.utc_offset_min)
 
     @property
     def folder(self) -> Path:

@@ -93,6 +93,38 @@ def person(
     typer.echo(f"{name} can log in")
 
 
+@app.command()
+def card(
+    uid: Annotated[str, typer.Argument(help="The card's UID: 8, 14 or 20 hexadecimal digits.")],
+    person: Annotated[str, typer.Option(help="Whose card it is from now on; nobody's: it was lost.")] = "",
+    config: Config = None,
+) -> None:
+    """Say whose card this is, for coupons that count with their holder's card; or that it is nobody's any more."""
+    from central.coupons import cards, persons
+    from central.office import now_ms
+    from cli.office import opened
+
+    try:
+        number = bytes.fromhex(uid)
+    except ValueError as error:
+        raise Stop(f"{uid}: a UID is hexadecimal digits", Exit.USAGE) from error
+    with opened(config) as office, office.database.write() as connection:
+        secret = office.keys.cache_secret()
+        if not person:
+            if not cards.release(connection, secret, number):
+                raise Stop("that card was nobody's", Exit.NO)
+            typer.echo("that card is nobody's any more")
+            return
+        who = persons.find(connection, person)
+        if who is None:
+            raise Stop(f"there is nobody called {person}", Exit.NO)
+        try:
+            cards.bind(connection, secret, who, number, now_ms())
+        except cards.CardError as error:
+            raise Stop(str(error), Exit.NO) from error
+    typer.echo(f"that card is {person}'s")
+
+
 @app.command("key-rotate")
 def key_rotate(config: Config = None) -> None:
     """Make the next key that signs coupons; those signed with older keys go on counting."""
@@ -115,6 +147,31 @@ def key_retire(number: Annotated[int, typer.Argument(help="1 to 255.")], config:
     with opened(config) as office, office.database.write() as connection:
         keyring.retire(connection, number, now_ms())
     typer.echo(f"key {number} is retired")
+
+
+@app.command()
+def notices(
+    seen: Annotated[bool, typer.Option("--seen", help="Mark them as seen; without it they are only shown.")] = False,
+    config: Config = None,
+) -> None:
+    """What the operator must be told and nobody has seen yet, newest first."""
+    from central import notices as board
+    from central.office import now_ms
+    from cli.office import local, opened, print_table
+
+    with opened(config) as office:
+        with office.database.read() as connection:
+            found = board.listed(connection)
+        if seen and found:
+            with office.database.write() as connection:
+                board.mark_seen(connection, [notice.id for notice in found], now_ms())
+    if not found:
+        typer.echo("no notices")
+        return
+    print_table(
+        ("No.", "when", "about", "what"),
+        [(str(notice.id), local(notice.at_ms), notice.kind, f"{notice.en}\n{notice.ja}") for notice in found],
+    )
 
 
 @letters.command("list")

@@ -22,6 +22,8 @@ from rich.text import Text
 
 from cli.exits import Exit, Stop
 from loyalty import barcode
+from loyalty.barcode import Shop
+from loyalty.barcode.explain import explain
 from loyalty.coupon import Now
 from loyalty.reason import Reason
 
@@ -44,8 +46,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     format: str
     text: str
-    kind: str  # own, jan, other
+    kind: str  # own, jan, trade, member, goods, other
     verdict: str | None  # a loyalty.reason.Reason; null: it takes a store to say (--store)
+    says: list[str]  # what it is, its fields, or what is wrong with it and where
 
 
 def scan(
@@ -53,11 +56,15 @@ def scan(
         list[str], typer.Argument(metavar="PICTURE", help="Picture files, folders (with all below), or - for stdin.")
     ],
     json: Annotated[
-        bool, typer.Option("--json", help="One line for each barcode: file, format, text, kind, verdict.")
+        bool, typer.Option("--json", help="One line for each barcode: file, format, text, kind, verdict, says.")
     ] = False,
     store: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Data folder of a unit: say what that unit would answer now."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Settings file (TOML): its [unit.barcodes] are the shop's own codes."),
     ] = None,
 ) -> None:
     from hal.decode.engines import zbar_missing
@@ -65,6 +72,7 @@ def scan(
 
     names = _expanded(pictures)
     preview = None if store is None else _preview(store)
+    shop = Shop() if config is None else _shop(config)
     told: list[Row] = []
     bare = unreadable = 0
     now = Now(wall_ms=time.time_ns() // 1_000_000)
@@ -74,7 +82,7 @@ def scan(
                 unreadable += 1
                 _complain(f"{name}: {grey}")
                 continue
-            rows = [_row(name, seen, preview, now) for seen in decode_image(grey, every=True)]
+            rows = [_row(name, seen, preview, now, shop) for seen in decode_image(grey, every=True)]
             bare += not rows
             if json:
                 for row in rows:
@@ -101,20 +109,41 @@ An unsigned linear code in a single picture is 'unconfirmed': a unit wants two f
 {EXITS}"""
 
 
-def _row(name: str, seen: Sighting, preview: Preview | None, now: Now) -> Row:
+def _shop(config: Path) -> Shop:
+    """Raises SettingsError."""
+    from cli.settings import load
+    from edge_agent.settings import UnitSettings
+
+    return load("unit", UnitSettings, config).shop
+
+
+_KINDS: Final[dict[type, str]] = {
+    barcode.Own: "own",
+    barcode.Jan: "jan",
+    barcode.Trade: "trade",
+    barcode.Member: "member",
+    barcode.Priced: "goods",
+    barcode.Item: "goods",
+}
+
+
+def _row(name: str, seen: Sighting, preview: Preview | None, now: Now, shop: Shop) -> Row:
     from hal.decode.formats import STRONG
 
-    reading = barcode.read(seen.text, seen.format.value)
-    kind = {barcode.Own: "own", barcode.Jan: "jan"}.get(type(reading), "other")
+    reading = barcode.read(seen.text, seen.format.value, shop)
+    kind = _KINDS.get(type(reading), "other")
     verdict: str | None = None
     if isinstance(reading, barcode.NotACoupon):
         verdict = reading.reason.value
     elif preview is not None:
         confirmed = seen.format in STRONG
-        verdict = preview.verdict(seen.text, seen.format.value, now, confirmed=confirmed).reason.value
-    elif isinstance(reading, barcode.Jan) and seen.format not in STRONG:
+        verdict = preview.verdict(seen.text, seen.format.value, now, confirmed=confirmed, shop=shop).reason.value
+    elif isinstance(reading, barcode.Member | barcode.Priced | barcode.Item):
+        verdict = Reason.NOT_A_COUPON.value
+    elif isinstance(reading, barcode.Jan | barcode.Trade) and seen.format not in STRONG:
         verdict = Reason.UNCONFIRMED.value
-    return Row(file=name, format=seen.format.value, text=readable(seen.text), kind=kind, verdict=verdict)
+    text = readable(seen.text)
+    return Row(file=name, format=seen.format.value, text=text, kind=kind, verdict=verdict, says=explain(reading))
 
 
 def readable(text: bytes) -> str:
@@ -180,11 +209,14 @@ def _table(rows: list[Row], pictures: int, bare: int) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     if rows:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in ("file", "format", "text", "kind", "verdict"):
+        for heading in ("file", "format", "text, and what it says", "kind", "verdict"):
             table.add_column(heading, overflow="fold", no_wrap=heading in ("format", "kind", "verdict"))
         for row in rows:
-            cells = (row.file, row.format, row.text, row.kind, row.verdict or "-")
-            table.add_row(*(Text(_printable(cell)) for cell in cells))
+            text = Text(_printable(row.text))
+            for line in row.says:
+                text.append(f"\n  {_printable(line)}", style="dim")
+            cells = (row.file, row.format, text, row.kind, row.verdict or "-")
+            table.add_row(*(cell if isinstance(cell, Text) else Text(_printable(cell)) for cell in cells))
         console.print(table)
     found = f"{len(rows)} barcode{'' if len(rows) == 1 else 's'} in {pictures} picture{'' if pictures == 1 else 's'}"
     console.print(Text(found + (f"; none in {bare}" if bare else "")), style="dim", highlight=False)

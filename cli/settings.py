@@ -267,6 +267,8 @@ def _words(kind: inspect.Type) -> str:
             return ", ".join(f"`{member.value}`" for member in kind.cls)
         case inspect.ListType() | inspect.VarTupleType() | inspect.SetType():
             return f"list of {_words(kind.item_type)}"
+        case inspect.StructType():
+            return f"tables of {', '.join(_names(kind))}"
         case inspect.DictType():
             return f"table of {_words(kind.value_type)}"
         case _:

@@ -102,6 +102,7 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
         agent.inbox.put,
         keep_frames_s=settings.keep_refused_frames_s,
         frames_folder=settings.folder / "frames",
+        also=settings.shop.symbols,
     )
     cards = CardPoller(backends.open_card(settings.parts.card, options), agent.inbox.put)
     for number in (signal.SIGTERM, signal.SIGINT):

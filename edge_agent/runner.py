@@ -9,21 +9,27 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.centre import Centre
 from edge_agent.core import events as ev
 from edge_agent.core.effects import (
+    AnswerHome,
     AskCentre,
+    AskKeeper,
     Effect,
+    HandOver,
     KeepFrame,
     MarkShown,
+    ProbeCentre,
+    SeekPart,
     Show,
     Signal,
     StartTimer,
     TellHint,
+    TellTaken,
     View,
 )
 from edge_agent.core.machine import Core
@@ -32,8 +38,9 @@ from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.panel import Panel
 from edge_agent.settings import DAY_MS, UnitSettings
-from edge_agent.site.net import SiteDown, SiteEvent, SiteSaid, SiteUp
-from edge_agent.site.site import Site
+from edge_agent.site.exchange import Exchange
+from edge_agent.site.net import SiteDown, SiteEvent, SiteNet, SiteSaid, SiteUp
+from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
 from edge_agent.store.connection import StoreCorrupt, StoreError
 from edge_agent.store.salvage import salvage
@@ -41,19 +48,22 @@ from edge_agent.store.store import Store
 from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
-from hal.events import PartFault, PartHealed, Scanned
+from hal.events import CardPresented, PartFault, PartHealed, Scanned
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
-from wire import topics
+from wire import site_exchange, topics
 from wire.chain import EPOCH_BYTES
 from wire.facts import Redeemed
 
 TURN_MAX_S: Final = 0.5
 PROBE_EVERY_MS: Final = 1_000
 TIDY_EVERY_MS: Final = 5_000
+LOW_EVERY_MS: Final = 5_000  # how often a unit out of the centre's reach asks other lanes for what runs low
 UNMARKED_MAX: Final = 1_000
 SCANS_REMEMBERED: Final = 64
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Item = ev.Event | LinkEvent | SiteEvent
 KeepFrameCall = Callable[[int, str], None]
 
@@ -89,16 +99,23 @@ class Agent:
             mode=settings.mode,
             ask_wait_ms=settings.ask_wait_ms,
             new_id=lambda: secrets.token_bytes(16),
+            shop=settings.shop,
         )
         self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
         self._counts = self._telemetry.counts
-        self._centre = Centre(settings.address, store, self._mqtt, keys, steps)
-        self.site = Site(settings, store, keys[0], self._from_site, steps)
+        self._centre = Centre(
+            settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
+        )
+        self.site_net = SiteNet(settings.address, keys[0], settings.site_network, self._from_site)
+        self.site = Site(settings, store, self.site_net, steps)
+        self._exchange = Exchange(self.site, store, self.decide)
+        for kind in site_exchange.KINDS:
+            self.site.listen(kind, self._exchange.heard)
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
-        self._tidy_at_ms = self._beat_at_ms = 0
+        self._tidy_at_ms = self._beat_at_ms = self._low_at_ms = 0
         self._scan = ""  # the scan whose answer is still open
         self._unmarked: list[int] = []  # shown, but the mark could not be written
         self._stopping = False
@@ -110,7 +127,9 @@ class Agent:
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
         self.decide(ev.Started(open_questions=self._store.open_questions()))
         self._mqtt.start()
-        self.site.start(self._time.now().mono_ms)
+        now_ms = self._time.now().mono_ms
+        self.site.start(now_ms)
+        self._store.waits_for_witness = self.site.witness(now_ms) is Witness.WAITING
 
     def run(self) -> None:
         """Until `stop`."""
@@ -149,7 +168,8 @@ class Agent:
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
         else:
-            due += [each for each in (centre_due, self.site.due_ms()) if each is not None]
+            times = (centre_due, self.site.due_ms(), self._exchange.due_ms(), self._core.visit.reach.probe_ms)
+            due += [at_ms for at_ms in times if at_ms is not None]
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
     # --- events ---------------------------------------------------------------------------------------
@@ -170,9 +190,9 @@ class Agent:
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Arrived):
-            answer = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
-            if isinstance(answer, ev.Answered):
-                self.decide(answer)
+            said = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
+            if said is not None:
+                self.decide(said)
         elif isinstance(item, Connected):
             self._centre.connected(self._time.now().mono_ms)
             self._steps.line("link", up=True)
@@ -202,19 +222,31 @@ class Agent:
         at = self._time.now()
         scan = self._begin_scan(event)
         decided = self._guarded(lambda: self._decide(event, at))
-        if not isinstance(decided, Decided):
+        if decided is None:
             if scan:  # nothing was kept, and the display says why
                 self._steps.step(scan, "decided", at.mono_ms, reason=Reason.OUT_OF_SERVICE, accepted=False)
                 self._counts.refused += 1
             return
-        step = decided.step
+        step, before = decided.step, self._core.visit.reach
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
+            self._note_spent(step)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
         if step.facts:
             self._guarded(lambda: self.site.appended(decided.position, step.facts))
+        reach = self._core.visit.reach
+        if reach.online != before.online:
+            self._steps.line("reach", online=reach.online, why=reach.why)
+            self._guarded(self._report)
+
+    def _note_spent(self, step: Step) -> None:
+        """How fast parts of limits are used rules how much is asked for."""
+        now_ms = self._time.now().mono_ms
+        for fact in step.facts:
+            if isinstance(fact, Redeemed) and fact.leased:
+                self._centre.leasing.spent(Pot(CAMPAIGN, fact.campaign), Amount(1, fact.cost_yen), now_ms)
 
     def _decide(self, event: ev.Event, at: Moment) -> Decided:
         """One transaction; none at all where nothing is looked up nor written."""
@@ -230,7 +262,7 @@ class Agent:
             decided_ms = self._time.now().mono_ms
             return Decided(step, self._store.keep(step), decided_ms)
 
-    def _guarded(self, action: Callable[[], object]) -> object:
+    def _guarded(self, action: Callable[[], T]) -> T | None:
         """Run `action`; when the store fails, go out of service, and salvage a corrupt one."""
         try:
             return action()
@@ -293,6 +325,7 @@ class Agent:
         self._steps.forget()
         self._centre.use(self._store)
         self.site.use(self._store)
+        self._exchange.use(self._store)
         if self._mqtt.up:
             self._centre.connected(at.mono_ms)
         self._probe_at_ms = at.mono_ms
@@ -316,13 +349,24 @@ class Agent:
 
     def _one(self, effect: Effect, step: Step, position: int) -> None:
         if isinstance(effect, Show):
-            self._panel.show(effect, online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.show(effect, online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         elif isinstance(effect, Signal):
             self._panel.signal(effect)
         elif isinstance(effect, StartTimer):
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
         elif isinstance(effect, AskCentre):
-            self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms)
+            self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
+        elif isinstance(effect, SeekPart):
+            self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
+            if not self._core.visit.reach.online:
+                self._exchange.seek(effect.pot, effect.cost)
+        elif isinstance(effect, AnswerHome) and not effect.by_lane:
+            if not effect.left:
+                self._centre.keeps(effect)
+        elif isinstance(effect, HandOver | TellTaken | AskKeeper | AnswerHome):
+            self._exchange.perform(effect)
+        elif isinstance(effect, ProbeCentre):
+            self._guarded(lambda: self._centre.probe(self._time.now().mono_ms))
         elif isinstance(effect, TellHint):
             fact = step.facts[effect.index]
             if isinstance(fact, Redeemed):
@@ -349,21 +393,45 @@ class Agent:
             self._probe()
         if self._probe_at_ms is None:
             self._guarded(lambda: self._centre.pump(at.mono_ms))
+            for recalled in self._guarded(lambda: self._centre.lease(at)) or ():
+                self.decide(recalled)
+            self._look_for_centre(at.mono_ms)
             self._guarded(lambda: self.site.pump(at))
+            self._share(at)
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
         if at.mono_ms >= self._beat_at_ms:
             self._beat_at_ms = at.mono_ms + self._settings.heartbeat_s * 1000
-            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped)
+            online = self._core.visit.reach.online
+            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
             if not self.site.alive:
                 raise RuntimeError("the thread of the site's network ended: the unit restarts")
         try:
-            self._panel.refresh(online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.refresh(online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         except HalError as error:
             log.debug("the display does not answer: %s", error)
+
+    def _share(self, at: Moment) -> None:
+        """What this unit's lanes have for each other, and whether one of them may say that its disk is old."""
+        self._store.waits_for_witness = self.site.witness(at.mono_ms) is Witness.WAITING
+        lanes = frozenset(self.site.lanes(at.mono_ms))
+        if lanes != self._core.visit.lanes:
+            self.decide(ev.LanesChanged(lanes=lanes))
+        if not self._core.visit.reach.online and at.mono_ms >= self._low_at_ms:
+            self._low_at_ms = at.mono_ms + LOW_EVERY_MS
+            for pot, amount in self._centre.leasing.low(at.mono_ms):
+                self._exchange.seek(pot, amount)
+        self._guarded(lambda: self._exchange.pump(at.mono_ms))
+
+    def _look_for_centre(self, now_ms: int) -> None:
+        """Answers that did not come are evidence, and where there is none a probe goes out."""
+        for _ in range(self._centre.awaited.missed(now_ms)):
+            self.decide(ev.Missed())
+        if self._core.visit.reach.probe_due(now_ms):
+            self.decide(ev.ProbeDue())
 
     def _tidy(self) -> None:
         at = self._time.now()
@@ -377,7 +445,7 @@ class Agent:
 
     def _report(self) -> None:
         trouble = "" if self._probe_at_ms is None else "facts can't be stored"
-        self._telemetry.report(self._store, self._centre, trouble)
+        self._telemetry.report(self._store, self._centre, trouble, self._core.visit.reach)
 
     # --- the log of scans -----------------------------------------------------------------------------
 
@@ -388,7 +456,10 @@ class Agent:
             self._steps.step(scan, "decoded", event.decoded_mono_ms, text=log_prefix(event.text))
             self._counts.scans += 1
             return scan
-        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged) else ""
+        if isinstance(event, CardPresented) and self._core.visit.pending is None:
+            return ""
+        follows = ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed | CardPresented
+        return self._scan if isinstance(event, follows) else ""
 
     def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""
@@ -400,7 +471,7 @@ class Agent:
             return
         if step.verdict is None:
             return
-        self._scan = ""
+        self._scan = scan if step.visit.pending is not None else ""
         verdict, campaign = step.verdict, step.verdict.campaign
         self._counts.accepted += verdict.accepted
         self._counts.refused += not verdict.accepted

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_agent.core.states import Mode
+from loyalty.barcode.instore import BarcodeSettings, Shop, shop
 from loyalty.campaign import Lang
 from wire.topics import Address, address
 
@@ -115,7 +116,13 @@ class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     broker: BrokerLogin = BrokerLogin()
     parts: PartNames = PartNames()
     virtual: VirtualWorld = VirtualWorld()
+    barcodes: BarcodeSettings = BarcodeSettings()
     site_network: SiteNetwork = SiteNetwork()
+
+    @property
+    def shop(self) -> Shop:
+        """The shop's own codes, ready for reading."""
+        return shop(self.barcodes, self.utc_offset_min)
 
     @property
     def address(self) -> Address:

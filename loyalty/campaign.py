@@ -23,13 +23,22 @@ NAME_CHARS_MAX: Final = 60  # of the name, the provider and the gift
 SHOPS_MAX: Final = 200
 SHOP_ID: Final = re.compile(r"[a-z0-9_-]{1,32}")  # the rule of `wire.topics` for a site
 YEN_MAX: Final = 99_999_999  # of an amount and of a minimum spend
-COUNT_MAX: Final = 1_000_000_000  # of the stock and the cap
+COUNT_MAX: Final = 1_000_000_000  # of the stock, the cap and an exposure
+BUDGET_YEN_MAX: Final = 10**15
+EXPOSURE_YEN_MAX: Final = 1_000_000_000_000
 PER_PERSON_MAX: Final = 9_999
 NUMBER_MAX: Final = 999_999_999_999  # of an identification number
 DAYS_MAX: Final = 3_650
 DAY_MS: Final = 86_400_000
 TIME_MS_MAX: Final = (2**32 - 1) * 1000  # the last instant that a coupon's text can name, in 2106
 JAN_LENGTHS: Final = (8, 13)
+TRADE_KEYS: Final = {
+    "gcn": re.compile(r"[0-9]{13}"),
+    "gtin": re.compile(r"[0-9]{14}"),
+    "offer": re.compile(r"[0-9]{6,12}:[0-9]{6}"),
+    "store": re.compile(r"[0-9A-Z$:/.+-]{1,32}"),
+}
+"""What may follow each kind of key of a code of the trade (`loyalty.barcode.trade`)."""
 
 
 class Kind(StrEnum):
@@ -51,11 +60,24 @@ class Policy(StrEnum):
     OPEN = "open"
 
 
+HOLDING: Final = frozenset({Policy.ONLINE, Policy.LEASE})
+"""The policies under which a cap and a budget hold in sum, whoever is cut off from whom."""
+
+
 class ClockRule(StrEnum):
     """What a date rule does while the unit's clock can't be trusted (DESIGN, 'Clocks')."""
 
     ACCEPT = "accept"  # go by the clock as it is and flag the fact
     REFUSE = "refuse"
+
+
+class ConflictRule(StrEnum):
+    """Who pays where two facts can't both be right, or a use came that nobody should have been given (K6)."""
+
+    OPERATOR = "operator"  # a person decides
+    ISSUER = "issuer"  # both are honoured, the issuer pays
+    SHOP = "shop"  # the shop that gave the second one pays
+    CLAIM = "claim"  # it is claimed back from the person
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,22 +98,40 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     days_after_download: int | None = None  # validity once downloaded (K1); written into the coupon's text
     stock: int | None = None  # how many can be downloaded in all; None: unlimited (K1)
     cap: int | None = None  # how many count in all; needs a policy that can hold it
+    budget_yen: int | None = None  # how much all uses together may take off; held like the cap
     per_person: int | None = None  # how many count for each holder
     shops: tuple[str, ...] = ()  # sites where it counts; empty: everywhere (K9)
     min_spend_yen: int = 0
     jan: str = ""  # an EAN/JAN code that stands for this coupon, 8 or 13 digits; policy 'open' only
+    trade: str = ""  # the key of a code of the trade that stands for it: 'gcn:4912345678904', 'offer:0614141:654321'
+    value_in_code: bool = False  # a code of the trade says how much; amount_yen or percent is the most it may say
+    needs_card: bool = False  # counts with the holder's card in the slot only
+    moving: bool = False  # its codes carry a time step that the phone signs, against screenshots
     first_number: int | None = None  # the first 'identification number' people see (figure 2 of document K)
     strong_auth: bool = False  # a ticket: the download needs a password (K3)
     stopped: bool = False
     clock_rule: ClockRule = ClockRule.ACCEPT
     revision: int = 1  # counts up with each change
+    conflict: ConflictRule = ConflictRule.OPERATOR
+    value_yen: int = 0  # kinds 'gift' and 'ticket': what one use costs whoever pays for it; 0: not known
+    exposure_limit: int | None = None  # policy 'signed': so many doubled uses are borne; past it, 'online'
+    exposure_limit_yen: int | None = None  # the same in yen
+
+    @property
+    def found_by(self) -> str:
+        """The unsigned code that stands for it: its JAN, or the key of a code of the trade; empty: none does."""
+        return self.jan or self.trade
 
 
 def benefit(campaign: Campaign, lang: Lang) -> str:
     """What the shopper gets, in a few words: '100円引き', '100 yen off'."""
-    return _BENEFIT[lang][campaign.kind].format(
+    words = _BENEFIT[lang][campaign.kind].format(
         amount=f"{campaign.amount_yen:,}", percent=campaign.percent, gift=campaign.gift or campaign.name
     )
+    return _AT_MOST[lang] + words if campaign.value_in_code else words
+
+
+_AT_MOST: Final[dict[Lang, str]] = {"ja": "最大", "en": "Up to "}
 
 
 _BENEFIT: Final[dict[Lang, dict[Kind, str]]] = {
@@ -122,7 +162,10 @@ def problems(campaign: Campaign) -> list[str]:
         *_dates(campaign),
         *_counts(campaign),
         *_policy(campaign),
+        *_exposure(campaign),
         *_jan(campaign),
+        *_trade(campaign),
+        *_holding(campaign),
         *_shops(campaign),
     ]
 
@@ -163,6 +206,9 @@ def _giving(campaign: Campaign) -> Iterator[str]:
     elif campaign.gift:
         yield f"gift: a coupon of kind '{kind}' hands nothing over."
     yield from _between("min_spend_yen", campaign.min_spend_yen, 0, YEN_MAX)
+    yield from _between("value_yen", campaign.value_yen, 0, YEN_MAX)
+    if campaign.value_yen and kind not in (Kind.GIFT, Kind.TICKET):
+        yield f"value_yen: what a coupon of kind '{kind}' costs is what it takes off."
 
 
 def _dates(campaign: Campaign) -> Iterator[str]:
@@ -180,6 +226,7 @@ def _dates(campaign: Campaign) -> Iterator[str]:
 def _counts(campaign: Campaign) -> Iterator[str]:
     yield from _between("stock", campaign.stock, 1, COUNT_MAX)
     yield from _between("cap", campaign.cap, 1, COUNT_MAX)
+    yield from _between("budget_yen", campaign.budget_yen, 1, BUDGET_YEN_MAX)
     yield from _between("per_person", campaign.per_person, 1, PER_PERSON_MAX)
     first = campaign.first_number
     if first is None:
@@ -200,14 +247,30 @@ def _policy(campaign: Campaign) -> Iterator[str]:
             yield "per_person: an open coupon does not say who holds it, so nobody's uses can be counted."
         if campaign.strong_auth:
             yield "strong_auth: an open coupon can be copied by anyone, so a password at the download protects nothing."
-    if campaign.cap is not None and policy in (Policy.OPEN, Policy.SIGNED):
-        yield f"cap: units under policy '{policy}' decide alone and can't hold it; use online, home or lease."
-    if policy is Policy.SIGNED and not campaign.serials and campaign.per_person is None:
+    for field, limit in (("cap", campaign.cap), ("budget_yen", campaign.budget_yen)):
+        if limit is not None and policy not in HOLDING:
+            yield f"{field}: units under policy '{policy}' decide alone and can't hold it; use online or lease."
+    if campaign.budget_yen is not None and campaign.kind not in (Kind.AMOUNT, Kind.PERCENT):
+        yield f"budget_yen: a coupon of kind '{campaign.kind}' takes no yen off."
+    if campaign.kind is Kind.AMOUNT and 0 < (campaign.budget_yen or 0) < campaign.amount_yen:
+        yield "budget_yen: it is less than one use takes off, so the coupon would never count."
+    if policy is Policy.SIGNED and not campaign.serials and campaign.per_person is None and not campaign.moving:
         yield "policy: signed coupons with neither serials nor a limit per person count each time: that is 'open'."
     if policy is Policy.HOME and not campaign.serials:
         yield "serials: under policy 'home' each serial has its home site, so there must be serials."
-    if policy is Policy.LEASE and campaign.cap is None:
-        yield "cap: under policy 'lease' the cap is what is leased, so there must be one."
+    if policy is Policy.LEASE and campaign.cap is None and campaign.budget_yen is None:
+        yield "cap: under policy 'lease' the cap or the budget is what is leased, so there must be one."
+
+
+def _exposure(campaign: Campaign) -> Iterator[str]:
+    yield from _between("exposure_limit", campaign.exposure_limit, 0, COUNT_MAX)
+    yield from _between("exposure_limit_yen", campaign.exposure_limit_yen, 0, EXPOSURE_YEN_MAX)
+    for field, value in (
+        ("exposure_limit", campaign.exposure_limit),
+        ("exposure_limit_yen", campaign.exposure_limit_yen),
+    ):
+        if value is not None and campaign.policy is not Policy.SIGNED:
+            yield f"{field}: under policy '{campaign.policy}' no unit gives a coupon twice alone; 'signed' has a limit."
 
 
 def _jan(campaign: Campaign) -> Iterator[str]:
@@ -224,6 +287,47 @@ def _jan(campaign: Campaign) -> Iterator[str]:
         yield "jan: a JAN is the same on every coupon and carries no serial number."
     if campaign.days_after_download is not None:
         yield "days_after_download: a JAN can't say when it was downloaded."
+
+
+def _trade(campaign: Campaign) -> Iterator[str]:
+    key = campaign.trade
+    if campaign.value_in_code and not key:
+        yield "value_in_code: only a code of the trade says what it is worth."
+    if campaign.value_in_code and campaign.kind not in (Kind.AMOUNT, Kind.PERCENT):
+        yield f"value_in_code: a coupon of kind '{campaign.kind}' is worth no amount."
+    if not key:
+        return
+    if campaign.jan:
+        yield "trade: a JAN stands for it already; a campaign is found by one code."
+    kind, _, rest = key.partition(":")
+    shape = TRADE_KEYS.get(kind)
+    if shape is None or not shape.fullmatch(rest):
+        yield (
+            "trade: it must be gcn:<13 digits>, gtin:<14 digits>, offer:<company prefix>:<6 digits> or store:<number>."
+        )
+    elif kind in ("gcn", "gtin") and not check_digit.fits(rest):
+        yield f"trade: the last digit of {rest} should be {check_digit.check_digit(rest[:-1])}."
+    if campaign.policy not in (Policy.OPEN, Policy.LEASE, Policy.ONLINE):
+        yield "trade: anybody can print such a code, so the policy must be open, lease or online."
+    if campaign.serials and campaign.cap is None:
+        yield "cap: anybody can print another serial, so serials of the trade hold nothing unless there is a cap."
+    if campaign.per_person is not None:
+        yield "per_person: a code of the trade does not say who holds it."
+    if campaign.days_after_download is not None:
+        yield "days_after_download: a code of the trade is printed, not downloaded."
+    if campaign.stock is not None:
+        yield "stock: a code of the trade is printed, not downloaded; use cap."
+
+
+def _holding(campaign: Campaign) -> Iterator[str]:
+    """Codes that belong to a person or to a phone."""
+    for field, wanted in (("needs_card", campaign.needs_card), ("moving", campaign.moving)):
+        if not wanted:
+            continue
+        if campaign.found_by:
+            yield f"{field}: a printed code is the same for everybody."
+        elif campaign.policy is Policy.OPEN:
+            yield f"{field}: an open coupon may be used by anybody who has a copy."
 
 
 def _shops(campaign: Campaign) -> Iterator[str]:

@@ -15,9 +15,11 @@ import msgspec
 
 from loyalty.campaign import PER_PERSON_MAX, YEN_MAX, Campaign, Lang, benefit
 from loyalty.cells import cells, printable, shorten
+from loyalty.terms import Unit
 from loyalty.words import WORDS
 
 if TYPE_CHECKING:
+    from loyalty.basket import Missing
     from loyalty.coupon import Verdict
 
 HEADLINE_CELLS: Final = 20  # half-width cells: 10 full-width
@@ -38,6 +40,7 @@ class Reason(StrEnum):
     CHECK_DIGIT = "check_digit"
     INCOMPLETE = "incomplete"  # cut off: too short for what it says it is
     DAMAGED = "damaged"  # characters that can't stand there
+    MISPRINTED = "misprinted"  # well read, and what it says breaks a rule: whoever printed it must know
     UNKNOWN_VERSION = "unknown_version"
     UNKNOWN_KEY = "unknown_key"
     KEY_RETIRED = "key_retired"
@@ -46,6 +49,7 @@ class Reason(StrEnum):
     # what the campaign says
     UNKNOWN_CAMPAIGN = "unknown_campaign"
     STOPPED = "stopped"
+    REVOKED = "revoked"  # this coupon alone, or everything of its holder: a lost phone or card
     NOT_YET = "not_yet"
     EXPIRED = "expired"
     USED = "used"
@@ -56,12 +60,18 @@ class Reason(StrEnum):
     NEEDS_BASKET = "needs_basket"  # a minimum spend, and no basket is open
     WRONG_HOLDER = "wrong_holder"  # the card in the slot belongs to somebody else
     NOT_DOWNLOADED = "not_downloaded"  # validly signed, but the centre never gave it out
+    NEEDS_CARD = "needs_card"  # counts with the holder's card in the slot, and none is
+    STALE = "stale"  # a moving code that was on the screen too long ago, or counted already
+    NEEDS_GOODS = "needs_goods"  # the basket lacks the goods that the code asks for
+    NEEDS_STAFF = "needs_staff"  # the code asks for something that a person must look at
     # what the unit can't do at the moment
     CLOCK_UNTRUSTED = "clock_untrusted"
     NOT_NOW = "not_now"  # only the centre decides, and it did not answer in time
+    NO_PART = "no_part"  # this unit's part of the cap is used up, and the centre did not answer
+    NOT_HOME = "not_home"  # the serial may be decided at its home alone, and that could not be asked
+    NO_POINTS = "no_points"  # more points than may be spent here without the centre
     BUSY = "busy"
     OUT_OF_SERVICE = "out_of_service"
-    POLICY_UNSUPPORTED = "policy_unsupported"  # this version of the unit does not know the policy
 
 
 ACCEPTING = frozenset({Reason.OK, Reason.OK_AGAIN, Reason.RESERVED})
@@ -88,9 +98,10 @@ def sentence(verdict: Verdict, lang: Lang, tz_offset_min: int) -> Sentence:
 
 def _values(verdict: Verdict, lang: Lang, tz_offset_min: int) -> dict[str, str]:
     """The values for the braces of `loyalty.words`; empty: the verdict does not have it."""
-    campaign, at_ms = verdict.campaign, verdict.at_ms
+    campaign, at_ms = verdict.worth, verdict.at_ms
     return {
         "name": printable(campaign.name) if campaign is not None else "",
+        "goods": _goods(verdict.missing, lang) if verdict.missing is not None else "",
         "benefit": short_benefit(campaign, lang) if campaign is not None else "",
         "site": printable(verdict.site),
         "discount": _number(verdict.discount_yen or 0, YEN_MAX),
@@ -100,6 +111,28 @@ def _values(verdict: Verdict, lang: Lang, tz_offset_min: int) -> dict[str, str]:
         "from": _instant(at_ms, lang, tz_offset_min) if at_ms is not None else "",
         "until": _last_day(at_ms, lang, tz_offset_min) if at_ms is not None else "",
     }
+
+
+_GOODS: Final[dict[Lang, dict[Unit, str]]] = {
+    "ja": {
+        Unit.ITEMS: "あと{0}点",
+        Unit.SPENT: "あと{0}円分",
+        Unit.POUNDS: "あと{1}ポンド",
+        Unit.KILOGRAMS: "あと{0}g",
+    },
+    "en": {
+        Unit.ITEMS: "{0} more items",
+        Unit.SPENT: "{0} yen more",
+        Unit.POUNDS: "{1} lb more",
+        Unit.KILOGRAMS: "{0} g more",
+    },
+}
+
+
+def _goods(lack: Missing, lang: Lang) -> str:
+    """What the basket lacks, in the unit of the purchase; pounds come in hundredths."""
+    template = _GOODS[lang].get(lack.purchase.unit, "")
+    return template.format(_number(lack.value, YEN_MAX), f"{lack.value // 100}.{lack.value % 100:02}")
 
 
 def short_benefit(campaign: Campaign, lang: Lang) -> str:

@@ -152,6 +152,7 @@ class Demo:
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         from simulator.kiosk.centre import Centre
+        from simulator.kiosk.pocket import Pocket
         from simulator.kiosk.server import KioskServer
         from simulator.kiosk.stage import Stage
         from simulator.setup import leaflets, members, names, operator_token, places
@@ -192,6 +193,7 @@ class Demo:
             names=names(),
             places=places(),
             logs=_short(self._home.logs),
+            pocket=Pocket(self._home.phone_seed()),
         )
         stack.push_async_callback(stage.close)
 

@@ -2,7 +2,7 @@
 
     demo.lock        one demo at a time runs here
     tokuten.toml     the settings of broker, centre and unit, written at each start (ports may move)
-    secrets/         the broker's logins, readable by their owner alone
+    secrets/         the broker's logins and the seed of the phones' keys, readable by their owner alone
     central/  unit/  the data of the centre and of the unit
     logs/            what each process said
 
@@ -106,6 +106,14 @@ class Home:
             _write_private(self.password_file(name), password + "\n")
             lines.append(password_line(name, password))
         _write_private(self.passwords, "\n".join(lines) + "\n")
+
+    def phone_seed(self) -> bytes:
+        """What the keys of the story's phones are made of; made at the first call."""
+        file = self.folder / "secrets" / "phones.seed"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_private(file, secrets.token_hex(32) + "\n")
+        return bytes.fromhex(file.read_text(encoding="utf-8").strip())
 
     def write_settings(self, sections: dict[str, dict[str, object]]) -> None:
         """The settings file, from {'unit.broker': {'port': 1883}}."""

@@ -13,6 +13,7 @@ from edge_agent.identity import device_key
 from loyalty.campaign import Campaign, benefit
 from simulator import story
 from simulator.home import Home
+from simulator.kiosk.pocket import Pocket
 from simulator.kiosk.stage import Member
 from simulator.kiosk.symbol import symbol
 
@@ -30,7 +31,9 @@ def prepare_centre(home: Home, device: str, site: str) -> str:
         try:
             with centre.database.read() as connection:
                 incarnation = current(connection)
-            story.load(centre.database, centre.keys, incarnation, now_ms)
+            pocket = Pocket(home.phone_seed())
+            phones = {one.name: pocket.public(one.name) for one in story.PEOPLE}
+            story.load(centre.database, centre.keys, incarnation, now_ms, phones)
             with centre.database.write() as connection:
                 public = device_key(home.unit).verify_key.encode()
                 registry.add_device(connection, device, site, public, now_ms)

@@ -6,12 +6,15 @@ downloads, and what was used was booked as real facts: signed batches of the sho
 own ingest. What the figures do not say (amounts, where a coupon counts) is ours. Figure 2 lists 28 remaining
 vouchers of S楽器 and 26 numbers; 28 is taken.
 
+The air ticket's code moves on the phone (`TK2:`), and the people's member cards are known to the units.
+
 `load` can be called again, also after a crash in the middle: what is there stays as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -19,7 +22,7 @@ from nacl.signing import SigningKey
 from sqlalchemy import Connection
 
 from central import registry
-from central.coupons import download, history, issue, persons
+from central.coupons import cards, download, history, issue, persons
 from central.coupons.download import Given
 from central.db.database import Database
 from central.decide import QUESTION_BYTES, Decider
@@ -109,7 +112,7 @@ def campaigns(now_ms: int) -> list[Campaign]:
         Campaign(id=LEAFLET, name="B書店チラシ割引", kind=Kind.PERCENT, percent=5, policy=Policy.OPEN,
                  provider="B書店", serials=False, jan="4912345678904"),
         Campaign(id=T_AIR, name="T航空34便", kind=Kind.TICKET, gift="T航空34便", policy=Policy.SIGNED,
-                 provider="T航空", first_number=18625, strong_auth=True, stock=120),
+                 provider="T航空", first_number=18625, strong_auth=True, stock=120, moving=True),
         Campaign(id=P_SPORT, name="Pスポーツ割引", kind=Kind.PERCENT, percent=15, policy=Policy.SIGNED,
                  provider="Pスポーツ", first_number=98815, download_ends_ms=day_after("0515")),
         Campaign(id=R_DINER, name="Rレストラン割引", kind=Kind.PERCENT, percent=20, policy=Policy.SIGNED,
@@ -126,31 +129,38 @@ def campaigns(now_ms: int) -> list[Campaign]:
     ]  # fmt: skip
 
 
-def load(database: Database, keys: Keys, incarnation: bytes, now_ms: int) -> bool:
-    """Enter the story unless it is there; True: it was entered now. Raises StorageError and the centre's errors."""
+def load(database: Database, keys: Keys, incarnation: bytes, now_ms: int, phones: Mapping[str, bytes]) -> bool:
+    """Enter the story unless it is there; True: it was entered now. Raises StorageError and the centre's errors.
+
+    `phones`: the public keys of the people's phones, by name.
+    """
     with database.write() as connection:
         entered = issue.get(connection, D_RECORD)
         if entered is None:
-            _enter(connection, keys, now_ms)
+            _enter(connection, keys, now_ms, phones)
     if _unbooked(database):
         _book_uses(database, keys, incarnation, now_ms if entered is None else entered.issued_ms)
     return entered is None
 
 
-def _enter(connection: Connection, keys: Keys, now_ms: int) -> None:
-    """Shops, their lanes, the people, the coupons, and what was downloaded, in one transaction."""
+def _enter(connection: Connection, keys: Keys, now_ms: int, phones: Mapping[str, bytes]) -> None:
+    """Shops, their lanes, the people and their cards, the coupons, and what was downloaded, in one transaction."""
     for site, title in SITES.items():
         registry.add_site(connection, site, title)
         registry.add_device(connection, _lane(site), site, _lane_key(keys, site).verify_key.encode(), now_ms)
     everybody = {
         one.name: persons.add(connection, one.name, persons.hash_password(one.password), now_ms) for one in PEOPLE
     }
+    for one in PEOPLE:
+        cards.bind(connection, keys.cache_secret(), everybody[one.name], one.uid, now_ms)
     for campaign in campaigns(now_ms):
         issue.issue(connection, campaign, now_ms)
     wanted = [(moved(at, now_ms), campaign, everybody[who]) for who, campaign, at, _, _ in _FIGURE_3]
     wanted.sort(key=lambda one: one[0])  # so that the numbers come out as in the figures
     for at_ms, number, person in wanted:
-        _checked(download.download(connection, keys, number, person, proven=True, now_ms=at_ms))
+        phone = phones.get(person.name, b"")
+        given = download.download(connection, keys, number, person, proven=True, now_ms=at_ms, phone=phone)
+        _checked(given)
     leaflets_ms = moved("0519 10:00", now_ms)
     for copy in range(LEAFLETS):
         _checked(download.download(connection, keys, S_MUSIC, None, proven=False, now_ms=leaflets_ms + copy))

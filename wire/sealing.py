@@ -18,6 +18,14 @@ def holder_hash(secret: bytes, holder: int) -> bytes:
     return blake2b(holder.to_bytes(8, "big"), key=secret, digest_size=HASH_BYTES, person=b"holder").digest()
 
 
+def card_hash(secret: bytes, uid: bytes) -> bytes:
+    return blake2b(uid, key=secret, digest_size=HASH_BYTES, person=b"card").digest()
+
+
+def phone_hash(secret: bytes, campaign: int, phone: bytes) -> bytes:
+    return blake2b(campaign.to_bytes(4, "big") + phone, key=secret, digest_size=HASH_BYTES, person=b"phone").digest()
+
+
 def fact_id(device: str, epoch: bytes, number: int) -> bytes:
     """The name of a fact in the feed: the same for its hint and for its booking."""
     return blake2b(device.encode() + b"\0" + epoch + number.to_bytes(8, "big"), digest_size=HASH_BYTES).digest()

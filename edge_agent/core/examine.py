@@ -2,32 +2,73 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from edge_agent.core.visit import Moment, Row, Want
-from loyalty import keys
-from loyalty.barcode import Jan, NotACoupon, Own
-from loyalty.coupon import Coupon, Now, Verdict, judge, of_jan
+from loyalty import freshness, keys
+from loyalty.barcode import Jan, NotACoupon, Own, Reading, Shop, Trade
+from loyalty.barcode.trade import coupon_of, serial_number
+from loyalty.basket import Basket
+from loyalty.campaign import ClockRule
+from loyalty.coupon import Coupon, Known, Now, Verdict, judge, of_code
 from loyalty.reason import Reason
 from wire.facts import Redeemed
 
 
 def examine(
-    reading: Own | Jan | NotACoupon, confirmed: bool, row: Row, *, site: str, spend_yen: int | None, now: Now
+    reading: Reading,
+    confirmed: bool,
+    row: Row,
+    *,
+    site: str,
+    spend_yen: int | None,
+    now: Now,
+    basket: Basket | None = None,
+    shop: Shop | None = None,
+    shown_at: Now | None = None,
 ) -> Verdict:
-    """The verdict about what was read; the same for a unit and for `tokuten scan`."""
+    """The verdict about what was read; the same for a unit and for `tokuten scan`.
+
+    `shown_at`: when it was held up, if that was not now; a moving code is held against that.
+    """
+    shop = shop or Shop()
+    known = row.known
     if isinstance(reading, NotACoupon):
         return Verdict(reason=reading.reason)
-    if isinstance(reading, Jan):
-        coupon = of_jan(reading.code, row.known.campaign)
-        if not coupon.campaign:  # a product's code, not a coupon's
-            return Verdict(reason=Reason.NOT_A_COUPON)
-        if not confirmed:
-            return Verdict(reason=Reason.UNCONFIRMED, campaign=row.known.campaign)
-    else:
+    if isinstance(reading, Own):
         coupon = reading.coupon
         trouble = keys.check(reading, row.key, now)
         if trouble is not None:
             return Verdict(reason=trouble)
-    return judge(coupon, row.known, site=site, spend_yen=spend_yen, now=now)
+    elif isinstance(reading, Jan | Trade):
+        if isinstance(reading, Jan):
+            coupon, surely = of_code(reading.code, known.campaign), False
+        else:
+            coupon, surely = (
+                coupon_of(reading, known.campaign, now.wall_ms, shop.utc_offset_min),
+                reading.surely_a_coupon,
+            )
+            if coupon.terms.retailer:
+                known = msgspec.structs.replace(known, retailers=shop.retailers)
+        if not coupon.campaign:  # a product's code, not a coupon's; or a coupon of somebody else's
+            return Verdict(reason=Reason.UNKNOWN_CAMPAIGN if surely else Reason.NOT_A_COUPON)
+        if not confirmed:
+            return Verdict(reason=Reason.UNCONFIRMED, campaign=known.campaign)
+    else:  # a member's number, or goods
+        return Verdict(reason=Reason.NOT_A_COUPON)
+    verdict = judge(coupon, known, site=site, spend_yen=spend_yen, now=now, basket=basket)
+    return _fresh(verdict, coupon, known, shown_at or now) if coupon.step else verdict
+
+
+def _fresh(verdict: Verdict, coupon: Coupon, known: Known, shown_at: Now) -> Verdict:
+    """The same verdict, unless it is a yes (here or elsewhere) to a moving code that was not on the screen just now."""
+    if verdict.reason not in (Reason.OK, Reason.NO_PART, Reason.NOT_HOME):
+        return verdict
+    rule = ClockRule.REFUSE if known.campaign is None else known.campaign.clock_rule
+    reason, doubted = freshness.judge(coupon.step, known.last_step, rule, shown_at)
+    if reason is not None:
+        return Verdict(reason=reason, campaign=verdict.campaign, coupon=coupon)
+    return msgspec.structs.replace(verdict, clock_doubted=verdict.clock_doubted or doubted)
 
 
 def redeemed(
@@ -49,11 +90,17 @@ def redeemed(
         key=coupon.key,
         question=question,
         clock_doubted=verdict.clock_doubted,
+        leased=verdict.leased is not None,
+        cost_yen=verdict.cost_yen if campaign.budget_yen is not None else 0,
     )
 
 
-def wants(reading: Own | Jan | NotACoupon) -> tuple[Want, ...]:
+def wants(reading: Reading, card: bytes = b"") -> tuple[Want, ...]:
     """The rows that a verdict about this reading needs: one, or none where there is nothing to look up."""
     if isinstance(reading, Own):
-        return (Want(coupon=reading.coupon),)
-    return (Want(jan=reading.code),) if isinstance(reading, Jan) else ()
+        return (Want(coupon=reading.coupon, card=card),)
+    if isinstance(reading, Jan):
+        return (Want(found_by=reading.code),)
+    if isinstance(reading, Trade):
+        return (Want(found_by=reading.key, serial=serial_number(reading.serial)),)
+    return ()

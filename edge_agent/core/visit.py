@@ -6,10 +6,15 @@ import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
 from edge_agent.core.events import OpenQuestion
+from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
+from hal.events import Scanned
+from loyalty.basket import Basket
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
-from wire.facts import Fact, Stamp
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
+from loyalty.reason import Reason
+from wire.facts import Fact, Stamp, TimeSource
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +25,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     boot: bytes
     trusted: bool
     error_ms: int = 0
+    source: int = TimeSource.UNKNOWN
 
     @property
     def now(self) -> Now:
@@ -27,28 +33,43 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stamp(self) -> Stamp:
-        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms)
+        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms, self.source)
 
 
 class Want(msgspec.Struct, frozen=True):
-    """The rows about one coupon: by its numbers, or by its JAN."""
+    """The rows about one coupon, by its numbers or by the unsigned code that stands for it; about a card; a part."""
 
     coupon: Coupon | None = None
-    jan: str = ""
+    found_by: str = ""  # a JAN, or the key of a code of the trade
+    serial: int = 0  # of a code of the trade
+    card: bytes = b""  # the UID of the card in the slot
+    pot: Pot | None = None
+    transfer: bytes = b""  # with `pot`: was it given or taken before?
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What cache and journal know about one wanted coupon."""
+    """What cache and journal know about what was wanted."""
 
     known: Known = Known()
     key: Key | None = None
+    left: Amount = NOTHING  # of the wanted pot
+    transferred: bool = False  # the wanted transfer is known here
+
+
+class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A time step of a phone that counted: nothing up to it counts again for this campaign."""
+
+    campaign: int
+    phone: bytes
+    step: int
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event leads to. `facts`, `opened` and `closed` go to disk in one transaction."""
+    """What one event leads to. `facts`, `spent`, `opened` and `closed` go to disk in one transaction."""
 
     visit: Visit
     facts: tuple[Fact, ...] = ()
+    spent: tuple[SpentStep, ...] = ()
     opened: OpenQuestion | None = None
     closed: tuple[bytes, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -61,6 +82,21 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     question: bytes = b""
+    leased: Amount | None = None  # what it will take of this unit's part of the limits
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon that waits for its holder's card."""
+
+    event: Scanned
+    shown_at: Now
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """A moving code that counted, and when: the phone may still be before the camera, and its code moves on."""
+
+    coupon: Coupon
+    mono_ms: int
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,18 +106,40 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     frame: int
+    otherwise: Verdict  # what the shopper is told when no answer comes
+    asked_ms: int = 0  # monotonic
+    by_centre: bool = True  # False: a lane of the site is asked
+
+    @property
+    def of_centre(self) -> bool:
+        """Only the centre decides: its silence says something about it. Else it may wait for others itself."""
+        return self.by_centre and self.otherwise.reason is Reason.NOT_NOW
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
     state: State = State.READY
-    link_up: bool = False
+    reach: Reach
     timer: int = 0  # the newest timer; older ones mean nothing
     asked: Asked | None = None
     basket_yen: int | None = None
+    basket: Basket | None = None  # what lies in it, where the till tells
+    card: bytes = b""  # the UID of the card in the slot
+    pending: Pending | None = None
+    counted: Counted | None = None
     reserved: tuple[Reserved, ...] = ()
     blind: bool = False  # the camera is gone: nobody is invited to show a coupon
+    lanes: frozenset[str] = frozenset()  # the other lanes of the site that can be reached now
+
+    def promised(self, pot: Pot) -> Amount:
+        """How much of this unit's part the coupons in the basket will take."""
+        parts = [r.leased for r in self.reserved if r.leased is not None and Pot(CAMPAIGN, r.coupon.campaign) == pot]
+        return sum(parts, NOTHING)
+
+    @property
+    def link_up(self) -> bool:
+        return self.reach.link
 
     @property
     def idle(self) -> Show:

@@ -59,10 +59,14 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
             return answer(show.verdict, lang, tz_offset_min)
         case View.FOREIGN_CARD:
             return lane.foreign_card(lang)
+        case View.KNOWN_CARD:
+            return card_greeting(lang)
         case View.BASKET:
             return lane.basket(lang, show.number)
         case View.PAID:
             return lane.paid(lang, show.number)
+        case View.EARNED | View.SPENT:
+            return lane.points(lang, show.number, spent=show.view is View.SPENT)
         case View.RELEASED:
             return lane.released(lang)
         case View.OUT_OF_SERVICE:

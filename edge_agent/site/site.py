@@ -13,16 +13,14 @@ sent now is not sent (False). Where the network is switched off, or no other lan
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from random import SystemRandom
-from typing import Any, Final, TypeVar
-
-from nacl.signing import SigningKey
+from typing import Any, Final, Protocol, TypeVar
 
 from edge_agent.core.visit import Moment
 from edge_agent.settings import UnitSettings
-from edge_agent.site.net import Sink, SiteDown, SiteEvent, SiteNet, SiteUp
+from edge_agent.site.net import SiteDown, SiteEvent, SiteUp
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
 from wire import peers
@@ -46,15 +44,30 @@ class Witness(StrEnum):
     NONE = "none"
 
 
+class Net(Protocol):
+    """What carries messages between the lanes (`edge_agent.site.net.SiteNet`)."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def use(self, lanes: Mapping[str, bytes]) -> None:
+        """The lanes of the site and their public keys are these now."""
+
+    def say(self, to: str, body: bytes) -> bool:
+        """To one lane or to `ALL`; False: it can't be sent now."""
+
+
 class Site:
-    """See the module. Not for several threads, but for `sink`, which is called on the network's."""
+    """See the module. Not for several threads."""
 
     def __init__(
-        self, settings: UnitSettings, store: Store, key: SigningKey, sink: Sink, steps: StepLog,
-        *, random: Random = _random,
-    ) -> None:  # fmt: skip
-        self._settings, self._steps, self._random = settings, steps, random
-        self._net = SiteNet(settings.address, key, settings.site_network, sink)
+        self, settings: UnitSettings, store: Store, net: Net, steps: StepLog, *, random: Random = _random
+    ) -> None:
+        self._settings, self._steps, self._random, self._net = settings, steps, random, net
         self._language = Language()
         self._calls: dict[type[SiteMessage], Callable[[str, Any], None]] = {}
         self._lanes: dict[str, bytes] = {}
@@ -89,11 +102,6 @@ class Site:
     def alive(self) -> bool:
         """False means a fault of ours: the network will not come back by itself."""
         return not self._settings.site_network.enabled or self._started_ms is None or self._net.alive
-
-    @property
-    def net(self) -> SiteNet:
-        """For who looks after the unit: counters, the hub's process."""
-        return self._net
 
     # --- for the rest of the unit ---------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from edge_agent.core.examine import examine, wants
 from edge_agent.core.visit import Row
 from edge_agent.store.store import Store
 from loyalty import barcode
+from loyalty.barcode import Shop
 from loyalty.coupon import Now, Verdict
 
 
@@ -18,11 +19,15 @@ class Preview:
         self._store = Store(folder, read_only=True)
         self.site = str(self._store.cache.meta("site", ""))
 
-    def verdict(self, text: bytes, format: str, now: Now, *, confirmed: bool = False) -> Verdict:
+    def verdict(
+        self, text: bytes, format: str, now: Now, *, confirmed: bool = False, shop: Shop | None = None
+    ) -> Verdict:
         """`confirmed`: False for an unsigned linear code that was seen in one picture only."""
-        reading = barcode.read(text, format)
+        shop = shop or Shop()
+        reading = barcode.read(text, format, shop)
         rows = self._store.look_up(wants(reading))
-        return examine(reading, confirmed, rows[0] if rows else Row(), site=self.site, spend_yen=None, now=now)
+        row = rows[0] if rows else Row()
+        return examine(reading, confirmed, row, site=self.site, spend_yen=None, now=now, shop=shop)
 
     def close(self) -> None:
         self._store.close()

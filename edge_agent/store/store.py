@@ -22,10 +22,13 @@ from edge_agent.core.visit import Row, Step, Want
 from edge_agent.store.cache import Cache
 from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
 from edge_agent.store.heard import Heard
+from edge_agent.store.homes import Me
 from edge_agent.store.journal import Journal, signed64, unsigned64
+from edge_agent.store.parts import TRANSFERS_KEPT_MS, Parts
 from edge_agent.store.schema import prepare
-from loyalty.campaign import Campaign
-from loyalty.coupon import Coupon, Known, Seen, of_jan
+from loyalty.campaign import Campaign, Policy
+from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_code
+from loyalty.lease import CAMPAIGN, NOTHING, Part, Pot
 from wire import sealing
 from wire.chain import EPOCH_BYTES
 from wire.facts import Stamp
@@ -36,6 +39,7 @@ IDENTITY_NAME: Final = "identity.json"  # beside it: what must survive a corrupt
 RETIRED_BYTES: Final = 16
 TIDY_ROWS_MAX: Final = 500
 KEEP_FACTS_MIN: Final = 10_000
+PHONES_HELD_MAX: Final = 10_000  # whose newest time steps are remembered: days of a busy lane, and a step lives seconds
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -55,6 +59,7 @@ class Store:
     def __init__(self, folder: Path, device: str = "", *, read_only: bool = False, cache: type[Cache] = Cache) -> None:
         """`device` may be left out where the store is only read: it is the store's own then."""
         self.folder = folder
+        self.waits_for_witness = False  # since the start: another lane may still say that this disk is old
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True)
         self.connection = Connection(folder / FILE_NAME, read_only=read_only)
@@ -64,6 +69,7 @@ class Store:
             owner = self.cache.meta("device", device)
             self.device = device or str(owner)
             self.journal = Journal(self.connection, self.device)
+            self.parts = Parts(self.connection)
             self.heard = Heard(self.connection, self.cache, self.journal, self.device)
             if owner != self.device:
                 raise WrongDevice(f"{folder / FILE_NAME} belongs to the device {owner!r}, not to {device!r}")
@@ -99,6 +105,7 @@ class Store:
             # What memory held of the transaction goes too. If even reading fails, that is the error to report.
             self.journal.reload()
             self.cache.reload()
+            self.parts.reload()
             raise
 
     # --- one event ------------------------------------------------------------------------------------
@@ -107,20 +114,49 @@ class Store:
         return tuple(self._row(want) for want in wants)
 
     def _row(self, want: Want) -> Row:
+        if want.pot is not None:
+            return Row(
+                left=self.parts.account(want.pot).left if self.alone else NOTHING,
+                transferred=bool(want.transfer) and self.parts.knows_transfer(want.transfer),
+            )
         if want.coupon is None:
-            campaign = self.cache.campaign_of_jan(want.jan)
-            coupon = of_jan(want.jan, campaign)
+            campaign = self.cache.campaign_found_by(want.found_by)
+            coupon = of_code(want.found_by, campaign, want.serial)
         else:
             coupon = want.coupon
             campaign = self.cache.campaign(coupon.campaign)
+        card_holder = self.cache.holder_of_card(want.card)
         if campaign is None:
-            return Row(key=self.cache.key(coupon.key) if coupon.key else None)
+            return Row(Known(card_holder=card_holder), self.cache.key(coupon.key) if coupon.key else None)
         known = Known(
             campaign=campaign,
             seen=self._seen(coupon),
             person_count=self._person_count(campaign, coupon),
+            part=self._part(campaign) if campaign.policy is Policy.LEASE else None,
+            home=self._home(coupon) if campaign.policy is Policy.HOME else None,
+            revoked=self._revoked(coupon),
+            card_holder=card_holder,
+            last_step=self._last_step(coupon) if coupon.step and not coupon.serial else 0,
         )
         return Row(known, self.cache.key(coupon.key) if coupon.key else None)
+
+    @property
+    def me(self) -> Me:
+        """This unit, as the keeper of a home."""
+        return self.device, self.journal.epoch
+
+    @property
+    def alone(self) -> bool:
+        """Whether this disk's word may be trusted alone: no witness says that it is old, or may still say so."""
+        return not (self.disk_is_old or self.waits_for_witness)
+
+    def _part(self, campaign: Campaign) -> Part:
+        limited = limits(campaign)
+        return self.parts.part(Pot(CAMPAIGN, campaign.id), limited) if self.alone else Part(limits=limited)
+
+    def _home(self, coupon: Coupon) -> Home:
+        home = self.cache.homes.home(self.me, self.cache.secret, coupon.campaign, coupon.serial)
+        return home if self.alone else msgspec.structs.replace(home, here=False)
 
     def _seen(self, coupon: Coupon) -> Seen | None:
         """An earlier redemption of the same coupon: our own first, then what the centre told, then what lanes told."""
@@ -143,6 +179,18 @@ class Store:
             (coupon.campaign, coupon.holder),
         )
         return None if own is None else Seen(at_ms=own[1], here=True, shown=False, fact=own[0])
+
+    def _revoked(self, coupon: Coupon) -> bool:
+        """Whether the stop list has this coupon, or its holder."""
+        secret = self.cache.secret
+        serial = sealing.serial_hash(secret, coupon.campaign, coupon.serial) if coupon.serial else b""
+        holder = sealing.holder_hash(secret, coupon.holder) if coupon.holder else b""
+        return bool(serial or holder) and self.cache.revoked(serial, holder)
+
+    def _last_step(self, coupon: Coupon) -> int:
+        phone = sealing.phone_hash(self.cache.secret, coupon.campaign, coupon.phone)
+        row = self.connection.row("SELECT step FROM phones WHERE phone = ?", (phone,))
+        return int(row[0]) if row else 0
 
     def _person_count(self, campaign: Campaign, coupon: Coupon) -> int:
         if campaign.per_person is None or not coupon.holder:
@@ -168,8 +216,16 @@ class Store:
                 "INSERT INTO questions VALUES (?, ?, ?)",
                 (question.question, question.campaign, signed64(question.serial)),
             )
+        for spent in step.spent:
+            self.connection.execute(
+                "INSERT INTO phones VALUES (?, ?) ON CONFLICT (phone) DO UPDATE SET step = max(step, excluded.step)",
+                (sealing.phone_hash(self.cache.secret, spent.campaign, spent.phone), spent.step),
+            )
         for gone in step.closed:
             self.connection.execute("DELETE FROM questions WHERE question = ?", (gone,))
+        for fact in step.facts:
+            self.parts.keep(fact)
+            self.cache.homes.keep(fact, self.me, self.cache.secret)
         return self.journal.append(step.facts)
 
     def open_questions(self) -> tuple[OpenQuestion, ...]:
@@ -216,6 +272,7 @@ class Store:
                 else:
                     assert at is not None, "an epoch is opened at a time"
                     self.journal.open_epoch(action.epoch, action.after, new_epoch, action.reason, at)
+                    self.parts.drop()
                     opened = True
         if opened:
             self.write_identity()
@@ -234,8 +291,19 @@ class Store:
                 (TIDY_ROWS_MAX,),
             )
             self.cache.empty_old(TIDY_ROWS_MAX)
+            self.parts.tidy(before_ms - TRANSFERS_KEPT_MS, TIDY_ROWS_MAX)
+            self._forget_phones()
         if self.connection.wal_pages() > WAL_PAGES_MAX:
             self.connection.checkpoint()
+
+    def _forget_phones(self) -> None:
+        """Let go of the oldest time steps beyond those that are held: they went stale long ago."""
+        count = self.connection.row("SELECT count(*) FROM phones")
+        surplus = min(TIDY_ROWS_MAX, (count[0] if count else 0) - PHONES_HELD_MAX)
+        if surplus > 0:
+            self.connection.execute(
+                "DELETE FROM phones WHERE phone IN (SELECT phone FROM phones ORDER BY step LIMIT ?)", (surplus,)
+            )
 
     @property
     def disk_is_old(self) -> bool:

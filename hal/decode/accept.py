@@ -30,6 +30,7 @@ HEIGHT_MIN_PX: Final = 6.0
 HEIGHT_FREE: Final = STRONG | {Format.DATABAR_EXPANDED}
 GONE_MS: Final = 3000  # must outlast a glare, a shaking hand and a missed look
 GS1_SEPARATOR: Final = 0x1D
+CHECKED_WEAKLY: Final = frozenset({Format.CODE128, Format.GS1_128})
 HELD_MAX: Final = 64  # codes remembered as held up; the one not seen for longest is forgotten first
 
 Key = tuple[str, bytes]
@@ -67,7 +68,7 @@ def legible(text: bytes) -> bool:
 
 def plausible(sightings: Sequence[Sighting]) -> list[Sighting]:
     """The sightings of one frame that may count at all."""
-    tall = [seen for seen in tall_enough(sightings) if seen.format is not Format.CODE128 or legible(seen.text)]
+    tall = [seen for seen in tall_enough(sightings) if seen.format not in CHECKED_WEAKLY or legible(seen.text)]
     if len({seen.text for seen in tall if seen.format in EAN}) > 1:
         return [seen for seen in tall if seen.format not in EAN]
     return tall
@@ -100,7 +101,10 @@ class Acceptance:
         # Rivals are remembered even when their frame is dropped for holding two EANs.
         self._window.append(_Seen(mono_ms, tuple(seen for seen in sightings if seen.format not in STRONG)))
         out: list[Accepted] = []
-        by_key = {key(sighting): sighting for sighting in plausible(sightings)}
+        by_key: dict[Key, Sighting] = {}
+        for sighting in plausible(sightings):  # zxing-cpp alone tells GS1's symbols from plain ones
+            if sighting.engine != "zbar" or key(sighting) not in by_key:
+                by_key[key(sighting)] = sighting
         self._last = tuple(by_key)
         for code, sighting in by_key.items():
             if code in self._held:

@@ -20,6 +20,7 @@ from typing import Final
 from hal.backends import open_camera
 from hal.camera import Frame
 from hal.decode.engines import zbar_missing
+from hal.decode.formats import OPTIONAL
 from hal.decode.keep import PURGE_EVERY_S, Keeper
 from hal.decode.pipe import BEAT_S, Alive, BadPipe, Downward, Failed, Keep, Note, Open, Saw, Unpacker, Upward, pack
 from hal.decode.watcher import Watcher
@@ -58,7 +59,7 @@ def _watch(opened: Open, commands: Commands, voice: Voice) -> None:
     keeper = Keeper(Path(opened.frames_folder), opened.keep_frames_s)
     _purge(keeper, voice)
     with open_camera(opened.camera, opened.options) as camera:
-        watcher = Watcher()
+        watcher = Watcher(also=frozenset(format for format in OPTIONAL if format.value in opened.also))
         newest: Frame | None = None
         said_s = purged_s = frame_s = time.monotonic()
         voice.tell(Alive(0))

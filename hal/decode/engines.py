@@ -20,7 +20,7 @@ import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
 
-from hal.decode.formats import EAN, Format
+from hal.decode.formats import EAN, GS1_OF, Format
 from hal.errors import HalReason, PartMissing
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ _VARIANTS: Final[dict[Format, tuple[zxingcpp.BarcodeFormat, ...]]] = {
     Format.PDF417: (_Z.CompactPDF417, _Z.MicroPDF417),
 }
 _TOLD: Final[dict[int, Format]] = {
-    int(theirs): ours for ours in Format for theirs in _ASK[ours] + _VARIANTS.get(ours, ())
+    int(theirs): ours for ours in _ASK for theirs in _ASK[ours] + _VARIANTS.get(ours, ())
 }
 
 _ZBAR_NAMES: Final[dict[Format, tuple[str, ...]]] = {
@@ -131,6 +131,8 @@ def _from_zxing(symbol: Barcode, wanted: frozenset[Format]) -> Sighting | None:
         return None
     if kind in EAN:
         return _digits(text, wanted, _corners(symbol.position), "zxing")
+    if symbol.content_type == zxingcpp.ContentType.GS1:
+        kind = GS1_OF.get(kind, kind)
     corners = _corners(symbol.position)
     return Sighting(text, kind, height_px(corners), corners, "zxing")
 

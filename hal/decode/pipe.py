@@ -36,6 +36,7 @@ class Open(_Message, tag="open"):
     options: dict[str, Any]
     keep_frames_s: int  # 0: none
     frames_folder: str
+    also: list[str] = []  # formats that are switched on beside the usual ones
 
 
 class Keep(_Message, tag="keep"):

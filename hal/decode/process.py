@@ -57,18 +57,20 @@ class CameraProcess:
         *,
         keep_frames_s: int = 0,
         frames_folder: Path | None = None,
+        also: frozenset[str] = frozenset(),
         hang_s: float = HANG_S,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`keep_frames_s`: how long frames of refused scans stay in `frames_folder`, seconds; 0 keeps none.
 
+        `also`: values of `hal.decode.formats.OPTIONAL` that are switched on; others mean nothing here.
         `options` go to the child, so they hold plain values (a path is one).
         """
         if keep_frames_s and frames_folder is None:
             raise ValueError("frames are to be kept, and no folder is given")
         plain = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
         folder = "" if frames_folder is None else str(frames_folder)
-        self._open = pack(Open(name, plain, keep_frames_s, folder))
+        self._open = pack(Open(name, plain, keep_frames_s, folder, sorted(also)))
         if len(self._open) > select.PIPE_BUF:
             raise ValueError(f"the camera's options take {len(self._open)} bytes; {select.PIPE_BUF} are the most")
         self._sink, self._hang_s, self._jitter = sink, hang_s, jitter

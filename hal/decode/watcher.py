@@ -14,6 +14,7 @@ from typing import Final
 
 from hal.camera import Frame
 from hal.decode.accept import Acceptance
+from hal.decode.formats import LINEAR, OPTIONAL, Format
 from hal.decode.gate import Gate
 from hal.decode.tiers import look
 from hal.events import Scanned
@@ -27,10 +28,11 @@ def monotonic_ms() -> int:
 
 
 class Watcher:
-    """For one camera, in one thread."""
+    """For one camera, in one thread. `also`: linear formats that are switched on beside the usual ones."""
 
-    def __init__(self, clock_ms: Callable[[], int] = monotonic_ms) -> None:
+    def __init__(self, clock_ms: Callable[[], int] = monotonic_ms, also: frozenset[Format] = frozenset()) -> None:
         self._clock_ms = clock_ms
+        self._linear = LINEAR | (also & OPTIONAL)
         self._gate = Gate()
         self._acceptance = Acceptance()
         self._moved_ms: int | None = None
@@ -58,7 +60,7 @@ class Watcher:
             self._gate.renew(frame.grey)
         self._decoded_ms = now_ms
         self._looks += 1
-        sightings = look(frame.grey, held_up, self._looks, self._acceptance.holds)
+        sightings = look(frame.grey, held_up, self._looks, self._acceptance.holds, self._linear)
         accepted = self._acceptance.judge(now_ms, sightings)
         done_ms = self._clock_ms()
         return [

@@ -19,7 +19,7 @@ from nacl.bindings import crypto_sign_open, crypto_sign_PUBLICKEYBYTES
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 
-from loyalty.barcode import base45
+from loyalty.barcode import base45, moving
 from loyalty.barcode.kinds import NotACoupon, Own
 from loyalty.coupon import Coupon
 from loyalty.reason import Reason
@@ -58,17 +58,23 @@ def mint(signing_key: SigningKey, coupon: Coupon) -> str:
 
 def looks_own(text: bytes) -> bool:
     """Whether `text` claims to be a code of ours, of any version, or is the beginning of one (K5)."""
-    return text.startswith(PREFIX) or (text != b"" and PREFIX.startswith(text)) or bool(_ANY_VERSION.match(text))
+    return text.startswith(PREFIX) or _is_beginning(text) or bool(_ANY_VERSION.match(text))
+
+
+def _is_beginning(text: bytes) -> bool:
+    return text != b"" and (PREFIX.startswith(text) or moving.PREFIX.startswith(text))
 
 
 def parse(text: bytes) -> Own | NotACoupon:
-    """What a text that `looks_own` says, its signature not yet checked.
+    """What a text that `looks_own` says, its signature not yet checked. `TK2:` is `moving`'s.
 
     In this order: another version before the colon is UNKNOWN_VERSION; a character outside the alphabet, at
     any length, is DAMAGED; too short is INCOMPLETE, too long DAMAGED; then the groups and the body.
     """
+    if text.startswith(moving.PREFIX) and text != moving.PREFIX:
+        return moving.parse(text)
     if not text.startswith(PREFIX):
-        if PREFIX.startswith(text):
+        if _is_beginning(text):
             return NotACoupon(Reason.INCOMPLETE, "the first characters of a code of ours, and no more")
         return NotACoupon(Reason.UNKNOWN_VERSION, f"a code of ours, of another version than {VERSION}")
     if len(text) > TEXT_CHARS:
@@ -101,6 +107,8 @@ def genuine(own: Own, public: bytes) -> bool:
     """
     if len(public) != PUBLIC_KEY_BYTES:  # libsodium would read past its end
         raise ValueError(f"a public key has {PUBLIC_KEY_BYTES} bytes, not {len(public)}")
+    if own.step_signature:
+        return moving.genuine(own, public)
     try:
         crypto_sign_open(own.signature + PREFIX + own.body, public)
     except BadSignatureError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,6 +26,7 @@ from simulator.kiosk.centre import Answer, CentreGone
 from simulator.kiosk.guard import Guard
 from simulator.kiosk.live import Page
 from simulator.kiosk.pictures import PICTURE_BYTES_MAX, WEBCAM_BYTES_MAX, BadPicture
+from simulator.kiosk.pocket import is_ticket
 from simulator.kiosk.stage import CantDo, Stage
 from simulator.kiosk.symbol import symbol
 from simulator.process import NotReady
@@ -55,7 +57,15 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
     campaign: int
+    name: str = ""  # whose phone asks
     password: str | None = None
+
+
+class Screen(msgspec.Struct, forbid_unknown_fields=True):
+    """A moving code that the phone shows: whose phone, and the ticket that it keeps."""
+
+    name: str
+    ticket: str
 
 
 class _PoseMessage(msgspec.Struct):
@@ -201,7 +211,8 @@ def _phone_routes(stage: Stage) -> list[Any]:
     def drawn(row: dict[str, Any]) -> dict[str, Any]:
         """A coupon of the phone, with the barcode that it shows."""
         stage.learn_name(row["campaign"], row["name"])
-        return {**row, "symbol": symbol(row["text"]), "used_place": stage.place(row.get("used_site") or "")}
+        place = stage.place(row.get("used_site") or "")
+        return {**row, "symbol": None if is_ticket(row["text"]) else symbol(row["text"]), "used_place": place}
 
     @post("/api/phone/session")
     async def session(data: Login) -> Response[Any]:
@@ -218,11 +229,24 @@ def _phone_routes(stage: Stage) -> list[Any]:
 
     @post("/api/phone/mine")
     async def download(request: Request[Any, Any, Any], data: Annotated[Wish, Body()]) -> Response[Any]:
-        wish = {"campaign": data.campaign, **({"password": data.password} if data.password else {})}
+        wish = {
+            "campaign": data.campaign,
+            **({"password": data.password} if data.password else {}),
+            **({"phone": stage.pocket.public(data.name).hex()} if data.name else {}),
+        }
         answer = await stage.centre.ask("POST", "/api/me/coupons", bearer=bearer(request), body=wish)
         return Response(drawn(answer.body), status_code=201) if answer.ok else handed_on(answer)
 
-    return [session, coupons, mine, download]
+    @post("/api/phone/screen", status_code=200)
+    async def screen(data: Screen) -> dict[str, Any]:
+        """What the phone itself makes of a ticket, every few seconds and without the centre (K4)."""
+        try:
+            text, until_ms = stage.pocket.shown(data.name, data.ticket, time.time_ns() // 1_000_000)
+        except ValueError as error:
+            raise ClientException(str(error)) from error
+        return {"symbol": symbol(text), "until_ms": until_ms}
+
+    return [session, coupons, mine, download, screen]
 
 
 class KioskServer:

@@ -26,6 +26,7 @@ from loyalty.reason import Reason
 from simulator.kiosk.centre import Centre, CentreGone
 from simulator.kiosk.live import Hub, Page, encode
 from simulator.kiosk.pictures import BadPicture, opened, view_jpeg, webcam_frame
+from simulator.kiosk.pocket import Pocket
 from simulator.kiosk.scans import Scans, parse
 from simulator.process import Process, State
 from simulator.tcp_cut import TcpCut
@@ -67,6 +68,7 @@ class Stage:
         names: dict[int, str],
         places: Mapping[str, str],
         logs: str,
+        pocket: Pocket,
     ) -> None:
         self.hub = Hub()
         self.scans = Scans()
@@ -75,6 +77,7 @@ class Stage:
         self.leaflets = list(leaflets)
         self.names = names
         self.logs = logs
+        self.pocket = pocket
         self._world = world
         self._cut = cut
         self._processes = dict(processes)

@@ -255,15 +255,41 @@ def test_something_else_that_is_dropped_on_the_camera_is_not_a_coupon(
 
 def test_a_full_disk_puts_the_unit_out_of_service_and_it_recovers_by_itself(page: Page) -> None:
     log_in(page, "AAA")
+    get_coupon(page, D_RECORD)
+    number = int(page.locator(".coupon dd").first.inner_text())
     page.click("#toggle-disk")
-    open_coupon(page, T_AIR)
     hold_up(page, "out_of_service")
     page.click("#toggle-disk")
     expect(page.locator("#log .event", has_text="back in service").first).to_be_visible(timeout=ANSWER_MS)
     take_away(page)
-    open_coupon(page, T_AIR)
+    page.locator(".ticket.unused", has_text=f"No. {number}").click()
     booked(page, hold_up(page, "ok"))
-    row(page, 18625)
+    row(page, number)
+
+
+def test_K4_a_moving_code_renews_itself_on_the_phone_and_the_new_one_counts(page: Page) -> None:
+    log_in(page, "CCC")
+    get_ticket(page, T_AIR)
+    expect(page.locator(".note.moving")).to_be_visible()
+    first = modules(page)
+    page.wait_for_function(
+        "(first) => document.querySelector('.symbol canvas')?.toDataURL() !== first", arg=first, timeout=20_000
+    )
+    assert modules(page) != first
+    booked(page, hold_up(page, "ok"))
+    expect(page.locator(".coupon .state-tag")).to_have_class("state-tag used")
+
+
+def modules(page: Page) -> str:
+    """What the open coupon's barcode looks like."""
+    return str(page.evaluate("() => document.querySelector('.symbol canvas').toDataURL()"))
+
+
+def get_ticket(page: Page, campaign: int) -> None:
+    """Download a coupon that wants the password again."""
+    page.click(f"[data-offer='{campaign}']")
+    page.click(".who button[type=submit]")
+    expect(page.locator("#hold")).to_be_visible()
 
 
 def test_a_leaflets_ean_counts_each_time_and_a_tilted_turned_blurred_phone_is_read(page: Page) -> None:

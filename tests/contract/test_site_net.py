@@ -15,7 +15,7 @@ from edge_agent.inbox import Inbox
 from edge_agent.settings import SiteNetwork, UnitSettings
 from edge_agent.site.air import Air, AirError, own_addresses
 from edge_agent.site.link import HEARD_PER_S
-from edge_agent.site.net import SiteEvent
+from edge_agent.site.net import SiteEvent, SiteNet
 from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
@@ -49,7 +49,8 @@ class Desk:
         with self.store.transaction():
             self.store.cache.apply(told, b"i" * 16, len(told))
         steps = StepLog(lambda line: self.lines.append(msgspec.json.decode(line)), lambda: 0)
-        self.site = Site(settings, self.store, KEYS[name], self.inbox.put, steps)
+        self.net = SiteNet(settings.address, KEYS[name], network, self.inbox.put)
+        self.site = Site(settings, self.store, self.net, steps)
         self.site.listen(Greeting, lambda device, message: self.greeted.append((device, message.text)))
         self.site.start(self.now().mono_ms)
 
@@ -119,7 +120,7 @@ def test_a_lane_that_floods_the_others_is_heard_so_often_and_not_more(open_desk:
     turning(one, two, until=lambda: one.others() and two.others(), what="both to be here")
     began_s = time.monotonic()
     said = sum(one.site.broadcast(Greeting("flood")) for _ in range(20 * HEARD_PER_S))
-    turning(one, two, until=lambda: two.site.net._link and two.site.net._link.flooded, what="the flood to be seen")
+    turning(one, two, until=lambda: two.net._link and two.net._link.flooded, what="the flood to be seen")
     assert said > HEARD_PER_S
     assert len(two.greeted) <= HEARD_PER_S * (2 + int(time.monotonic() - began_s))
 
@@ -143,8 +144,8 @@ def test_a_lane_that_is_alone_opens_and_starts_nothing(open_desk: Open) -> None:
     alone = open_desk("lane-1", lanes=("lane-1",))
     end_s = time.monotonic() + 2.5
     turning(alone, until=lambda: time.monotonic() > end_s, what="some time to pass")
-    assert alone.site.net.hub_pid is None
-    assert alone.site.net._air is None
+    assert alone.net.hub_pid is None
+    assert alone.net._air is None
     assert alone.lines == []
     assert alone.site.witness(alone.now().mono_ms) is Witness.NONE
     assert not alone.site.broadcast(Greeting("anybody?"))
@@ -161,7 +162,8 @@ def test_a_network_that_is_switched_off_is_quiet(open_desk: Open) -> None:
 def test_an_agent_that_is_driven_without_a_start_has_no_network(open_desk: Open, tmp_path: Path) -> None:
     desk = open_desk("lane-1")
     settings = UnitSettings(device="lane-1", site="s", data_dir=str(tmp_path / "lane-1"))
-    idle = Site(settings, desk.store, KEYS["lane-1"], desk.inbox.put, StepLog(lambda line: None, lambda: 0))
+    net = SiteNet(settings.address, KEYS["lane-1"], settings.site_network, desk.inbox.put)
+    idle = Site(settings, desk.store, net, StepLog(lambda line: None, lambda: 0))
     idle.pump(desk.now())
     assert idle.alive
     assert not idle.broadcast(Greeting("anybody?"))
@@ -179,14 +181,14 @@ def test_a_witness_is_waited_for_as_long_as_is_set_and_no_longer(open_desk: Open
 def test_what_was_told_stays_over_a_restart_of_the_thread_and_a_reconnection(open_desk: Open) -> None:
     one, two = open_desk("lane-1"), open_desk("lane-2")
     turning(one, two, until=lambda: one.others() and two.others(), what="both to be here")
-    hub = next(desk for desk in (one, two) if desk.site.net.hub_pid is not None)
-    pid = hub.site.net.hub_pid
-    assert hub.site.net._process is not None
-    hub.site.net._process._popen.kill()
+    hub = next(desk for desk in (one, two) if desk.net.hub_pid is not None)
+    pid = hub.net.hub_pid
+    assert hub.net._process is not None
+    hub.net._process._popen.kill()
     turning(
         one,
         two,
-        until=lambda: any(d.site.net.hub_pid not in (None, pid) for d in (one, two)) and one.others() and two.others(),
+        until=lambda: any(d.net.hub_pid not in (None, pid) for d in (one, two)) and one.others() and two.others(),
         what="another hub",
     )
     assert one.site.broadcast(Greeting("still here"))
@@ -201,7 +203,7 @@ def test_a_network_without_an_interface_is_said_once_and_tried_again(
     one = open_desk("lane-1", addresses=[], peers=["127.0.0.1"])
     wait_until(lambda: "no network interface" in caplog.text, what="the trouble to be said")
     addresses.append("127.0.0.1")
-    wait_until(lambda: one.site.net._air is not None, 20, "the interface to be used")
+    wait_until(lambda: one.net._air is not None, 20, "the interface to be used")
     assert caplog.text.count("no network interface") == 1
 
 

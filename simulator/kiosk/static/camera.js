@@ -75,6 +75,12 @@ export async function hold(key, blob, place = {}) {
   }
 }
 
+// The same thing, held as it is held, shows something new.
+export async function renew(blob) {
+  if (held === null || busy) return;
+  await call("POST", `/api/world/picture?pose=${encodeURIComponent(JSON.stringify(pose))}`, blob);
+}
+
 export async function takeAway() {
   stopWebcam();
   if (held === null) return;

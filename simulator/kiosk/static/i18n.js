@@ -31,6 +31,7 @@ const ja = {
   note_store_failed: "端末が休止しました。事実を保存できません。", note_store_back: "端末が復帰しました。", note_part_failed: "端末が部品の故障に気づきました（{detail}）。", note_part_back: "端末の部品が復帰しました（{detail}）。", note_salvaged: "壊れた保存領域を退避し、事実を救い出しました。",
   note_camera_out: "カメラの線を抜きました。", note_camera_in: "カメラをつなぎました。", note_disk_ok: "ディスクを空けました。", note_clock: "端末の時計を変えました。", note_failed: "できませんでした: {detail}", note_stopped: "{name} を落としました。", note_started: "{name} を起動しました。",
   bad_picture: "この画像は読み込めません。", webcam_denied: "Webカメラを使えません: {detail}", on_display: "表示: {text}",
+  moving: "このコードは15秒ごとに変わります。画面の写真では使えません。",
   logs: "記録", last_lines: "最後の出力", centre_api: "センターAPI", picture_name: "画像",
 };
 
@@ -65,6 +66,7 @@ const en = {
   note_store_failed: "The unit went out of service: facts can’t be stored.", note_store_back: "The unit is back in service.", note_part_failed: "The unit noticed a part that failed ({detail}).", note_part_back: "A part of the unit is back ({detail}).", note_salvaged: "A damaged store was set aside and its facts were saved.",
   note_camera_out: "Camera unplugged.", note_camera_in: "Camera plugged in.", note_disk_ok: "Disk has room again.", note_clock: "The unit’s clock was changed.", note_failed: "That did not work: {detail}", note_stopped: "{name} killed.", note_started: "{name} started.",
   bad_picture: "This picture can’t be read.", webcam_denied: "The webcam can’t be used: {detail}", on_display: "On the display: {text}",
+  moving: "This code changes every 15 seconds. A picture of it can’t be used.",
   logs: "Logs", last_lines: "What it said last", centre_api: "Centre API", picture_name: "Picture",
 };
 
@@ -74,20 +76,24 @@ export const reasons = {
   incomplete: ["no", "途中で切れています", "Cut off"], damaged: ["no", "壊れています", "Damaged"],
   unknown_version: ["no", "未対応の版です", "Unknown version"], unknown_key: ["no", "知らない鍵です", "Unknown key"],
   key_retired: ["no", "鍵の期限切れ", "Key retired"], not_genuine: ["no", "偽物です", "Not genuine"], unconfirmed: ["no", "未確認", "Unconfirmed"],
-  unknown_campaign: ["no", "知らないクーポンです", "Unknown coupon"], stopped: ["no", "中止されました", "Stopped"], not_yet: ["no", "まだ使えません", "Not yet"],
+  unknown_campaign: ["no", "知らないクーポンです", "Unknown coupon"], stopped: ["no", "中止されました", "Stopped"], revoked: ["no", "利用停止中です", "Blocked"], not_yet: ["no", "まだ使えません", "Not yet"],
   expired: ["no", "期限切れ", "Expired"], used: ["no", "使用済み", "Already used"], person_limit: ["no", "おひとり様の上限", "Limit per person"],
   cap_reached: ["no", "上限に達しました", "Cap reached"], wrong_shop: ["no", "この店では使えません", "Not at this shop"],
   min_spend: ["no", "最低金額に届きません", "Below minimum"], needs_basket: ["no", "お会計が必要です", "Needs a basket"],
+  misprinted: ["no", "コードの誤り", "Misprinted"], needs_card: ["no", "カードが必要です", "Needs the card"],
+  stale: ["no", "表示が古いです", "Screen too old"], needs_goods: ["no", "対象商品が足りません", "Goods missing"],
+  needs_staff: ["no", "係の確認が必要です", "Needs staff"],
   wrong_holder: ["no", "ご本人のみ", "Another holder"], not_downloaded: ["no", "未発行です", "Never issued"],
   clock_untrusted: ["no", "時計が不確かです", "Clock in doubt"], not_now: ["no", "いまは使えません", "Not now"], busy: ["no", "お待ちください", "Busy"],
-  out_of_service: ["no", "休止中", "Out of service"], policy_unsupported: ["no", "未対応です", "Not supported"],
+  out_of_service: ["no", "休止中", "Out of service"],
+  no_points: ["no", "ポイント払い不可", "No points right now"], no_part: ["no", "この端末の分は終了", "This till's share is used up"], not_home: ["no", "発行店でのみ使えます", "Only at its home now"],
 };
 
 export const flags = {
   double: ["二重使用", "double use"], late: ["遅れて届いた", "late"], fork: ["履歴の分岐", "fork"], restored: ["復元後", "restored"],
   salvaged: ["救出", "salvaged"], unknown_campaign: ["不明なクーポン", "unknown coupon"], clock_doubted: ["時計が不確か", "clock in doubt"],
   outside_dates: ["期間外", "outside its dates"], over_cap: ["上限超過", "over the cap"], over_person_limit: ["お一人様上限超過", "over the limit per person"],
-  not_granted: ["センター未承認", "not granted"], cancelled: ["取消済み", "cancelled"], repeated: ["再送", "repeated"],
+  not_granted: ["センター未承認", "not granted"], cancelled: ["取消済み", "cancelled"], repeated: ["再送", "repeated"], clock_corrected: ["時刻補正", "time corrected"], revoked: ["利用停止後", "after it was blocked"],
 };
 
 let language = localStorage.getItem("tokuten.lang") || (navigator.language?.startsWith("ja") ? "ja" : "en");

@@ -9,6 +9,7 @@ import { phonePicture } from "./phone_picture.js";
 import { canvas as symbolCanvas } from "./symbol.js";
 
 const REFRESH_MS = 4000;
+const RENEW_MS = 500;
 const DRAG_STARTS_PX = 6;
 
 const screen = document.getElementById("phone-screen");
@@ -54,6 +55,36 @@ export function cardColours(node, name) {
 
 // --- talking to the centre ------------------------------------------------------------------------------
 
+// A code that moves is made anew by the phone itself, with its own key and without the centre. What is held up is
+// held up anew with it.
+async function renew() {
+  const now = Date.now();
+  const due = kept.coupons.filter((one) => one.moving && one.state !== "used" && !(one.until_ms > now));
+  if (!due.length) return;
+  const asked = who;
+  for (const coupon of due) {
+    try {
+      const made = await call("POST", "/api/phone/screen", { name: who, ticket: coupon.text });
+      if (asked !== who) return;
+      Object.assign(kept.coupons.find((one) => one.text === coupon.text) ?? {}, made);
+    } catch {
+      continue; // the page's server is away: the next tick asks again
+    }
+  }
+  keep();
+  render();
+  const held = kept.coupons.find((one) => keyOf(one) === camera.holding());
+  if (held && due.some((one) => one.text === held.text)) await camera.renew(await pictureBlob(held));
+}
+
+// What the centre says of the coupons, with the codes that the phone made.
+function merged(rows) {
+  return rows.map((row) => {
+    const mine = row.moving && kept.coupons.find((one) => one.text === row.text);
+    return mine ? { ...row, symbol: mine.symbol, until_ms: mine.until_ms } : row;
+  });
+}
+
 export async function refresh() {
   if (!who || !kept.token) return;
   if (!centreUp) {
@@ -64,7 +95,7 @@ export async function refresh() {
   try {
     const [mine, all] = await Promise.all([call("GET", "/api/phone/mine", undefined, bearer()), call("GET", "/api/phone/coupons")]);
     if (asked !== who) return;
-    kept.coupons = mine;
+    kept.coupons = merged(mine);
     offers = all;
     reachable = true;
     keep();
@@ -75,6 +106,7 @@ export async function refresh() {
       asking = { kind: "login", person: person() };
     } else reachable = false;
   }
+  await renew();
   render();
 }
 
@@ -96,12 +128,14 @@ async function logIn(name, password) {
 
 async function download(offer, password) {
   try {
-    const coupon = await call("POST", "/api/phone/mine", { campaign: offer.id, ...(password ? { password } : {}) }, bearer());
+    const wish = { campaign: offer.id, name: who, ...(password ? { password } : {}) };
+    const coupon = await call("POST", "/api/phone/mine", wish, bearer());
     asking = null;
     trouble = "";
     kept.coupons = [coupon, ...kept.coupons.filter((one) => keyOf(one) !== keyOf(coupon))];
     keep();
     open = keyOf(coupon);
+    await renew();
     render();
     refresh();
   } catch (error) {
@@ -244,6 +278,7 @@ function couponView(coupon) {
       render();
     } }, `‹ ${t("back")}`),
     el("h3", {}, coupon.name), el("p", { class: "benefit" }, benefit(coupon), " ", stateTag(coupon)), symbol,
+    coupon.moving && el("p", { class: "note moving" }, t("moving")),
     el("button", { type: "button", id: "hold", class: `button ${up ? "" : "primary"}`, "aria-pressed": String(up), onclick: () => toggleHold(coupon) }, up ? t("take_away") : t("hold")),
     el("dl", {}, ...row(t("number"), coupon.number && String(coupon.number)), ...row(t("expires"), coupon.expires_ms && day(coupon.expires_ms)),
       ...row(t("downloaded"), coupon.downloaded_ms && day(coupon.downloaded_ms)),
@@ -308,6 +343,7 @@ export function startPhone(knownPeople, printed) {
   tick();
   setInterval(tick, 5000);
   setInterval(refresh, REFRESH_MS);
+  setInterval(renew, RENEW_MS);
   render();
   refresh();
 }

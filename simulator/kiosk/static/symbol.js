@@ -8,6 +8,7 @@ export function paint(context, symbol, x, y, size) {
   context.fillStyle = "#fff";
   context.fillRect(x, y, size, size);
   context.fillStyle = "#000";
+  if (!symbol) return; // a moving code that was not made yet
   if (symbol.kind === "qr") {
     const count = symbol.rows.length + 2 * QUIET_QR;
     const cell = Math.max(1, Math.floor(size / count));

@@ -78,9 +78,13 @@ def test_K5_json_is_one_line_for_each_barcode_with_the_stated_fields(tmp_path: P
     result = scan("--json", picture)
     assert result.returncode == Exit.DONE
     first, second = rows(result)
-    assert first == {"file": str(picture), "format": "qr", "text": own(), "kind": "own", "verdict": None}
+    assert first == {
+        "file": str(picture), "format": "qr", "text": own(), "kind": "own", "verdict": None,
+        "says": ["a coupon of campaign 1, signed with key 7"],
+    }  # fmt: skip
     assert second == {
         "file": str(picture), "format": "ean13", "text": EAN13, "kind": "jan", "verdict": "unconfirmed",
+        "says": ["an EAN/JAN code of 13 digits"],
     }  # fmt: skip
     assert result.stderr == b""
 

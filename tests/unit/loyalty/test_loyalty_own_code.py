@@ -139,7 +139,7 @@ def test_K5_a_text_with_something_after_it_is_damaged(extra: bytes) -> None:
     assert answer(TEXT + extra) == Reason.DAMAGED
 
 
-@pytest.mark.parametrize("text", [b"TK2:" + TEXT[4:], b"TK0:", b"TK10:XYZ", with_body(b"\2" + BODY[1:])])
+@pytest.mark.parametrize("text", [b"TK3:" + TEXT[4:], b"TK0:", b"TK10:XYZ", with_body(b"\2" + BODY[1:])])
 def test_K5_another_version_is_named_as_such(text: bytes) -> None:
     assert answer(text) == Reason.UNKNOWN_VERSION
 

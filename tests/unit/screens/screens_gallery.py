@@ -15,9 +15,11 @@ from PIL import Image
 from edge_agent.screens import lane, states
 from edge_agent.screens.layout import draw
 from edge_agent.screens.screen import Screen, Status
+from loyalty.basket import Missing
 from loyalty.campaign import Campaign, Kind, Lang, Policy
 from loyalty.coupon import Coupon, Verdict
 from loyalty.reason import Reason
+from loyalty.terms import Purchase, Unit
 
 GOLDEN: Final = Path(__file__).with_name("golden")
 TZ_OFFSET_MIN: Final = 540
@@ -37,7 +39,8 @@ def campaign(lang: Lang, **changes: object) -> Campaign:
 
 def verdict(reason: Reason, lang: Lang, **changes: object) -> Verdict:
     given = {"campaign": campaign(lang), "coupon": Coupon(campaign=7), "at_ms": NEW_YEAR_MS, "needed_yen": 1200}
-    return Verdict(reason=reason, **(given | {"site": "shinjuku-1"} | changes))  # type: ignore[arg-type]
+    lack = Missing(Purchase(value=3, unit=Unit.ITEMS, company="0614141", family="000"), 2)
+    return Verdict(reason=reason, **(given | {"site": "shinjuku-1", "missing": lack} | changes))  # type: ignore[arg-type]
 
 
 def gallery(lang: Lang) -> dict[str, Screen]:
@@ -55,6 +58,8 @@ def gallery(lang: Lang) -> dict[str, Screen]:
         "paid": lane.paid(lang, 1_280),
         "paid_plain": lane.paid(lang, 0),
         "released": lane.released(lang),
+        "earned": lane.points(lang, 1_280, spent=False),
+        "spent": lane.points(lang, 500, spent=True),
         "foreign_card": lane.foreign_card(lang),
         "verdict_ok_discount": states.answer(verdict(Reason.OK, lang, discount_yen=100), lang, TZ_OFFSET_MIN),
     }
