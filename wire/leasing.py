@@ -33,7 +33,7 @@ ASK_CAP_MS: Final = 60_000
 ASK_HURRY_MS: Final = 200  # between asks when a shopper had to be sent away
 LOOK_EVERY_MS: Final = 10_000  # how often ends and surpluses are looked at
 RENEW_BEFORE_MS: Final = 86_400_000  # a part is renewed when its end is so near
-RECALL_KEEPS_MS: Final = 600_000  # what is asked back leaves what will be spent in so long
+RECALL_KEEPS_MS: Final = 60_000  # what is asked back leaves what will be spent in so long: somebody waits for it now
 SETTLE_MS: Final = 120_000  # nothing is returned as surplus so soon after the start: use is not known yet
 POTS_MAX: Final = 1_000
 
