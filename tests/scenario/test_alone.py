@@ -303,3 +303,24 @@ def test_an_old_disk_that_a_neighbour_recognises_spends_nothing_twice(dark: Worl
     for _ in range(100):
         dark.turn()
     assert lane.left(1) >= 1, "the centre opened a new epoch, and it sells on"
+
+
+def test_an_old_disk_in_which_the_centre_sees_nothing_odd_begins_a_new_epoch(world: World) -> None:
+    lane, code = world.lanes["lane-1"], world.give(1).text
+    early = lane.image()
+    for _ in range(2):
+        lane.scan(code)
+    world.settle()
+    late = lane.image()
+    world.restore_lane("lane-1", early)
+    world.settle()
+    second = lane.store.journal.epoch
+    world.restore_lane("lane-1", late)  # the end of its first epoch, as the centre knows it
+    first = lane.store.journal.epoch
+    assert first != second
+    world.settle()
+    for _ in range(150):
+        world.turn()
+    assert lane.store.journal.epoch not in (first, second)
+    assert lane.store.alone
+    assert lane.left(1) >= 1
