@@ -1,8 +1,8 @@
 """However much a unit knows and however much waits to be sent, a redemption and a start cost the same.
 
-The same redemption on stores with 1,000, 100,000 and 5,000,000 known serials and 0 and 1,000,000 facts waiting,
-in turn; its campaign has a limit per person, so that every index is asked. And opening: store and the machines that
-speak to the centre, until a scan could be decided.
+The same redemption on stores with 1,000, 100,000 and 5,000,000 known serials, one and 10,000 campaigns, and 0 and
+1,000,000 facts waiting, in turn; its campaign has a limit per person, so that every index is asked. And opening: store
+and the machines that speak to the centre, until a scan could be decided.
 
     a redemption, ratio of medians to 1,000 serials and nothing waiting: below 1.3
     a start with 1,000,000 facts waiting, to one with none: below 1.5
@@ -24,7 +24,7 @@ import msgspec
 from nacl.signing import SigningKey
 
 from benchmarks.figures import Limits, Size, given, in_turn, spread, timed_ms
-from benchmarks.lane import CAMPAIGN, DEVICE, EPOCH, SITE, Lane, fill_seen, fill_waiting
+from benchmarks.lane import CAMPAIGN, DEVICE, EPOCH, SITE, Lane, fill_campaigns, fill_seen, fill_waiting
 from edge_agent.centre import Centre
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
@@ -40,15 +40,16 @@ CHECKPOINT_EVERY: Final = 200
 
 class Sizes(NamedTuple):
     serials: tuple[int, ...]  # the first one is what the others are held against
+    campaigns: int  # besides the one that is redeemed, on every store but the first
     waiting: int
     rounds: int
     starts: int
 
 
 SIZES: Final = {
-    Size.QUICK: Sizes((1_000, 20_000), 20_000, 200, 20),
-    Size.USUAL: Sizes((1_000, 100_000, 1_000_000), 200_000, 1_000, 60),
-    Size.FULL: Sizes((1_000, 100_000, 5_000_000), 1_000_000, 3_000, 100),
+    Size.QUICK: Sizes((1_000, 20_000), 1_000, 20_000, 200, 20),
+    Size.USUAL: Sizes((1_000, 100_000, 1_000_000), 10_000, 200_000, 1_000, 60),
+    Size.FULL: Sizes((1_000, 100_000, 5_000_000), 10_000, 1_000_000, 3_000, 100),
 }
 
 
@@ -66,11 +67,13 @@ class _Nobody:
         return False
 
 
-def filled(folder: Path, serials: int, waiting: int) -> Filled:
-    """A lane whose store knows `serials` redemptions and holds `waiting` facts."""
-    name = f"{serials:,} serials, {waiting:,} waiting"
+def filled(folder: Path, serials: int, campaigns: int, waiting: int) -> Filled:
+    """A lane whose store knows `serials` redemptions of one of `campaigns + 1` campaigns and holds `waiting` facts."""
+    name = f"{serials:,} serials, {campaigns:,} other campaigns, {waiting:,} waiting"
     Lane(folder, LIMITED).close()
     fill_seen(folder, serials)
+    if campaigns:
+        fill_campaigns(folder, campaigns)
     if waiting:
         fill_waiting(folder, waiting)
     print(f"    made: {name}, {(folder / 'store.db').stat().st_size / 1e6:,.0f} MB", flush=True)
@@ -116,8 +119,8 @@ def starting(folder: Path) -> Callable[[], float]:
 def measure(folder: Path, sizes: Sizes) -> Limits:
     """All figures, printed."""
     limits = Limits()
-    wanted = [(serials, 0) for serials in sizes.serials]
-    wanted += [(sizes.serials[0], sizes.waiting), (sizes.serials[-1], sizes.waiting)]
+    wanted = [(serials, sizes.campaigns if number else 0, 0) for number, serials in enumerate(sizes.serials)]
+    wanted += [(serials, sizes.campaigns, sizes.waiting) for serials in (sizes.serials[0], sizes.serials[-1])]
     stores = [filled(folder / str(number), *one) for number, one in enumerate(wanted)]
     for synchronous, words in (("OFF", "fsync left out"), ("FULL", "synchronous=FULL")):
         for store in stores:

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import msgspec
 from nacl.signing import SigningKey
 
 from edge_agent.core.machine import Core
@@ -29,7 +30,7 @@ from loyalty.coupon import Coupon
 from loyalty.reason import Reason
 from wire import chain, sealing
 from wire.facts import Redeemed, Stamp, encode_fact
-from wire.messages import PutCampaign, PutKey, PutSecret
+from wire.messages import PutCampaign, PutKey, PutSecret, encode
 
 DEVICE: Final = "lane-1"
 SITE: Final = "shinjuku"
@@ -96,6 +97,26 @@ def fill_seen(folder: Path, count: int) -> None:
             (count, CAMPAIGN.id, NOW_MS, "shibuya"),
         )
         _finish(sql, index)
+
+
+def fill_campaigns(folder: Path, count: int) -> None:
+    """`count` other campaigns, of every policy, in the cache of the closed store in `folder`."""
+    policies = tuple(Policy)
+    with closing(_opened(folder)) as sql:
+        rows = []
+        for number in range(1_000, 1_000 + count):
+            policy = policies[number % len(policies)]
+            campaign = msgspec.structs.replace(
+                CAMPAIGN,
+                id=number,
+                policy=policy,
+                serials=policy is not Policy.OPEN,
+                cap=1_000 if policy is Policy.LEASE else None,
+                jan=f"{number:013}" if policy is Policy.OPEN else "",
+            )
+            rows.append((number, campaign.jan, encode(campaign), policy is Policy.LEASE))
+        sql.executemany("INSERT INTO campaigns (id, jan, body, leased) VALUES (?, ?, ?, ?)", rows)
+        _finish(sql, [])
 
 
 def fill_waiting(folder: Path, count: int, seed: int = 7) -> None:

@@ -1,7 +1,8 @@
 """What each fact of a batch changes: the rows of a redemption, its clearing, and what the caches are told.
 
 The policy of clearing (K6): the first redemption of a serial that is booked is its use; each further one is a
-fact of its own, flagged 'double', with a conflict for a person to settle. Nothing is refused here.
+fact of its own, flagged 'double'. What is odd and puts money at stake makes a conflict, charged by the campaign's
+rule (`central.conflicts`), and exposure where a unit had decided alone (`central.exposure`). Nothing is refused here.
 
 This is the hot path: a batch costs a fixed number of statements, whatever its length, and no look-up per row.
 """
@@ -13,7 +14,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, delete, select, update
 
-from central import deadletters, feed, settlement
+from central import alone, clocks, deadletters, exposure, feed, leases, settlement
+from central import conflicts as stakes
+from central.coupons import stoplist
 from central.db import bulk
 from central.db.schema import (
     Flag,
@@ -26,7 +29,7 @@ from central.db.schema import (
 )
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
-from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, decode_fact
+from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, Stamp, decode_fact
 from wire.messages import Change, DropRedemption, PutRedemption, decode
 from wire.sealing import FactNames, Hashes
 
@@ -41,10 +44,7 @@ EPOCH_BYTES: Final = 16
 _FACT_COLUMNS: Final = ("epoch_id", "seq", "hash", "type", "body", "booked_ms")
 _REDEMPTION_COLUMNS: Final = (
     "epoch_id", "seq", "device_id", "campaign", "serial", "holder", "site", "at_ms", "booked_ms", "discount_yen",
-    "state", "flags",
-)  # fmt: skip
-_CONFLICT_COLUMNS: Final = (
-    "kind", "campaign", "serial", "first_epoch", "first_seq", "second_epoch", "second_seq", "found_ms",
+    "state", "flags", "wall_ms", "at_error_ms",
 )  # fmt: skip
 _USED_SELECT: Final = "r.campaign, r.serial, r.epoch_id, r.seq"
 _USED_JOIN: Final = (
@@ -53,7 +53,7 @@ _USED_JOIN: Final = (
 _OTHER_EPOCH: Final = "SELECT 1 FROM epochs WHERE device_id = ? AND id <> ? LIMIT 1"
 _TOLD_SELECT: Final = "f.body"
 _TOLD_JOIN: Final = (
-    "redemptions r CROSS JOIN facts f WHERE r.campaign = wanted.k0 AND r.serial = wanted.k1 AND r.at_ms = wanted.k2 "
+    "redemptions r CROSS JOIN facts f WHERE r.campaign = wanted.k0 AND r.serial = wanted.k1 AND r.wall_ms = wanted.k2 "
     "AND r.device_id = wanted.k3 AND r.epoch_id <> wanted.k4 AND f.epoch_id = r.epoch_id AND f.seq = r.seq"
 )
 _HINTED: Final = "SELECT fact FROM hints WHERE device_id = ?"
@@ -69,6 +69,13 @@ _OVER_CAP: Final = int(Flag.OVER_CAP)
 _OVER_PERSON_LIMIT: Final = int(Flag.OVER_PERSON_LIMIT)
 _NOT_GRANTED: Final = int(Flag.NOT_GRANTED)
 _REPEATED: Final = int(Flag.REPEATED)
+_REVOKED: Final = int(Flag.REVOKED)
+_CLOCK_CORRECTED: Final = int(Flag.CLOCK_CORRECTED)
+_AT_STAKE: Final = stakes.AT_STAKE
+_TOO_MANY: Final = _DOUBLE | _OVER_PERSON_LIMIT
+_SIGNED: Final = Policy.SIGNED.value
+_UNEXPOSED: Final = exposure.Exposed()
+_ALONE: Final = (stakes.NO_FACT, stakes.NO_FACT)
 _EPOCH_FLAGS: Final = {"fork": Flag.FORK, "restored": Flag.RESTORED, "salvaged": Flag.SALVAGED}
 
 
@@ -111,11 +118,19 @@ class _Terms(NamedTuple):
     ends_ms: int
     late: bool  # the campaign ended so long ago that a redemption booked now is late
     online: bool
+    stake: stakes.Stakes
     counted: bool  # caches count its redemptions even without serials
+    kept: bool  # its limits are kept in sum: what is used is taken from its pot
+
+    def surely_outside(self, at_ms: int, error_ms: int) -> bool:
+        """Whether a use was outside the campaign's dates, however wrong its time may be."""
+        return at_ms + error_ms < self.starts_ms or at_ms - error_ms >= self.ends_ms
 
 
 _NO_LIMIT: Final = 2**63
-_LOST: Final = _Terms(False, (), 0, _NO_LIMIT, _NO_LIMIT, -_NO_LIMIT, _NO_LIMIT, False, False, False)
+_LOST: Final = _Terms(
+    False, (), 0, _NO_LIMIT, _NO_LIMIT, -_NO_LIMIT, _NO_LIMIT, False, False, stakes.NOTHING_KNOWN, False, False
+)
 
 
 def book(connection: Connection, booking: Booking, first: int, bodies: list[bytes], hashes: list[bytes]) -> int:
@@ -124,6 +139,8 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     rows: list[tuple[Any, ...]] = []
     redeemed: list[tuple[int, Redeemed, bytes]] = []
     cancelled: list[tuple[int, Cancelled]] = []
+    alone_facts: list[tuple[int, alone.AloneFact]] = []
+    stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
         try:
@@ -138,10 +155,16 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             continue
         if isinstance(fact, Redeemed):
             redeemed.append((seq, fact, body))
+            stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "rd", body, now_ms))
         elif isinstance(fact, Cancelled):
             cancelled.append((seq, fact))
+            stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "cx", body, now_ms))
+        elif not isinstance(fact, EpochOpened):
+            alone_facts.append((seq, fact))
+            stamps.append((seq, fact.at))
+            rows.append((epoch_id, seq, digest, alone.TAGS[type(fact)], body, now_ms))
         else:
             booking = msgspec.structs.replace(booking, epoch=_opened(connection, booking, fact))
             rows.append((epoch_id, seq, digest, "ep", body, now_ms))
@@ -150,11 +173,22 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         deadletters.put_aside(
             connection, booking.device.name, booking.topic, booking.epoch.epoch, seq, reason, body, now_ms
         )
+    times = clocks.settle(connection, booking.device, epoch_id, stamps, now_ms) if stamps else {}
     if redeemed:
-        _redeem(connection, booking, redeemed)
+        _redeem(connection, booking, redeemed, times)
     for seq, withdrawal in cancelled:
         settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
+    for seq, fact in alone_facts:
+        alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
     return len(aside)
+
+
+def carried(booking: Booking, seq: int) -> leases.Carried:
+    """Whose part of a limit a fact speaks of."""
+    epoch, device = booking.epoch, booking.device
+    if seq > epoch.flagged_until:
+        return leases.Carried(leases.Owner(device.id, epoch.epoch))
+    return leases.Carried(leases.Owner(device.id, epoch.previous) if epoch.opened_by == "salvaged" else None)
 
 
 def _plainly_fine(fact: Fact) -> bool:
@@ -169,6 +203,7 @@ def _plainly_fine(fact: Fact) -> bool:
         and len(fact.question) in (0, QUESTION_BYTES)
         and 0 <= fact.spend_yen <= _MS_MAX
         and 0 <= fact.discount_yen <= _MS_MAX
+        and 0 <= fact.cost_yen <= _MS_MAX
     )
 
 
@@ -183,6 +218,8 @@ def _unbookable(fact: Fact, seq: int) -> str:
         if len(fact.previous) not in (0, EPOCH_BYTES) or not (0 <= fact.after <= _MS_MAX >= fact.carried >= 0):
             return "it names an epoch or a number that can't be"
         return "" if len(fact.reason) <= _WORD_CHARS_MAX else "its reason is too long"
+    if not isinstance(fact, Redeemed | Cancelled):
+        return alone.unbookable(fact)
     if not 0 < fact.campaign <= CAMPAIGN_ID_MAX:
         return f"campaign {fact.campaign} can't be"
     if not 0 <= fact.serial <= _SERIAL_MAX:
@@ -195,7 +232,7 @@ def _unbookable(fact: Fact, seq: int) -> str:
         return "it names no site"
     if len(fact.question) not in (0, QUESTION_BYTES):
         return f"a question has {QUESTION_BYTES} bytes"
-    if not (0 <= fact.spend_yen <= _MS_MAX and 0 <= fact.discount_yen <= _MS_MAX):
+    if not (0 <= fact.spend_yen <= _MS_MAX and 0 <= fact.discount_yen <= _MS_MAX and 0 <= fact.cost_yen <= _MS_MAX):
         return "its money can't be"
     return ""
 
@@ -226,7 +263,12 @@ def _previous_id(connection: Connection, device: Device, epoch: EpochRow) -> int
     return None if value is None else int(value)
 
 
-def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, Redeemed, bytes]]) -> None:
+def _redeem(
+    connection: Connection,
+    booking: Booking,
+    redeemed: list[tuple[int, Redeemed, bytes]],
+    times: dict[int, clocks.Timed],
+) -> None:
     epoch, device, now_ms = booking.epoch, booking.device, booking.now_ms
     hashes, names = Hashes(booking.secret), FactNames(device.name, epoch.epoch)
     terms = _terms(connection, {fact.campaign for _, fact, _ in redeemed}, now_ms)
@@ -239,23 +281,31 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
     told = _told_before(connection, booking, redeemed)
     unsettled = settlement.settle(connection, device, [fact for _, fact, _ in redeemed if fact.question])
     persons = settlement.PersonCounts(connection)
+    stopped = None
+    if not stoplist.is_empty(connection):
+        uses_made = [(*key, fact.holder) for (_, fact, _), key in zip(redeemed, keys, strict=True)]
+        stopped = stoplist.Since(connection, uses_made)
     hinted = frozenset(bytes(row[0]) for row in bulk.run(connection, _HINTED, (device.id,)))
     carried_flags = int(epoch.flag())
 
     rows: list[tuple[Any, ...]] = []
     clashes: list[tuple[Any, ...]] = []
     uses = dict.fromkeys(terms, 0)
+    exposed: dict[int, exposure.Exposed] = {}
     told_caches: dict[tuple[str, ...], list[Change]] = {term.shops: [] for term in terms.values()}
     fulfilled: list[bytes] = []
+    taken = leases.Takings(epoch.flagged_until, salvaged=epoch.opened_by == "salvaged")
     for (seq, fact, body), key in zip(redeemed, keys, strict=True):
-        term, at_ms = terms[fact.campaign], fact.at.wall_ms
+        term, at_ms, error_ms = terms[fact.campaign], fact.at.wall_ms, fact.at.error_ms
         flags = carried_flags if seq <= epoch.flagged_until else 0
+        if seq in times:
+            at_ms, error_ms = times[seq]
+            flags |= _CLOCK_CORRECTED
         state = "cleared"
         if body in told:
             state, flags = "void", flags | _REPEATED
         elif key in used:
             state, flags = "double", flags | _DOUBLE
-            clashes.append(("double", *key, *used[key], epoch.id, seq, now_ms))
         else:
             if key[1]:
                 used[key] = (epoch.id, seq)
@@ -277,9 +327,37 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
             flags |= _NOT_GRANTED
         if not term.known:
             flags |= _UNKNOWN_CAMPAIGN
+        if stopped is not None and stopped.stopped(*key, fact.holder, at_ms):
+            flags |= _REVOKED
+        at_stake = flags & _AT_STAKE
+        if at_stake & _OUTSIDE_DATES and not term.surely_outside(at_ms, error_ms):
+            at_stake &= ~_OUTSIDE_DATES
+        if at_stake and state != "void":
+            amount_yen = fact.discount_yen or term.stake.value_yen
+            clashes.append(
+                stakes.row(
+                    stakes.kind_of(at_stake),
+                    key,
+                    used[key] if state == "double" else _ALONE,
+                    (epoch.id, seq),
+                    stake=term.stake,
+                    amount_yen=amount_yen,
+                    site=fact.site,
+                    holder=fact.holder,
+                    now_ms=now_ms,
+                )
+            )
+            if flags & _TOO_MANY and fact.policy == _SIGNED:
+                count, yen = exposed.get(fact.campaign, _UNEXPOSED)
+                exposed[fact.campaign] = exposure.Exposed(count + 1, yen + amount_yen)
         rows.append(
-            (epoch.id, seq, device.id, *key, fact.holder, fact.site, at_ms, now_ms, fact.discount_yen, state, flags)
-        )
+            (
+                epoch.id, seq, device.id, *key, fact.holder, fact.site, at_ms, now_ms, fact.discount_yen, state, flags,
+                fact.at.wall_ms, error_ms,
+            )
+        )  # fmt: skip
+        if (term.kept or fact.leased) and state != "void":
+            taken.add(seq, fact)
         tracked = (key[1] or term.counted) and state != "void"
         if tracked or hinted:
             name = names.of(seq)
@@ -292,11 +370,14 @@ def _redeem(connection: Connection, booking: Booking, redeemed: list[tuple[int, 
                 if not tracked:
                     told_caches[term.shops].append(DropRedemption(name, serial))
     bulk.insert_rows(connection, redemptions, _REDEMPTION_COLUMNS, rows)
-    bulk.insert_rows(connection, conflicts, _CONFLICT_COLUMNS, clashes)
+    bulk.insert_rows(connection, conflicts, stakes.COLUMNS, clashes)
     for campaign_id, count in uses.items():
         if not count:
             continue
         bulk.run(connection, _COUNT_USES, (count, campaign_id))
+    leases.book_uses(connection, leases.Owner(device.id, epoch.epoch), epoch.previous, taken)
+    for campaign_id, more in exposed.items():
+        exposure.charge(connection, campaign_id, more, now_ms)
     if fulfilled:
         connection.execute(delete(hints).where(hints.c.fact.in_(fulfilled)))
     for shops, changes in told_caches.items():
@@ -318,7 +399,9 @@ def _terms(connection: Connection, wanted: set[int], now_ms: int) -> dict[int, _
             ends_ms=ends_ms,
             late=now_ms >= ends_ms + LATE_AFTER_MS,
             online=campaign.policy is Policy.ONLINE,
+            stake=stakes.of(campaign),
             counted=campaign.cap is not None or campaign.per_person is not None,
+            kept=leases.is_kept(campaign),
         )
     return terms
 

@@ -1,4 +1,4 @@
-"""The answer to a question that only the centre may answer (DESIGN, 'What may be decided alone': `online`).
+"""The answer to a question that a unit may not decide alone (DESIGN, 'What may be decided alone').
 
 The centre reads the text and checks its signature itself, judges by the same rules as a unit but with its own
 rows, and holds the serial for that question in the same transaction. The redemption that follows settles the
@@ -9,13 +9,13 @@ ask for one serial get one yes.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
-from central import registry, settlement
-from central.coupons import issue
+from central import homes, leases, registry, settlement
+from central.coupons import issue, stoplist
 from central.db.database import Database
 from central.db.schema import (
     USES,
@@ -30,9 +30,10 @@ from central.registry import Device
 from loyalty import barcode, freshness
 from loyalty.barcode import Jan, NotACoupon, Own, Shop, Trade
 from loyalty.barcode.trade import coupon_of
-from loyalty.campaign import Campaign
-from loyalty.coupon import Coupon, Known, Now, Seen, Verdict, judge, of_code
+from loyalty.campaign import Policy
+from loyalty.coupon import CENTRE_HOME, Coupon, Home, Known, Now, Seen, Verdict, cost, judge, of_code
 from loyalty.keys import Key, check
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, Part, Pot
 from loyalty.reason import Reason
 from wire.messages import Answer, Ask
 
@@ -41,13 +42,24 @@ CLOCK_ERROR_MS: Final = 1_000  # the centre's clock is kept by NTP
 _log = logging.getLogger(__name__)
 
 
+class Elsewhere(NamedTuple):
+    """No answer yet: it lies with others. `refusal` is the answer if they can't be reached or do not let go."""
+
+    refusal: Answer
+    keeper: str  # the lane that keeps the serial's home; empty: nobody does, or it is not about a home
+    campaign: int
+    serial: int
+    pot: Pot | None  # whose last parts lie with other units
+    cost: Amount
+
+
 class Decider:
     """Answers questions. The answer is committed when `answer` returns. `shop`: codes of the shops' own."""
 
     def __init__(self, database: Database, shop: Shop | None = None) -> None:
         self._database, self._shop = database, shop or Shop()
 
-    def answer(self, ask: Ask, device_name: str, now_ms: int) -> Answer:
+    def answer(self, ask: Ask, device_name: str, now_ms: int) -> Answer | Elsewhere:
         """Raises StorageError: then nothing was granted."""
         if len(ask.question) != QUESTION_BYTES:
             return Answer(ask.question[:QUESTION_BYTES], False, Reason.NOT_NOW.value)
@@ -58,23 +70,60 @@ class Decider:
             before = _answered_before(connection, ask.question, device)
             if before is not None:
                 return before
-            coupon, verdict = _judge(connection, ask, device, now_ms, self._shop)
+            coupon, verdict, known = _judge(connection, ask, device, now_ms, self._shop)
+            if verdict.reason in (Reason.NOT_HOME, Reason.NO_PART):
+                return _elsewhere(ask, coupon, verdict, known)
             state = QuestionState.GRANTED if verdict.reason is Reason.OK else QuestionState.REFUSED
-            connection.execute(
-                insert(questions).values(
-                    question=ask.question,
-                    device_id=device.id,
-                    campaign=coupon.campaign,
-                    serial=stored_serial(coupon.serial),
-                    holder=coupon.holder,
-                    state=state.value,
-                    reason=verdict.reason.value,
-                    at_ms=verdict.at_ms or 0,
-                    site=verdict.site,
-                    asked_ms=now_ms,
-                )
-            )
-            return _as_answer(ask.question, state, verdict.reason.value, verdict.at_ms or 0, verdict.site)
+            return _keep(connection, ask.question, device, coupon, state, verdict, now_ms)
+
+    def refuse(self, refusal: Answer, device_name: str, waited: Elsewhere, now_ms: int) -> Answer:
+        """Those who hold it did not let go: that is the answer from now on. Raises StorageError."""
+        with self._database.write() as connection:
+            device = registry.find(connection, device_name)
+            if device is None:
+                return refusal
+            before = _answered_before(connection, refusal.question, device)
+            if before is not None:
+                return before
+            coupon = Coupon(campaign=waited.campaign, serial=waited.serial)
+            verdict = Verdict(reason=Reason(refusal.reason), at_ms=refusal.at_ms or None, site=refusal.site)
+            return _keep(connection, refusal.question, device, coupon, QuestionState.REFUSED, verdict, now_ms)
+
+
+def _keep(
+    connection: Connection,
+    question: bytes,
+    device: Device,
+    coupon: Coupon,
+    state: QuestionState,
+    verdict: Verdict,
+    now_ms: int,
+) -> Answer:
+    connection.execute(
+        insert(questions).values(
+            question=question,
+            device_id=device.id,
+            campaign=coupon.campaign,
+            serial=stored_serial(coupon.serial),
+            holder=coupon.holder,
+            state=state.value,
+            reason=verdict.reason.value,
+            at_ms=verdict.at_ms or 0,
+            site=verdict.site,
+            asked_ms=now_ms,
+            cost_yen=verdict.leased.yen if verdict.leased is not None else 0,
+        )
+    )
+    return _as_answer(question, state, verdict.reason.value, verdict.at_ms or 0, verdict.site)
+
+
+def _elsewhere(ask: Ask, coupon: Coupon, verdict: Verdict, known: Known) -> Elsewhere:
+    refusal = Answer(ask.question, False, verdict.reason.value, 0, verdict.site)
+    keeper = known.home.keeper if known.home is not None else ""
+    assert known.campaign is not None, "only a campaign has a policy"
+    pot = Pot(CAMPAIGN, coupon.campaign) if verdict.reason is Reason.NO_PART else None
+    costs = cost(known.campaign, ask.spend_yen if ask.spend_yen > 0 else None)
+    return Elsewhere(refusal, keeper, coupon.campaign, coupon.serial, pot, costs)
 
 
 def _as_answer(question: bytes, state: str, reason: str, at_ms: int, site: str) -> Answer:
@@ -96,13 +145,13 @@ def _answered_before(connection: Connection, question: bytes, device: Device) ->
     return _as_answer(question, row.state, row.reason, row.at_ms, row.site)
 
 
-def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: Shop) -> tuple[Coupon, Verdict]:
+def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: Shop) -> tuple[Coupon, Verdict, Known]:
     now = Now(wall_ms=now_ms, error_ms=CLOCK_ERROR_MS)
     read = barcode.read(ask.text, ask.format, shop)
     if isinstance(read, NotACoupon):
-        return Coupon(campaign=0), Verdict(reason=read.reason)
+        return Coupon(campaign=0), Verdict(reason=read.reason), Known()
     if not isinstance(read, Own | Jan | Trade):
-        return Coupon(campaign=0), Verdict(reason=Reason.NOT_A_COUPON)
+        return Coupon(campaign=0), Verdict(reason=Reason.NOT_A_COUPON), Known()
     if isinstance(read, Jan):
         issued = issue.found_by(connection, read.code)
         coupon = of_code(read.code, issued.campaign if issued else None)
@@ -113,21 +162,22 @@ def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: 
         coupon = read.coupon
         doubt = check(read, _key(connection, coupon.key), now)
         if doubt is not None:
-            return Coupon(campaign=0), Verdict(reason=doubt)
+            return Coupon(campaign=0), Verdict(reason=doubt), Known()
         issued = issue.get(connection, coupon.campaign)
-    campaign = issued.campaign if issued else None
-    known = _known(connection, campaign, coupon, device)
+    known = _known(connection, issued, coupon, device)
     spend_yen = ask.spend_yen if ask.spend_yen > 0 else None
     verdict = judge(coupon, known, site=device.site, spend_yen=spend_yen, now=now)
-    if verdict.reason is Reason.OK and coupon.step and campaign is not None:
-        doubt, _ = freshness.judge(coupon.step, 0, campaign.clock_rule, now, freshness.ON_THE_WAY_MS)
+    if verdict.reason is Reason.OK and coupon.step and issued is not None:
+        doubt, _ = freshness.judge(coupon.step, 0, issued.campaign.clock_rule, now, freshness.ON_THE_WAY_MS)
         if doubt is not None:
-            return coupon, Verdict(reason=doubt)
+            return coupon, Verdict(reason=doubt), known
     if verdict.reason is Reason.OK:
-        doubt = _held_back(connection, coupon, device)
+        doubt = _held_back(
+            connection, coupon, device, leased=issued is not None and issued.campaign.policy is Policy.LEASE
+        )
         if doubt is not None:
-            return coupon, Verdict(reason=doubt)
-    return coupon, verdict
+            return coupon, Verdict(reason=doubt), known
+    return coupon, verdict, known
 
 
 def _seen_by_the_unit(coupon: Coupon) -> Coupon:
@@ -143,10 +193,11 @@ def _key(connection: Connection, number: int) -> Key | None:
     return None if row is None else Key(number, row.public, row.retired_ms)
 
 
-def _known(connection: Connection, campaign: Campaign | None, coupon: Coupon, device: Device) -> Known:
+def _known(connection: Connection, issued: issue.Issued | None, coupon: Coupon, device: Device) -> Known:
     """The centre's rows; coupons that are held for other questions count as used up, as they may be."""
-    if campaign is None:
+    if issued is None:
         return Known()
+    campaign = issued.campaign
     seen = None
     if coupon.serial:
         use = (redemptions.c.campaign == coupon.campaign) & (redemptions.c.serial == stored_serial(coupon.serial))
@@ -156,30 +207,47 @@ def _known(connection: Connection, campaign: Campaign | None, coupon: Coupon, de
             .order_by(redemptions.c.at_ms)
         ).first()
         seen = None if row is None else Seen(at_ms=row.at_ms, site=row.site)
-    person_count = total_count = 0
-    held = (questions.c.campaign == coupon.campaign) & (questions.c.state == QuestionState.GRANTED)
     # A question of this same unit about this same serial is over, or it would not ask again (`_held_back`).
-    held &= ~((questions.c.device_id == device.id) & (questions.c.serial == stored_serial(coupon.serial)))
+    over = (questions.c.device_id == device.id) & (questions.c.serial == stored_serial(coupon.serial))
+    over &= questions.c.serial != 0
+    person_count = 0
     if campaign.per_person is not None and coupon.holder:
-        theirs = held & (questions.c.holder == coupon.holder)
+        theirs = (questions.c.campaign == coupon.campaign) & (questions.c.state == QuestionState.GRANTED) & ~over
+        theirs &= questions.c.holder == coupon.holder
         person_count = settlement.person_count(connection, campaign.id, coupon.holder)
         person_count += connection.execute(select(func.count()).where(theirs)).scalar() or 0
-    if campaign.cap is not None:
-        issued = issue.get(connection, campaign.id)
-        assert issued is not None
-        total_count = issued.redeemed + (connection.execute(select(func.count()).where(held)).scalar() or 0)
+    total, part = NOTHING, None
+    stand = leases.ensure(connection, campaign, issued.redeemed)
+    if stand is not None:
+        promised = leases.held(connection, Pot(CAMPAIGN, campaign.id), ~over)
+        total = stand.spent + promised
+        part = Part(left=stand.cap - stand.promised - promised, limits=stand.limits)
     return Known(
         campaign=campaign,
         seen=seen,
         person_count=person_count,
-        total_count=total_count,
+        total=total,
+        part=part,
+        revoked=stoplist.stops(connection, coupon.campaign, stored_serial(coupon.serial), coupon.holder),
+        home=_home(connection, coupon) if campaign.policy is Policy.HOME else None,
         card_holder=coupon.holder if campaign.needs_card else 0,  # the unit has looked at the card before it asked
     )
 
 
-def _held_back(connection: Connection, coupon: Coupon, device: Device) -> Reason | None:
+def _home(connection: Connection, coupon: Coupon) -> Home | None:
+    """Where the serial is decided; None: here, at the centre."""
+    place = homes.place(connection, coupon.campaign, coupon.serial)
+    if place is None or place.home == CENTRE_HOME:
+        return None
+    kept = homes.keeper(connection, place.home)
+    if kept is None:
+        return Home(number=place.home, site=homes.name_of(connection, place.home))
+    return Home(number=place.home, site=kept.title or kept.site, keeper=kept.device)
+
+
+def _held_back(connection: Connection, coupon: Coupon, device: Device, *, leased: bool) -> Reason | None:
     """Why a coupon that would count is still not granted."""
-    if registry.anybody_awaited(connection):
+    if registry.anybody_awaited(connection) or (leased and registry.anybody_owes_parts(connection)):
         return Reason.NOT_NOW  # after a restore: some unit may hold the redemption that we forgot
     if not coupon.serial:
         return None

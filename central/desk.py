@@ -13,16 +13,22 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from central import deadletters, feed, hinting, registry
+from central import correction, deadletters, feed, hinting, registry
 from central.db.database import StorageError
-from central.decide import Decider
+from central.decide import Decider, Elsewhere
 from central.ingest import Ingest, Origin
+from central.leasing import Lessor, Told
 from central.office import Office
 from central.spool import Snapshots
+from central.waiting import Open, Waiting
+from loyalty.reason import Reason
 from wire.envelope import seal
 from wire.messages import (
     Ack,
+    Answer,
     Ask,
+    AskHome,
+    AskLease,
     CommandResult,
     Conn,
     Heartbeat,
@@ -38,7 +44,10 @@ from wire.messages import (
 )
 from wire.topics import DN_ACK, DN_CMD, DN_FEED, Address, BadTopic, Leaf, parse
 
+CORRECTIONS_PER_TURN: Final = 8  # steps of `central.correction`, so that messages never wait long
 PULL_CHANGES_MAX: Final = 20_000  # a cache further behind than this gets a snapshot
+ASK_WAIT_MAX_MS: Final = 10_000  # no shopper is kept longer, whatever a unit says
+REASONS: Final = frozenset(reason.value for reason in Reason)
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +69,9 @@ class Desk:
         self._key = office.keys.centre()
         self._ingest = Ingest(office.database, incarnation, self._secret)
         self._decider = Decider(office.database, office.settings.shop)
+        self._lessor = Lessor(office.database, incarnation)
+        self._waiting = Waiting()
+        self._present: dict[str, Address] = {}  # units that were heard of since they were last gone
         self._pushed: dict[str, int] = {}
         self.snapshots = Snapshots(office.database, incarnation, self._secret, office.settings.folder)
 
@@ -101,7 +113,7 @@ class Desk:
 
     def _on_batch(self, address: Address, payload: bytes, origin: Origin) -> list[Outgoing]:
         ack: Ack = self._ingest.book(payload, origin)
-        return [self._sealed(address, DN_ACK, ack)]
+        return [self._sealed(address, DN_ACK, ack), *self._judge_again(origin.now_ms)]
 
     def _on_request(self, address: Address, payload: bytes, origin: Origin) -> list[Outgoing]:
         request = decode(payload, Request)
@@ -109,10 +121,51 @@ class Desk:
             return [self._sealed(address, DN_ACK, self._ingest.tell(request, origin))]
         if self._stranger(address):
             return []
+        self._present[address.device] = address
         if isinstance(request, Ask):
-            answer = self._decider.answer(request, address.device, origin.now_ms)
-            return [self._sealed(address, DN_CMD, answer)]
+            return self._on_ask(address, request, origin.now_ms)
+        if isinstance(request, AskLease):
+            return self._told(self._lessor.answer(request, address.device, origin.now_ms))
         return self._on_pull(address, request, origin.now_ms)
+
+    def _on_ask(self, address: Address, ask: Ask, now_ms: int) -> list[Outgoing]:
+        answer = self._decider.answer(ask, address.device, now_ms)
+        if isinstance(answer, Answer):
+            return [self._sealed(address, DN_CMD, answer)]
+        asked = self._told(self._holders(answer, ask, address.device))
+        if asked and self._waiting.put(Open(ask, address, answer, now_ms + min(ask.wait_ms, ASK_WAIT_MAX_MS))):
+            return asked
+        return [self._sealed(address, DN_CMD, self._decider.refuse(answer.refusal, address.device, answer, now_ms))]
+
+    def _holders(self, wanted: Elsewhere, ask: Ask, asker: str) -> list[Told]:
+        """What to tell those who hold what is asked for."""
+        if wanted.pot is not None:
+            with self._database.read() as connection:
+                return self._lessor.recalls(connection, wanted.pot, wanted.cost, but=asker)
+        keeper = self._present.get(wanted.keeper)
+        if keeper is None or wanted.keeper == asker:
+            return []
+        question = AskHome(ask.question, wanted.campaign, wanted.serial, asker)
+        return [Told(wanted.keeper, keeper.site, question)]
+
+    def _told(self, orders: list[Told]) -> list[Outgoing]:
+        """The commands for units that are there to hear them."""
+        tenant = self._office.settings.tenant
+        return [
+            self._sealed(Address(tenant, order.site, order.device), DN_CMD, order.command)
+            for order in orders
+            if order.device in self._present
+        ]
+
+    def _judge_again(self, now_ms: int) -> list[Outgoing]:
+        """Something was booked: what waits for others to let go may have its answer."""
+        answered: list[Outgoing] = []
+        for one in self._waiting.live(now_ms):
+            answer = self._decider.answer(one.ask, one.address.device, now_ms)
+            if isinstance(answer, Answer):
+                self._waiting.close(one)
+                answered.append(self._sealed(one.address, DN_CMD, answer))
+        return answered
 
     def _on_pull(self, address: Address, pull: PullFeed, now_ms: int) -> list[Outgoing]:
         with self._database.read() as connection:
@@ -145,6 +198,10 @@ class Desk:
         if payload:
             conn: Conn = decode(payload, Conn)
             _log.info("%s is %s", address.device, "connected" if conn.up else "gone")
+            if conn.up:
+                self._present[address.device] = address
+            else:
+                self._present.pop(address.device, None)
         return []
 
     def _on_report(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
@@ -153,10 +210,17 @@ class Desk:
             _log.warning("%s is out of service: %s", address.device, report.out_of_service[:200])
         return []
 
-    def _on_result(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
+    def _on_result(self, address: Address, payload: bytes, origin: Origin) -> list[Outgoing]:
         result: CommandResult = decode(payload, CommandResult)
         _log.info("%s: command %s %s", address.device, result.command.hex()[:16], "done" if result.ok else "failed")
-        return []
+        one = self._waiting.find(result.command)
+        if one is None or result.ok or one.wanted.keeper != address.device:
+            return []
+        self._waiting.close(one)
+        reason = result.reason if result.reason in REASONS else Reason.NOT_HOME.value
+        refusal = Answer(result.command, False, reason, result.at_ms, result.site or one.wanted.refusal.site)
+        answer = self._decider.refuse(refusal, one.address.device, one.wanted, origin.now_ms)
+        return [self._sealed(one.address, DN_CMD, answer)]
 
     def _on_heartbeat(self, _address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
         decode(payload, Heartbeat)
@@ -210,11 +274,15 @@ class Desk:
     # --- by time ---------------------------------------------------------------------------------------
 
     def tidy(self, now_ms: int) -> None:
-        """Takes back hints that never came true, and prunes the change log."""
+        """Takes back hints that never came true, prunes the change log, and corrects times that waited."""
         settings = self._office.settings
         with self._database.write() as connection:
             hinting.expire(connection, self._secret, now_ms - settings.hint_life_s * 1000)
             feed.prune(connection, settings.log_kept_changes)
+        for _ in range(CORRECTIONS_PER_TURN):
+            with self._database.write() as connection:
+                if not correction.step(connection, now_ms):
+                    return
 
 
 _HANDLERS: Final[dict[str, Callable[[Desk, Address, bytes, Origin], list[Outgoing]]]] = {

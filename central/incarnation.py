@@ -55,7 +55,7 @@ def begin_anew(connection: Connection) -> bytes:
     """A new incarnation, because the database was restored: every unit is awaited before anything is granted."""
     value = secrets.token_bytes(INCARNATION_BYTES)
     write_meta(connection, "incarnation", value)
-    connection.execute(update(devices).values(awaits=True, owed_epoch=None, owed_head=None))
+    connection.execute(update(devices).values(awaits=True, owed_epoch=None, owed_head=None, owes_parts=True))
     return value
 
 

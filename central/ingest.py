@@ -19,7 +19,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 from sqlalchemy import Connection, insert, select
 
-from central import booking, deadletters, registry
+from central import booking, clocks, deadletters, registry
 from central.db import bulk
 from central.db.database import Database
 from central.db.schema import epochs, facts
@@ -37,6 +37,7 @@ _MOVE_EPOCH: Final = "UPDATE epochs SET upto = ?, upto_hash = ? WHERE id = ?"
 _HASH_AT: Final = "SELECT hash FROM facts WHERE epoch_id = ? AND seq = ?"
 NUMBER_MAX: Final = 2**63 - 1
 SIGNATURE_BYTES: Final = 64
+NONCE_BYTES: Final = 8
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +84,10 @@ class Ingest:
             row = _find_epoch(connection, device.id, request.epoch)
             upto, upto_hash = (row.upto, row.upto_hash) if row else (0, chain.genesis(device.name, request.epoch))
             registry.told_where_it_ends(connection, device, request.epoch, request.head, upto)
-            return Ack(self._incarnation, request.epoch, upto, upto_hash, "ok")
+            if request.at is not None:
+                clocks.greeted(connection, device, request.at, origin.now_ms)
+            nonce = request.nonce[:NONCE_BYTES]
+            return Ack(self._incarnation, request.epoch, upto, upto_hash, "ok", now_ms=origin.now_ms, nonce=nonce)
 
     def _bad(self, connection: Connection, origin: Origin, payload: bytes, why: str, batch: Batch | None) -> Ack:
         _log.warning("a batch of %s was refused: %s", origin.device, why)

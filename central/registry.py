@@ -100,7 +100,11 @@ def set_state(connection: Connection, name: str, state: DeviceState) -> None:
 
 def write_off(connection: Connection, name: str) -> None:
     """An operator's word that a unit will report nothing any more (DESIGN: 'or was written off')."""
-    gone = update(devices).where(devices.c.name == name).values(awaits=False, owed_epoch=None, owed_head=None)
+    gone = (
+        update(devices)
+        .where(devices.c.name == name)
+        .values(awaits=False, owed_epoch=None, owed_head=None, owes_parts=False)
+    )
     if not connection.execute(gone).rowcount:
         raise RegistryError(f"there is no unit {name}")
 
@@ -121,6 +125,23 @@ def anybody_awaited(connection: Connection) -> bool:
     """Whether, after a restore, some unit has not reported yet what it holds."""
     waits = select(devices.c.id).where(devices.c.awaits, devices.c.state == DeviceState.ACTIVE.value).limit(1)
     return connection.execute(waits).first() is not None
+
+
+def anybody_owes_parts(connection: Connection) -> bool:
+    """Whether, after a restore, some unit has not said yet what was leased to it.
+
+    A blocked unit can't say it: while it is not written off, what it holds may still be spent.
+    """
+    return connection.execute(select(devices.c.id).where(devices.c.owes_parts).limit(1)).first() is not None
+
+
+def owes_parts(connection: Connection, device: Device) -> bool:
+    """Whether, after a restore, a unit has not said yet what was leased to it."""
+    return bool(connection.execute(select(devices.c.owes_parts).where(devices.c.id == device.id)).scalar_one())
+
+
+def told_its_parts(connection: Connection, device: Device) -> None:
+    connection.execute(update(devices).where(devices.c.id == device.id).values(owes_parts=False))
 
 
 def told_where_it_ends(connection: Connection, device: Device, epoch: bytes, head: int, booked: int) -> None:

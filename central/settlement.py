@@ -6,19 +6,22 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from central import conflicts as stakes
+from central.coupons import issue
 from central.db import bulk
 from central.db.schema import (
     USES,
     Flag,
     QuestionState,
     conflicts,
+    devices,
     questions,
     redemptions,
     stored_serial,
 )
 from central.registry import Device
 from loyalty.reason import Reason
-from wire.facts import Cancelled, Redeemed
+from wire.facts import Cancelled, HomeLeft, Redeemed
 
 _ASKED_SELECT: Final = "q.question, q.state"
 _ASKED_JOIN: Final = "questions q WHERE q.question = wanted.k0 AND q.device_id = wanted.k1"
@@ -46,6 +49,40 @@ def settle(connection: Connection, device: Device, facts: list[Redeemed]) -> dic
             granted,
         )
     return odd
+
+
+def granted_elsewhere(connection: Connection, left: HomeLeft, now_ms: int) -> None:
+    """A home let a serial go for a unit that asked: its question is granted, unless it was withdrawn meanwhile."""
+    asker = connection.execute(select(devices.c.id).where(devices.c.name == left.to)).scalar()
+    known = connection.execute(select(questions.c.state).where(questions.c.question == left.question)).scalar()
+    if asker is None or known is not None:
+        return
+    same = (redemptions.c.campaign == left.campaign) & (redemptions.c.serial == stored_serial(left.serial))
+    # The redemption may have been booked before: the home's journal and the asker's arrive in any order.
+    mine = same & (redemptions.c.device_id == asker) & redemptions.c.state.in_(USES)
+    settled = connection.execute(
+        update(redemptions).where(mine).values(flags=redemptions.c.flags.op("&")(~int(Flag.NOT_GRANTED)))
+    ).rowcount
+    held = (questions.c.campaign == left.campaign) & (questions.c.serial == stored_serial(left.serial))
+    connection.execute(
+        update(questions)
+        .where(held, questions.c.state == QuestionState.GRANTED)
+        .values(state=QuestionState.CANCELLED.value, reason=Reason.NOT_NOW.value)
+    )
+    connection.execute(
+        insert(questions).values(
+            question=left.question,
+            device_id=asker,
+            campaign=left.campaign,
+            serial=stored_serial(left.serial),
+            holder=0,
+            state=(QuestionState.SETTLED if settled else QuestionState.GRANTED).value,
+            reason=Reason.OK.value,
+            at_ms=0,
+            site="",
+            asked_ms=now_ms,
+        )
+    )
 
 
 def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:
@@ -83,24 +120,26 @@ def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact
 def _conflict(connection: Connection, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:
     """Redeemed and cancelled: the redemption stands (goods were given), and a person is told."""
     serial = stored_serial(fact.serial)
+    term = issue.get(connection, fact.campaign)
+    stake = stakes.NOTHING_KNOWN if term is None else stakes.of(term.campaign)
     use = (redemptions.c.campaign == fact.campaign) & (redemptions.c.serial == serial) & redemptions.c.state.in_(USES)
-    row = connection.execute(select(redemptions.c.id, redemptions.c.epoch_id, redemptions.c.seq).where(use)).first()
+    row = connection.execute(select(redemptions).where(use)).first()
     if row is None:
         return
     flagged = redemptions.c.flags.op("|")(int(Flag.CANCELLED))
     connection.execute(update(redemptions).where(redemptions.c.id == row.id).values(flags=flagged))
-    connection.execute(
-        insert(conflicts).values(
-            kind="cancelled",
-            campaign=fact.campaign,
-            serial=serial,
-            first_epoch=row.epoch_id,
-            first_seq=row.seq,
-            second_epoch=epoch_id,
-            second_seq=seq,
-            found_ms=now_ms,
-        )
+    conflict = stakes.row(
+        stakes.kind_of(int(Flag.CANCELLED)),
+        (fact.campaign, serial),
+        (row.epoch_id, row.seq),
+        (epoch_id, seq),
+        stake=stake,
+        amount_yen=row.discount_yen or stake.value_yen,  # of the use: the second fact is its withdrawal
+        site=row.site,
+        holder=row.holder,
+        now_ms=now_ms,
     )
+    bulk.insert_rows(connection, conflicts, stakes.COLUMNS, [conflict])
 
 
 class PersonCounts:

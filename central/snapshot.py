@@ -2,7 +2,7 @@
 
 `write` takes one unchanging view of the database and spools the parts to a file, so that neither a transaction
 nor much memory is held while they are sent; `parts` then reads them back one by one. The order is fixed (secret,
-keys, cards, campaigns, redemptions by serial and time), so the same state gives the same digest.
+keys, cards, stop lists, campaigns, redemptions by serial and stamp), so the same state gives the same digest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import IO, Final
 import msgspec
 from sqlalchemy import Connection, select
 
-from central.coupons import cards, issue, keyring
+from central import homes
+from central.coupons import cards, issue, keyring, stoplist
 from central.db.schema import (
     RedemptionState,
     devices,
@@ -27,7 +28,7 @@ from central.db.schema import (
     redemptions,
     sites,
 )
-from loyalty.campaign import DAY_MS, Campaign
+from loyalty.campaign import DAY_MS, Campaign, Policy
 from wire import sealing
 from wire.messages import Change, PutCampaign, PutRedemption, PutSecret, SnapshotPart, encode
 
@@ -104,7 +105,9 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
     yield PutSecret(secret)
     yield from keyring.listed(connection)
     yield from cards.listed(connection, secret)
+    yield from stoplist.changes(connection, secret)
     tracked: list[int] = []
+    by_home: list[int] = []
     for issued in issue.listed(connection):
         campaign = issued.campaign
         if _long_over(campaign, now_ms):
@@ -116,6 +119,12 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
             continue
         if campaign.serials or campaign.cap is not None or campaign.per_person is not None:
             tracked.append(campaign.id)
+        if campaign.policy is Policy.HOME:
+            by_home.append(campaign.id)
+    yield from homes.listed(connection)
+    site_id = connection.execute(select(sites.c.id).where(sites.c.name == site)).scalar_one()
+    for number in by_home:
+        yield from homes.moves_of(connection, site_id, number, secret)
     for number in tracked:
         yield from _redemptions(connection, number, secret)
         yield from _hinted(connection, number, secret)
@@ -140,7 +149,7 @@ def _redemptions(connection: Connection, campaign: int, secret: bytes) -> Iterat
             redemptions.c.site,
         )
         .where(redemptions.c.campaign == campaign, redemptions.c.state != RedemptionState.VOID.value)
-        .order_by(redemptions.c.serial, redemptions.c.at_ms, redemptions.c.id),
+        .order_by(redemptions.c.serial, redemptions.c.wall_ms, redemptions.c.id),
         execution_options={"yield_per": ROWS_AT_ONCE},
     )
     for epoch_id, seq, serial, holder, at_ms, site in rows:

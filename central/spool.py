@@ -78,6 +78,11 @@ class Snapshots:
                     room -= 1
                     yield address, part
 
+    def wait(self) -> None:
+        """Until everything that is being made is made (for whoever drives a centre in one thread)."""
+        for future in list(self._making.values()):
+            future.exception()
+
     def drop(self) -> None:
         """The connection is gone, and what was being sent with it: units ask again."""
         for sending in self._sending.values():

@@ -149,6 +149,31 @@ def key_retire(number: Annotated[int, typer.Argument(help="1 to 255.")], config:
     typer.echo(f"key {number} is retired")
 
 
+@app.command()
+def notices(
+    seen: Annotated[bool, typer.Option("--seen", help="Mark them as seen; without it they are only shown.")] = False,
+    config: Config = None,
+) -> None:
+    """What the operator must be told and nobody has seen yet, newest first."""
+    from central import notices as board
+    from central.office import now_ms
+    from cli.office import local, opened, print_table
+
+    with opened(config) as office:
+        with office.database.read() as connection:
+            found = board.listed(connection)
+        if seen and found:
+            with office.database.write() as connection:
+                board.mark_seen(connection, [notice.id for notice in found], now_ms())
+    if not found:
+        typer.echo("no notices")
+        return
+    print_table(
+        ("No.", "when", "about", "what"),
+        [(str(notice.id), local(notice.at_ms), notice.kind, f"{notice.en}\n{notice.ja}") for notice in found],
+    )
+
+
 @letters.command("list")
 def list_letters(
     resolved: Annotated[bool, typer.Option("--resolved", help="Those that are settled.")] = False, config: Config = None

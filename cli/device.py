@@ -78,10 +78,18 @@ def block(name: str, config: Config = None) -> None:
 
 @app.command("write-off")
 def write_off(name: str, config: Config = None) -> None:
-    """After a restore: stop waiting for what this unit has not reported."""
-    from central import registry
+    """Give a unit up: nobody waits for its report; what it held is exposure, and another lane keeps its home."""
+    from central import homes, leases, registry
     from cli.office import opened
 
     with opened(config) as office, office.database.write() as connection:
+        device = registry.find(connection, name)
         registry.write_off(connection, name)
+        assert device is not None, "write_off raises for an unknown unit"
+        gone = leases.write_off(connection, device.id)
+        kept = homes.write_off(connection, device.id)
     typer.echo(f"{name} is not waited for any more")
+    for pot, amount in gone.items():
+        typer.echo(f"coupon {pot.id}: {amount.count:,} uses and {amount.yen:,} yen are free again, and are exposure")
+    if kept:
+        typer.echo("another lane of its site keeps its home as soon as it reports")

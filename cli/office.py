@@ -11,8 +11,10 @@ from typing import Final
 from central.coupons.issue import IssueError
 from central.coupons.keyring import KeyringError
 from central.coupons.persons import PersonError
+from central.coupons.stoplist import StopListError
 from central.db.database import StorageError
 from central.db.migrate import SchemaTooNew
+from central.homes import HomeError
 from central.keys import KeyFileError
 from central.office import Office, OfficeError, open_office
 from central.registry import RegistryError
@@ -20,6 +22,7 @@ from central.settings import CentralSettings
 from cli.exits import Exit, Stop
 from cli.settings import load
 
+MINUTE_MS: Final = 60_000
 TABLE_CHARS_MAX: Final = 240  # where the terminal does not say how wide it is
 
 
@@ -35,7 +38,7 @@ def plain_words() -> Iterator[None]:
         yield
     except IssueError as error:
         raise Stop("\n         ".join(error.problems), Exit.USAGE) from error
-    except (RegistryError, PersonError, KeyringError) as error:
+    except (RegistryError, PersonError, KeyringError, HomeError, StopListError) as error:
         raise Stop(str(error), Exit.USAGE) from error
     except (OfficeError, KeyFileError, SchemaTooNew) as error:
         raise Stop(str(error), Exit.MISSING) from error
@@ -84,6 +87,11 @@ def local(at_ms: int | None, otherwise: str = "") -> str:
     if at_ms is None:
         return otherwise
     return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def when(at_ms: int, error_ms: int) -> str:
+    """A time that may be wrong by so much, where that is more than the minutes that are shown."""
+    return local(at_ms) if error_ms < MINUTE_MS else f"{local(at_ms)} ±{-(-error_ms // MINUTE_MS):,} min"
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -16,8 +16,11 @@ from typing import Final, Protocol
 import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
-from edge_agent.core.events import Answered
+from edge_agent.awaited import Awaited
+from edge_agent.core.effects import AnswerHome
+from edge_agent.core.events import Answered, Heard, HomeWanted, KeeperEnds, PartRecalled, Stirred
 from edge_agent.core.visit import Moment
+from edge_agent.leases import StoredPots
 from edge_agent.steps import StepLog
 from edge_agent.store.journal import Rows
 from edge_agent.store.store import Store
@@ -27,15 +30,20 @@ from wire.backoff import Random
 from wire.downlink import Downlink
 from wire.envelope import NotSealed, unseal
 from wire.facts import Redeemed
+from wire.leasing import Leasing
 from wire.messages import (
     Ack,
     Answer,
     Ask,
+    AskHome,
     Batch,
     Command,
+    CommandResult,
     FeedMessage,
+    Grants,
     Hint,
     PullAck,
+    Recall,
     Rescan,
     decode,
     encode,
@@ -46,8 +54,14 @@ from wire.uplink import Uplink
 SENDS_PER_TURN: Final = 4  # so that a backlog never keeps a shopper waiting
 CURSOR_EVERY_MS: Final = 1_000  # how long the cursor may lag behind what was acknowledged, while a backlog drains
 EMPTY_ROWS: Final = 2_000  # of an old snapshot, deleted at a time
+NONCE_BYTES: Final = 8
+ANSWER_WITHIN_MS: Final = 3_000  # the limit of `core.reach`, where the settings don't say another
+
 _random = SystemRandom().random
 log = logging.getLogger(__name__)
+
+
+ForCore = Answered | Heard | Stirred | PartRecalled | HomeWanted | KeeperEnds
 
 
 class Publisher(Protocol):
@@ -55,6 +69,15 @@ class Publisher(Protocol):
 
     def publish(self, leaf: topics.Leaf, payload: bytes) -> bool:
         """False: not now; whatever matters is sent again."""
+
+
+class Time(Protocol):
+    """The unit's time (`edge_agent.timekeeper`)."""
+
+    def now(self) -> Moment: ...
+
+    def hear(self, centre_ms: int, asked_mono_ms: int, answered_mono_ms: int) -> bool:
+        """The centre's time, from the answer to a hello."""
 
 
 class Centre:
@@ -68,12 +91,16 @@ class Centre:
         keys: tuple[SigningKey, VerifyKey],
         steps: StepLog,
         *,
+        time: Time | None = None,
+        answer_within_ms: int = ANSWER_WITHIN_MS,
         random: Random = _random,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._where, self._mqtt, self._steps = where, mqtt, steps
         self._random, self._random_bytes = random, random_bytes
         self._device_key, self._centre_key = keys
+        self._time = time
+        self.awaited = Awaited(answer_within_ms)
         self.use(store)
 
     def use(self, store: Store) -> None:
@@ -84,18 +111,22 @@ class Centre:
         self._written_ms = 0
         self.uplink = Uplink(store.journal.epochs(), store.incarnation, store.retired, store.journal, self._random)
         self.downlink = Downlink(*store.cache.position, self._random)
+        self.leasing = Leasing(StoredPots(store, self._where.site), self._random)
 
     def connected(self, now_ms: int) -> None:
         self.uplink.connected(now_ms)
         self.downlink.connected(now_ms)
+        self.leasing.connected(now_ms)
 
     def disconnected(self) -> None:
         self.uplink.disconnected()
         self.downlink.disconnected()
+        self.leasing.disconnected()
+        self.awaited.clear()
 
-    def due_ms(self) -> int | None:
-        times = [due for due in (self.uplink.due_ms(), self.downlink.due_ms()) if due is not None]
-        return min(times) if times else None
+    def due_ms(self) -> int:
+        times = (self.uplink.due_ms(), self.downlink.due_ms(), self.leasing.due_ms(), self.awaited.due_ms())
+        return min(due for due in times if due is not None)
 
     # --- up -------------------------------------------------------------------------------------------
 
@@ -108,16 +139,36 @@ class Centre:
             if want is None:
                 break
             if isinstance(want, uplink.Hello):
-                self._hello(want)
+                self._hello(want.epoch, want.last, now_ms)
             else:
                 self._batch(want, now_ms)
         pull = self.downlink.poll(now_ms)
         if pull is not None:
             self._mqtt.publish(topics.UP_REQ, encode(pull))
 
-    def _hello(self, want: uplink.Hello) -> None:
-        head = self._store.journal.hash_at(want.epoch, want.last) or b""
-        self._mqtt.publish(topics.UP_REQ, encode(PullAck(want.epoch, want.last, head)))
+    def lease(self, at: Moment) -> list[PartRecalled]:
+        """Ask for the parts that are wanted; gives what is to be returned by a fact."""
+        returns = self.leasing.look(at.mono_ms, at.wall_ms)
+        ask = self.leasing.poll(at.mono_ms, at.wall_ms, self._store.journal.epoch, self.uplink.incarnation)
+        if ask is not None:
+            self._mqtt.publish(topics.UP_REQ, encode(ask))
+        return [PartRecalled(pot=one.pot, amount=one.amount) for one in returns]
+
+    def keeps(self, refused: AnswerHome) -> None:
+        """Tell the centre why a serial does not leave its home. (That one left is told by its fact.)"""
+        result = CommandResult(refused.question, False, "the serial stays", refused.reason, refused.at_ms, refused.site)
+        self._mqtt.publish(topics.UP_RES, encode(result))
+
+    def probe(self, now_ms: int) -> None:
+        """A hello that asks for nothing but an answer. Raises StoreError."""
+        self._hello(self._store.journal.epoch, self._store.journal.last, now_ms)
+
+    def _hello(self, epoch: bytes, last: int, now_ms: int) -> None:
+        head = self._store.journal.hash_at(epoch, last) or b""
+        nonce = self._random_bytes(NONCE_BYTES)
+        at = self._time.now().stamp if self._time is not None else None
+        if self._mqtt.publish(topics.UP_REQ, encode(PullAck(epoch, last, head, at, nonce))):
+            self.awaited.ask(nonce, now_ms)
 
     def _batch(self, want: uplink.SendBatch, now_ms: int) -> None:
         rows, self._ready = self._ready, None
@@ -129,7 +180,10 @@ class Centre:
         signature = self._device_key.sign(signed).signature
         batch = Batch(want.epoch, rows.first, rows.before, rows.after, rows.facts, signature)
         self.uplink.sent(rows.last)
-        if self._mqtt.publish(topics.UP_EV, encode(batch)) and want.epoch == self._store.journal.epoch:
+        if not self._mqtt.publish(topics.UP_EV, encode(batch)):
+            return
+        self.awaited.ask(_batch_key(want.epoch, rows.first), now_ms)
+        if want.epoch == self._store.journal.epoch:
             base = self._store.journal.position - self._store.journal.last
             self._steps.sent(base + rows.first, base + rows.last, now_ms)
             if rows.last < self._store.journal.last:
@@ -145,8 +199,8 @@ class Centre:
 
     # --- down -----------------------------------------------------------------------------------------
 
-    def arrived(self, topic: str, payload: bytes, at: Moment) -> Answered | None:
-        """Carry out a message of the centre; an answer to a question is handed back for the core.
+    def arrived(self, topic: str, payload: bytes, at: Moment) -> ForCore | None:
+        """Carry out a message of the centre; what the core must hear of is handed back.
 
         Garbage and forgeries are logged and change nothing. Raises StoreError.
         """
@@ -160,8 +214,11 @@ class Centre:
             log.warning("a message on %s is not the centre's: %s", topic[:100], error)
             return None
 
-    def _on_ack(self, body: bytes, at: Moment) -> None:
-        actions = self.uplink.on_ack(decode(body, Ack))
+    def _on_ack(self, body: bytes, at: Moment) -> ForCore | None:
+        ack: Ack = decode(body, Ack)
+        said = self._evidence(ack, at)
+        known = {state.epoch: (state.acked, state.incarnation) for state in self.uplink.epochs}
+        actions = [action for action in self.uplink.on_ack(ack) if not _says_nothing_new(action, known)]
         self._unwritten += actions
         if self.uplink.waiting and all(isinstance(action, uplink.Advance) for action in actions):
             # A backlog drains. The centre need not wait for our disk: a cursor that a power cut loses costs duplicates
@@ -173,9 +230,21 @@ class Centre:
             _say(action)
             if isinstance(action, uplink.NewIncarnation):
                 self.downlink.restart(at.mono_ms)
+                self.leasing.report_anew(at.mono_ms)
             elif isinstance(action, uplink.Advance) and action.epoch == self._store.journal.epoch:
                 base = self._store.journal.position - self._store.journal.last
                 self._steps.booked(base + action.upto, at.mono_ms)
+        return said
+
+    def _evidence(self, ack: Ack, at: Moment) -> ForCore | None:
+        """What an acknowledgement says about the centre's reach, and of its time."""
+        asked = self.awaited.answered(_batch_key(ack.epoch, ack.first) if ack.first else ack.nonce)
+        if asked is None:
+            return None  # not ours, or again, or old
+        asked_ms, missed = asked
+        if self._time is not None and not ack.first and ack.now_ms:
+            self._time.hear(ack.now_ms, asked_ms, at.mono_ms)
+        return Stirred() if missed else Heard(took_ms=at.mono_ms - asked_ms)
 
     def _write_cursor(self, now_ms: int, at: Moment | None = None) -> None:
         """Carry out what acknowledgements asked for. `at`: there may be more to it than cursors."""
@@ -184,12 +253,13 @@ class Centre:
         if self._store.carry_out(actions, epoch, at.stamp if at is not None else None):
             self._ready = None
             self.uplink.reload(self._store.journal.epochs())
+            self.leasing.report_anew(now_ms)
             self._steps.forget()
 
-    def _on_feed(self, body: bytes, at: Moment) -> None:
+    def _on_feed(self, body: bytes, at: Moment) -> ForCore | None:
         message = decode(body, FeedMessage)
         if message.incarnation in self.uplink.retired:
-            return
+            return None
         if self.uplink.incarnation and message.incarnation != self.uplink.incarnation:
             self.uplink.greet()
         cache = self._store.cache
@@ -205,6 +275,8 @@ class Centre:
                 self._transact(partial(cache.finish_snapshot, action.incarnation, action.number))
             else:
                 self._transact(partial(cache.apply, action.changes, action.incarnation, action.number))
+        self.leasing.refresh(at.mono_ms)
+        return Stirred()
 
     def _transact(self, write: Callable[[], bool | None]) -> bool:
         try:
@@ -215,7 +287,7 @@ class Centre:
             self.downlink.restart(0)
             raise
 
-    def _on_command(self, body: bytes, at: Moment) -> Answered | None:
+    def _on_command(self, body: bytes, at: Moment) -> ForCore | None:
         command = decode(body, Command)
         if isinstance(command, Answer):
             try:
@@ -229,16 +301,51 @@ class Centre:
                 at_ms=command.at_ms,
                 site=command.site,
             )
-        if isinstance(command, Rescan) and command.expires_ms > at.wall_ms:
-            self.downlink.restart(at.mono_ms)
+        if isinstance(command, Rescan):
+            if command.expires_ms > at.wall_ms:
+                self.downlink.restart(at.mono_ms)
+        elif isinstance(command, Grants):
+            self._on_grants(command, at)
+        elif isinstance(command, Recall):
+            back = self.leasing.on_recall(command.pot, command.amount, at.mono_ms)
+            if back is not None and command.incarnation not in self.uplink.retired:
+                return PartRecalled(pot=back.pot, amount=back.amount)
+        elif isinstance(command, AskHome):
+            return HomeWanted(
+                question=command.question,
+                campaign=command.campaign,
+                serial=command.serial,
+                device=command.device,
+                by_lane=False,
+            )
+        elif self._store.cache.homes.kept_term(self._store.me) == command.term:
+            return KeeperEnds(term=command.term)
         return None
 
+    def _on_grants(self, grants: Grants, at: Moment) -> None:
+        apply = self.leasing.on_grants(grants, self._store.journal.epoch, self.uplink.incarnation, at.mono_ms)
+        if apply is None or not apply.parts:
+            return
+        with self._store.transaction():
+            for part in apply.parts:
+                if not self._store.parts.grant(part.pot, part.granted, part.ends_ms):
+                    log.warning("no room for a part of another limit (%s)", part.pot)
 
-_BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], Answered | None]]] = {
+
+_BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], ForCore | None]]] = {
     topics.DN_ACK: Centre._on_ack,
     topics.DN_FEED: Centre._on_feed,
     topics.DN_CMD: Centre._on_command,
 }
+
+
+def _says_nothing_new(action: uplink.Action, known: dict[bytes, tuple[int, bytes]]) -> bool:
+    """A cursor that stays where it is costs no write: the answers to probes are such."""
+    return isinstance(action, uplink.Advance) and known.get(action.epoch) == (action.upto, action.incarnation)
+
+
+def _batch_key(epoch: bytes, first: int) -> bytes:
+    return epoch + first.to_bytes(8, "big")
 
 
 def _say(action: uplink.Action) -> None:

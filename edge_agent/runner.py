@@ -9,17 +9,20 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.centre import Centre
 from edge_agent.core import events as ev
 from edge_agent.core.effects import (
+    AnswerHome,
     AskCentre,
     Effect,
     KeepFrame,
     MarkShown,
+    ProbeCentre,
+    SeekPart,
     Show,
     Signal,
     StartTimer,
@@ -40,6 +43,7 @@ from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
 from wire import topics
 from wire.chain import EPOCH_BYTES
@@ -52,6 +56,7 @@ UNMARKED_MAX: Final = 1_000
 SCANS_REMEMBERED: Final = 64
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Item = ev.Event | LinkEvent
 KeepFrameCall = Callable[[int, str], None]
 
@@ -92,7 +97,9 @@ class Agent:
         self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
         self._counts = self._telemetry.counts
-        self._centre = Centre(settings.address, store, self._mqtt, keys, steps)
+        self._centre = Centre(
+            settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
+        )
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
@@ -144,8 +151,8 @@ class Agent:
         centre_due = self._centre.due_ms()
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
-        elif centre_due is not None:
-            due.append(centre_due)
+        else:
+            due += [at_ms for at_ms in (centre_due, self._core.visit.reach.probe_ms) if at_ms is not None]
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
     # --- events ---------------------------------------------------------------------------------------
@@ -159,9 +166,9 @@ class Agent:
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Arrived):
-            answer = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
-            if isinstance(answer, ev.Answered):
-                self.decide(answer)
+            said = self._guarded(lambda: self._centre.arrived(item.topic, item.payload, self._time.now()))
+            if said is not None:
+                self.decide(said)
         elif isinstance(item, Connected):
             self._centre.connected(self._time.now().mono_ms)
             self._steps.line("link", up=True)
@@ -188,17 +195,29 @@ class Agent:
         at = self._time.now()
         scan = self._begin_scan(event)
         decided = self._guarded(lambda: self._decide(event, at))
-        if not isinstance(decided, Decided):
+        if decided is None:
             if scan:  # nothing was kept, and the display says why
                 self._steps.step(scan, "decided", at.mono_ms, reason=Reason.OUT_OF_SERVICE, accepted=False)
                 self._counts.refused += 1
             return
-        step = decided.step
+        step, before = decided.step, self._core.visit.reach
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
+            self._note_spent(step)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
+        reach = self._core.visit.reach
+        if reach.online != before.online:
+            self._steps.line("reach", online=reach.online, why=reach.why)
+            self._guarded(self._report)
+
+    def _note_spent(self, step: Step) -> None:
+        """How fast parts of limits are used rules how much is asked for."""
+        now_ms = self._time.now().mono_ms
+        for fact in step.facts:
+            if isinstance(fact, Redeemed) and fact.leased:
+                self._centre.leasing.spent(Pot(CAMPAIGN, fact.campaign), Amount(1, fact.cost_yen), now_ms)
 
     def _decide(self, event: ev.Event, at: Moment) -> Decided:
         """One transaction; none at all where nothing is looked up nor written."""
@@ -214,7 +233,7 @@ class Agent:
             decided_ms = self._time.now().mono_ms
             return Decided(step, self._store.keep(step), decided_ms)
 
-    def _guarded(self, action: Callable[[], object]) -> object:
+    def _guarded(self, action: Callable[[], T]) -> T | None:
         """Run `action`; when the store fails, go out of service, and salvage a corrupt one."""
         try:
             return action()
@@ -299,13 +318,20 @@ class Agent:
 
     def _one(self, effect: Effect, step: Step, position: int) -> None:
         if isinstance(effect, Show):
-            self._panel.show(effect, online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.show(effect, online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         elif isinstance(effect, Signal):
             self._panel.signal(effect)
         elif isinstance(effect, StartTimer):
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
         elif isinstance(effect, AskCentre):
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
+        elif isinstance(effect, SeekPart):
+            self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
+        elif isinstance(effect, AnswerHome):
+            if not effect.left and not effect.by_lane:
+                self._centre.keeps(effect)
+        elif isinstance(effect, ProbeCentre):
+            self._guarded(lambda: self._centre.probe(self._time.now().mono_ms))
         elif isinstance(effect, TellHint):
             fact = step.facts[effect.index]
             if isinstance(fact, Redeemed):
@@ -332,18 +358,29 @@ class Agent:
             self._probe()
         if self._probe_at_ms is None:
             self._guarded(lambda: self._centre.pump(at.mono_ms))
+            for recalled in self._guarded(lambda: self._centre.lease(at)) or ():
+                self.decide(recalled)
+            self._look_for_centre(at.mono_ms)
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
         if at.mono_ms >= self._beat_at_ms:
             self._beat_at_ms = at.mono_ms + self._settings.heartbeat_s * 1000
-            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped)
+            online = self._core.visit.reach.online
+            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
         try:
-            self._panel.refresh(online=self._mqtt.up, waiting=self._centre.uplink.waiting)
+            self._panel.refresh(online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         except HalError as error:
             log.debug("the display does not answer: %s", error)
+
+    def _look_for_centre(self, now_ms: int) -> None:
+        """Answers that did not come are evidence, and where there is none a probe goes out."""
+        for _ in range(self._centre.awaited.missed(now_ms)):
+            self.decide(ev.Missed())
+        if self._core.visit.reach.probe_due(now_ms):
+            self.decide(ev.ProbeDue())
 
     def _tidy(self) -> None:
         at = self._time.now()
@@ -355,7 +392,7 @@ class Agent:
 
     def _report(self) -> None:
         trouble = "" if self._probe_at_ms is None else "facts can't be stored"
-        self._telemetry.report(self._store, self._centre, trouble)
+        self._telemetry.report(self._store, self._centre, trouble, self._core.visit.reach)
 
     # --- the log of scans -----------------------------------------------------------------------------
 
@@ -368,7 +405,8 @@ class Agent:
             return scan
         if isinstance(event, CardPresented) and self._core.visit.pending is None:
             return ""
-        return self._scan if isinstance(event, ev.Answered | ev.TimeUp | ev.LinkChanged | CardPresented) else ""
+        open_still = ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed | CardPresented
+        return self._scan if isinstance(event, open_still) else ""
 
     def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""

@@ -9,11 +9,16 @@ import msgspec
 from nacl.signing import VerifyKey
 
 from edge_agent.centre import Centre, Publisher
+from edge_agent.core.reach import Reach
 from edge_agent.core.visit import Moment
 from edge_agent.settings import UnitSettings
 from edge_agent.store.store import Store
 from wire import topics
 from wire.messages import Heartbeat, Info, Report, encode
+
+
+def state(online: bool) -> str:
+    return "online" if online else "offline"
 
 
 class Counts(msgspec.Struct):
@@ -40,20 +45,29 @@ class Telemetry:
         """The inventory, at each connection."""
         self._publisher.publish(topics.ST_INFO, encode(self._info))
 
-    def report(self, store: Store, centre: Centre, trouble: str) -> None:
-        """The state, at each connection and when `trouble` comes or goes.
+    def report(self, store: Store, centre: Centre, trouble: str, reach: Reach) -> None:
+        """The state, at each connection, and when `trouble` or the centre's `reach` comes or goes.
 
         It goes by what memory holds: a store in trouble can't be asked.
         """
         journal, feed, up = store.journal, centre.downlink, centre.uplink
         campaigns = store.cache.campaigns_count() if not trouble else 0
         acked = up.epochs[-1].acked
-        report = Report(journal.epoch, journal.last, acked, feed.incarnation, feed.number, campaigns, trouble)
+        report = Report(
+            journal.epoch,
+            journal.last,
+            acked,
+            feed.incarnation,
+            feed.number,
+            campaigns,
+            trouble,
+            reach=state(reach.online),
+            reach_why=reach.why,
+        )
         self._publisher.publish(topics.UP_REP, encode(report))
 
-    def heartbeat(self, at: Moment, waiting: int, dropped: int) -> None:
+    def heartbeat(self, at: Moment, waiting: int, dropped: int, *, online: bool) -> None:
         counts, uptime_ms = self.counts, at.mono_ms - self._started_ms
-        beat = Heartbeat(
-            at.wall_ms, uptime_ms, waiting, counts.scans, counts.accepted, counts.refused, counts.camera_faults, dropped
-        )
+        scans = (counts.scans, counts.accepted, counts.refused)
+        beat = Heartbeat(at.wall_ms, uptime_ms, waiting, *scans, counts.camera_faults, dropped, state(online))
         self._publisher.publish(topics.UP_HB, encode(beat))

@@ -23,7 +23,9 @@ NAME_CHARS_MAX: Final = 60  # of the name, the provider and the gift
 SHOPS_MAX: Final = 200
 SHOP_ID: Final = re.compile(r"[a-z0-9_-]{1,32}")  # the rule of `wire.topics` for a site
 YEN_MAX: Final = 99_999_999  # of an amount and of a minimum spend
-COUNT_MAX: Final = 1_000_000_000  # of the stock and the cap
+COUNT_MAX: Final = 1_000_000_000  # of the stock, the cap and an exposure
+BUDGET_YEN_MAX: Final = 10**15
+EXPOSURE_YEN_MAX: Final = 1_000_000_000_000
 PER_PERSON_MAX: Final = 9_999
 NUMBER_MAX: Final = 999_999_999_999  # of an identification number
 DAYS_MAX: Final = 3_650
@@ -58,11 +60,24 @@ class Policy(StrEnum):
     OPEN = "open"
 
 
+HOLDING: Final = frozenset({Policy.ONLINE, Policy.LEASE})
+"""The policies under which a cap and a budget hold in sum, whoever is cut off from whom."""
+
+
 class ClockRule(StrEnum):
     """What a date rule does while the unit's clock can't be trusted (DESIGN, 'Clocks')."""
 
     ACCEPT = "accept"  # go by the clock as it is and flag the fact
     REFUSE = "refuse"
+
+
+class ConflictRule(StrEnum):
+    """Who pays where two facts can't both be right, or a use came that nobody should have been given (K6)."""
+
+    OPERATOR = "operator"  # a person decides
+    ISSUER = "issuer"  # both are honoured, the issuer pays
+    SHOP = "shop"  # the shop that gave the second one pays
+    CLAIM = "claim"  # it is claimed back from the person
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,6 +98,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     days_after_download: int | None = None  # validity once downloaded (K1); written into the coupon's text
     stock: int | None = None  # how many can be downloaded in all; None: unlimited (K1)
     cap: int | None = None  # how many count in all; needs a policy that can hold it
+    budget_yen: int | None = None  # how much all uses together may take off; held like the cap
     per_person: int | None = None  # how many count for each holder
     shops: tuple[str, ...] = ()  # sites where it counts; empty: everywhere (K9)
     min_spend_yen: int = 0
@@ -96,6 +112,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stopped: bool = False
     clock_rule: ClockRule = ClockRule.ACCEPT
     revision: int = 1  # counts up with each change
+    conflict: ConflictRule = ConflictRule.OPERATOR
+    value_yen: int = 0  # kinds 'gift' and 'ticket': what one use costs whoever pays for it; 0: not known
+    exposure_limit: int | None = None  # policy 'signed': so many doubled uses are borne; past it, 'online'
+    exposure_limit_yen: int | None = None  # the same in yen
 
     @property
     def found_by(self) -> str:
@@ -142,6 +162,7 @@ def problems(campaign: Campaign) -> list[str]:
         *_dates(campaign),
         *_counts(campaign),
         *_policy(campaign),
+        *_exposure(campaign),
         *_jan(campaign),
         *_trade(campaign),
         *_holding(campaign),
@@ -185,6 +206,9 @@ def _giving(campaign: Campaign) -> Iterator[str]:
     elif campaign.gift:
         yield f"gift: a coupon of kind '{kind}' hands nothing over."
     yield from _between("min_spend_yen", campaign.min_spend_yen, 0, YEN_MAX)
+    yield from _between("value_yen", campaign.value_yen, 0, YEN_MAX)
+    if campaign.value_yen and kind not in (Kind.GIFT, Kind.TICKET):
+        yield f"value_yen: what a coupon of kind '{kind}' costs is what it takes off."
 
 
 def _dates(campaign: Campaign) -> Iterator[str]:
@@ -202,6 +226,7 @@ def _dates(campaign: Campaign) -> Iterator[str]:
 def _counts(campaign: Campaign) -> Iterator[str]:
     yield from _between("stock", campaign.stock, 1, COUNT_MAX)
     yield from _between("cap", campaign.cap, 1, COUNT_MAX)
+    yield from _between("budget_yen", campaign.budget_yen, 1, BUDGET_YEN_MAX)
     yield from _between("per_person", campaign.per_person, 1, PER_PERSON_MAX)
     first = campaign.first_number
     if first is None:
@@ -222,14 +247,30 @@ def _policy(campaign: Campaign) -> Iterator[str]:
             yield "per_person: an open coupon does not say who holds it, so nobody's uses can be counted."
         if campaign.strong_auth:
             yield "strong_auth: an open coupon can be copied by anyone, so a password at the download protects nothing."
-    if campaign.cap is not None and policy in (Policy.OPEN, Policy.SIGNED):
-        yield f"cap: units under policy '{policy}' decide alone and can't hold it; use online, home or lease."
+    for field, limit in (("cap", campaign.cap), ("budget_yen", campaign.budget_yen)):
+        if limit is not None and policy not in HOLDING:
+            yield f"{field}: units under policy '{policy}' decide alone and can't hold it; use online or lease."
+    if campaign.budget_yen is not None and campaign.kind not in (Kind.AMOUNT, Kind.PERCENT):
+        yield f"budget_yen: a coupon of kind '{campaign.kind}' takes no yen off."
+    if campaign.kind is Kind.AMOUNT and 0 < (campaign.budget_yen or 0) < campaign.amount_yen:
+        yield "budget_yen: it is less than one use takes off, so the coupon would never count."
     if policy is Policy.SIGNED and not campaign.serials and campaign.per_person is None and not campaign.moving:
         yield "policy: signed coupons with neither serials nor a limit per person count each time: that is 'open'."
     if policy is Policy.HOME and not campaign.serials:
         yield "serials: under policy 'home' each serial has its home site, so there must be serials."
-    if policy is Policy.LEASE and campaign.cap is None:
-        yield "cap: under policy 'lease' the cap is what is leased, so there must be one."
+    if policy is Policy.LEASE and campaign.cap is None and campaign.budget_yen is None:
+        yield "cap: under policy 'lease' the cap or the budget is what is leased, so there must be one."
+
+
+def _exposure(campaign: Campaign) -> Iterator[str]:
+    yield from _between("exposure_limit", campaign.exposure_limit, 0, COUNT_MAX)
+    yield from _between("exposure_limit_yen", campaign.exposure_limit_yen, 0, EXPOSURE_YEN_MAX)
+    for field, value in (
+        ("exposure_limit", campaign.exposure_limit),
+        ("exposure_limit_yen", campaign.exposure_limit_yen),
+    ):
+        if value is not None and campaign.policy is not Policy.SIGNED:
+            yield f"{field}: under policy '{campaign.policy}' no unit gives a coupon twice alone; 'signed' has a limit."
 
 
 def _jan(campaign: Campaign) -> Iterator[str]:

@@ -12,17 +12,16 @@ import msgspec
 
 from loyalty.basket import Basket, Missing, missing, saved_yen
 from loyalty.campaign import DAY_MS, Campaign, ClockRule, Kind, Policy
+from loyalty.lease import NOTHING, Amount, Limits, Part
 from loyalty.reason import ACCEPTING, Reason
-from loyalty.terms import NOTHING, Save, Terms, Unit
+from loyalty.terms import NO_TERMS, Save, Terms, Unit
 
 EXPIRES_S_MAX: Final = 2**32 - 1  # 32 bits in the text: until the year 2106
 
-DECIDED_HERE: Final = frozenset({Policy.ONLINE, Policy.SIGNED, Policy.OPEN})
-"""The policies that this version can judge.
-
-`home` and `lease` come next and have their place: `Known` gets the serial's home site and this unit's part of the
-cap, and `judge` looks at them where it looks at the cap (step 11). Until then it says so (step 3) and never guesses.
-"""
+HOME_BITS: Final = 16  # of a serial under policy 'home': the number of its home site, in front
+HOME_SHIFT: Final = 64 - HOME_BITS
+USUAL_COST_YEN: Final = 500  # of a percentage, before any basket was seen
+CENTRE_HOME: Final = 0  # the number that stands for the centre itself
 
 
 UNSIGNED: Final = frozenset({Policy.OPEN, Policy.LEASE, Policy.ONLINE})
@@ -48,7 +47,7 @@ class Coupon(msgspec.Struct, frozen=True, kw_only=True):
     expires_s: int = 0  # Unix seconds; 0: the campaign's own dates alone
     key: int = 0  # which key signed it; 0: unsigned (JAN, codes of the trade)
     starts_s: int = 0  # Unix seconds; 0: the campaign's own dates alone. In codes of the trade only
-    terms: Terms = NOTHING  # what a code of the trade says about itself
+    terms: Terms = NO_TERMS  # what a code of the trade says about itself
     phone: bytes = b""  # a moving code: the public key of the phone that shows it
     step: int = 0  # a moving code: the time step that it showed; 0: it stands still
 
@@ -69,16 +68,41 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     fact: int = 0  # its number in this unit's journal, where `here`
 
 
+class Left(msgspec.Struct, frozen=True):
+    """A serial that left its home: for which question, and for which unit ('': for the centre)."""
+
+    question: bytes
+    device: str
+
+
+class Home(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a serial under policy `home` may be decided."""
+
+    number: int = CENTRE_HOME  # of the site
+    site: str = ""  # as people call it; empty: the centre, or a site that is not known here
+    keeper: str = ""  # the lane that decides there
+    here: bool = False  # this unit is that lane, and the serial has not left
+    left: Left | None = None  # it was here, and left
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows about a coupon: cache and the unit's own unsent facts together."""
+    """The rows about a coupon: cache and the unit's own unsent facts together.
+
+    `part` and `home` are None where somebody else has said yes (a question that was granted), and at the centre,
+    which judges by the whole limit.
+    """
 
     campaign: Campaign | None = None
     seen: Seen | None = None
     person_count: int = 0  # redemptions of this campaign by this holder
-    total_count: int = 0  # redemptions of this campaign that are known here
+    basket_count: int = 0  # coupons of this campaign and holder that are in the basket and not yet paid
+    total: Amount = NOTHING  # of the campaign's limits, what is used up or promised
+    part: Part | None = None  # policy lease: what this unit may spend alone
+    home: Home | None = None  # policy home: where the serial may be decided
     card_holder: int = 0  # pseudonym of the card in the slot; 0: none; STRANGER: nobody's that is known here
     last_step: int = 0  # the newest step of this phone that counted here, for moving codes without serials
     retailers: frozenset[str] = frozenset()  # GS1 numbers under which this shop is known
+    revoked: bool = False  # the stop list has this serial or this holder
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +125,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     needed_yen: int = 0  # what is missing to the minimum spend
     missing: Missing | None = None  # what the basket lacks of the goods that a code of the trade asks for
     clock_doubted: bool = False  # accepted by a clock that can't be trusted: the fact is flagged
+    leased: Amount | None = None  # what it takes of this unit's part of the limits
 
     @property
     def accepted(self) -> bool:
@@ -174,6 +199,33 @@ def discount_yen(campaign: Campaign, spend_yen: int, coupon: Coupon | None = Non
     return 0
 
 
+def limits(campaign: Campaign) -> Limits:
+    """Which quantities of the campaign are limited."""
+    return Limits(count=campaign.cap is not None, yen=campaign.budget_yen is not None)
+
+
+def cost(campaign: Campaign, spend_yen: int | None) -> Amount:
+    """What one use takes of the campaign's limits; without a basket, an amount counts in full.
+
+    Where the code says how much, the most that it may say counts.
+    """
+    if spend_yen is None:
+        return Amount(1, campaign.amount_yen if campaign.kind is Kind.AMOUNT else 0)
+    return Amount(1, discount_yen(campaign, spend_yen))
+
+
+def unit_yen(campaign: Campaign) -> int:
+    """What one use costs of the budget, as far as can be said without a basket; 0: the budget is not limited."""
+    if campaign.budget_yen is None:
+        return 0
+    return campaign.amount_yen if campaign.kind is Kind.AMOUNT else min(USUAL_COST_YEN, campaign.budget_yen)
+
+
+def home_number(serial: int) -> int:
+    """The home that a serial was given out with; it may have moved since."""
+    return serial >> HOME_SHIFT
+
+
 def judge(
     coupon: Coupon, known: Known, *, site: str, spend_yen: int | None, now: Now, basket: Basket | None = None
 ) -> Verdict:
@@ -187,33 +239,32 @@ def judge(
      1. OK_AGAIN            this unit said yes before a power cut and never showed it; whatever holds now, that is
                             decided. The discount is in the fact, not here: the basket may be another one
      2. UNKNOWN_CAMPAIGN    no campaign of that number
-     3. POLICY_UNSUPPORTED  its rules are not known here, so nothing below may be said
-     4. NOT_GENUINE         unsigned, and the campaign is not one that counts what anybody can print
+     3. NOT_GENUINE         unsigned, and the campaign is not one that counts what anybody can print
         NOT_DOWNLOADED      without the serial, holder or time step that each coupon of this campaign has
         MISPRINTED          the code should say what it is worth, and says nothing, or what this campaign can't give
-     5. USED                the serial counted before
-     6. STOPPED             by the issuer
-     7. NOT_YET, EXPIRED    the campaign's dates, and the coupon's own end where that is earlier
+     4. USED                the serial counted before
+     5. STOPPED, REVOKED    by the issuer; this coupon alone, or all of its holder's (the stop list)
+     6. NOT_YET, EXPIRED    the campaign's dates, and the coupon's own where those are narrower
         CLOCK_UNTRUSTED     ... where the clock can't tell and the campaign says refuse
-     8. WRONG_SHOP          it counts elsewhere
-     9. WRONG_HOLDER        the card in the slot is somebody else's
-    10. PERSON_LIMIT        the holder has used it as often as allowed
-    11. CAP_REACHED         all have
-    12. NEEDS_CARD          it counts with the holder's card in the slot, and none is
-    13. NEEDS_BASKET, MIN_SPEND
-    14. NEEDS_STAFF         the code asks for something that a person must look at
+     7. WRONG_SHOP          it counts elsewhere
+     8. WRONG_HOLDER        the card in the slot is somebody else's
+     9. PERSON_LIMIT        the holder has used it as often as allowed
+    10. CAP_REACHED         nothing is left of the cap or the budget
+    11. NEEDS_CARD          it counts with the holder's card in the slot, and none is
+    12. NEEDS_BASKET, MIN_SPEND
+    13. NEEDS_STAFF         the code asks for something that a person must look at
         NEEDS_GOODS         the basket lacks the goods that the code asks for
+    14. NO_PART             something may be left, but not in this unit's part (policy lease)
+        NOT_HOME            only the serial's home may decide, and that is not here (policy home)
     15. OK
 
-    A campaign of policy `online` is judged by the same rules; the unit asks the centre on top of an OK.
+    The unit asks the centre on top of an OK under policy `online`, and in place of NO_PART and NOT_HOME where it can.
     """
     campaign, seen = known.campaign, known.seen
     if seen is not None and seen.here and not seen.shown:
         return Verdict(reason=Reason.OK_AGAIN, campaign=campaign, coupon=coupon, at_ms=seen.at_ms, site=seen.site)
     if campaign is None or campaign.id != coupon.campaign:
         return Verdict(reason=Reason.UNKNOWN_CAMPAIGN, coupon=coupon)
-    if campaign.policy not in DECIDED_HERE:
-        return Verdict(reason=Reason.POLICY_UNSUPPORTED, campaign=campaign, coupon=coupon)
     if coupon.key == 0 and not may_be_unsigned(campaign):
         return Verdict(reason=Reason.NOT_GENUINE, campaign=campaign, coupon=coupon)
     if _lacks_what_each_has(campaign, coupon):
@@ -224,6 +275,8 @@ def judge(
         return Verdict(reason=Reason.USED, campaign=campaign, coupon=coupon, at_ms=seen.at_ms, site=seen.site)
     if campaign.stopped:
         return Verdict(reason=Reason.STOPPED, campaign=campaign, coupon=coupon)
+    if known.revoked:
+        return Verdict(reason=Reason.REVOKED, campaign=campaign, coupon=coupon)
 
     reason, at_ms, doubted = _by_date(campaign, coupon, now)
     if reason is not None:
@@ -237,9 +290,10 @@ def judge(
         card_holder = 0  # some other card, which nobody asked for
     if coupon.holder and card_holder and coupon.holder != card_holder:
         return Verdict(reason=Reason.WRONG_HOLDER, campaign=campaign, coupon=coupon)
-    if campaign.per_person is not None and known.person_count >= campaign.per_person:
+    if campaign.per_person is not None and known.person_count + known.basket_count >= campaign.per_person:
         return Verdict(reason=Reason.PERSON_LIMIT, campaign=campaign, coupon=coupon)
-    if campaign.cap is not None and known.total_count >= campaign.cap:
+    costs = cost(campaign, spend_yen)
+    if not _left(campaign, known.total, costs):
         return Verdict(reason=Reason.CAP_REACHED, campaign=campaign, coupon=coupon)
     if campaign.needs_card and not card_holder:
         return Verdict(reason=Reason.NEEDS_CARD, campaign=campaign, coupon=coupon)
@@ -253,12 +307,26 @@ def judge(
         refusal = _by_goods(campaign, coupon, spend_yen, basket)
         if refusal is not None:
             return refusal
+    if campaign.budget_yen is not None and campaign.kind is Kind.PERCENT and spend_yen is None:
+        return Verdict(reason=Reason.NEEDS_BASKET, campaign=campaign, coupon=coupon)  # what it costs is not known
+    if known.part is not None and not known.part.covers(costs, now.wall_ms):
+        return Verdict(reason=Reason.NO_PART, campaign=campaign, coupon=coupon)
+    if known.home is not None and not known.home.here:
+        return Verdict(reason=Reason.NOT_HOME, campaign=campaign, coupon=coupon, site=known.home.site)
     return Verdict(
         reason=Reason.OK,
         campaign=campaign,
         coupon=coupon,
         discount_yen=None if spend_yen is None else discount_yen(campaign, spend_yen, coupon, basket),
         clock_doubted=doubted,
+        leased=costs if known.part is not None else None,
+    )
+
+
+def _left(campaign: Campaign, total: Amount, costs: Amount) -> bool:
+    """Whether the cap and the budget, as far as they are limited, still have room for one more use."""
+    return (campaign.cap is None or total.count + costs.count <= campaign.cap) and (
+        campaign.budget_yen is None or total.yen + costs.yen <= campaign.budget_yen
     )
 
 

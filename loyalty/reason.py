@@ -49,6 +49,7 @@ class Reason(StrEnum):
     # what the campaign says
     UNKNOWN_CAMPAIGN = "unknown_campaign"
     STOPPED = "stopped"
+    REVOKED = "revoked"  # this coupon alone, or everything of its holder: a lost phone or card
     NOT_YET = "not_yet"
     EXPIRED = "expired"
     USED = "used"
@@ -66,9 +67,11 @@ class Reason(StrEnum):
     # what the unit can't do at the moment
     CLOCK_UNTRUSTED = "clock_untrusted"
     NOT_NOW = "not_now"  # only the centre decides, and it did not answer in time
+    NO_PART = "no_part"  # this unit's part of the cap is used up, and the centre did not answer
+    NOT_HOME = "not_home"  # the serial may be decided at its home alone, and that could not be asked
+    NO_POINTS = "no_points"  # more points than may be spent here without the centre
     BUSY = "busy"
     OUT_OF_SERVICE = "out_of_service"
-    POLICY_UNSUPPORTED = "policy_unsupported"  # this version of the unit does not know the policy
 
 
 ACCEPTING = frozenset({Reason.OK, Reason.OK_AGAIN, Reason.RESERVED})

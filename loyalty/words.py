@@ -43,6 +43,7 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
             "お試しください。",
         ),
         "stopped": ("受付を終了しました", "{name}", "発行元が停止しました", "お店にお尋ね下さい。"),
+        "revoked": ("利用停止中です", "紛失などの届けにより", "停止されています。", "お店にお尋ね下さい。"),
         "not_yet": ("ご利用期間前です", "{name}", "{from}から", "またお越しください。"),
         "expired": ("期限が過ぎています", "{name}", "{until}まで", "他のクーポンをどうぞ"),
         "used": ("すでにご利用済みです", "{at}に", "{site}にて", "他のクーポンをどうぞ"),
@@ -60,9 +61,11 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         # what the unit can't do at the moment
         "clock_untrusted": ("時刻を確認中です", "期限を確認できません", "しばらくしてから", "お試しください。"),
         "not_now": ("ただいま使えません", "通信できませんでした", "使用扱いになりません", "後でお試しください。"),
+        "no_part": ("ここでは使えません", "{name}", "この端末の分は終了。", "別の端末でどうぞ。"),
+        "no_points": ("ポイント払いは不可", "通信が戻るまで", "この点数は使えません", "現金等でお願いします"),
+        "not_home": ("今はここで使えません", "{site}で使えます", "通信が戻ればここでも", "使えます。"),
         "busy": ("少々お待ちください", "前の処理をしています", "終わってからもう一度", "かざしてください。"),
         "out_of_service": ("ただいま休止中です", "使用扱いになりません", "別の端末か、お店で", "お尋ねください。"),
-        "policy_unsupported": ("未対応のクーポンです", "{name}", "別のお店か端末で", "お試しください。"),
     },
     "en": {
         # yes
@@ -83,6 +86,7 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         # what the campaign says
         "unknown_campaign": ("Unknown code", "It is no coupon of", "ours. If it is new,", "please try later."),
         "stopped": ("Coupon withdrawn", "{name}", "The issuer ended it.", "Please ask the shop."),
+        "revoked": ("Coupon is blocked", "It was reported lost", "or withdrawn.", "Please ask the shop."),
         "not_yet": ("Not valid yet", "{name}", "Please come back", "on {from}"),
         "expired": ("Coupon has expired", "{name}", "on {until}", "Please try another."),
         "used": ("Already used", "on {at}", "at {site}", "Please try another."),
@@ -100,8 +104,10 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         # what the unit can't do at the moment
         "clock_untrusted": ("Checking the time", "This unit's clock is", "not set. Please try", "again in a while."),
         "not_now": ("Not right now", "No answer in time.", "Nothing was used.", "Please try later."),
+        "no_part": ("Not at this till now", "{name}", "Its share is used up", "Try another till."),
+        "no_points": ("No points right now", "Without the centre", "so many can't be", "used. Pay in cash."),
+        "not_home": ("Not here right now", "Use it at {site}", "Here it works once", "we are back online."),
         "busy": ("One moment, please", "Still at work on the", "last one. Please", "show it again."),
         "out_of_service": ("Out of service", "Nothing was used.", "Please try another", "unit or ask us."),
-        "policy_unsupported": ("Not on this unit", "{name}", "Please try another", "unit or ask us."),
     },
 }

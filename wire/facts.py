@@ -7,12 +7,25 @@ old and new versions read each other. An encoded fact has at most `FACT_BYTES_MA
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 import msgspec
 
+from loyalty.lease import Amount, Pot
+
 FACT_BYTES_MAX: Final = 8 * 1024
 TEXT_CHARS_MAX: Final = 1000
+
+
+class TimeSource(IntEnum):
+    """Who vouches for a stamp's wall time. On the wire a plain number: a newer unit may know more of them."""
+
+    UNKNOWN = 0  # an older unit does not say
+    NTP = 1  # the kernel says that a time source disciplines its clock
+    CENTRE = 2  # the centre's word (`Ack.now_ms`), carried on by monotonic time
+    FLOOR = 3  # nobody: the clock was behind what is certain, and was raised to it
+    CLOCK = 4  # nobody: the clock as it reads
 
 
 class Stamp(msgspec.Struct, array_like=True, frozen=True):
@@ -23,6 +36,7 @@ class Stamp(msgspec.Struct, array_like=True, frozen=True):
     boot: bytes  # 8 random bytes of this boot
     trusted: bool
     error_ms: int = 0
+    source: int = 0  # TimeSource
 
 
 class _Fact(msgspec.Struct, array_like=True, frozen=True):
@@ -43,6 +57,8 @@ class Redeemed(_Fact, tag="rd", frozen=True):
     key: int  # which key signed the code; 0: unsigned
     question: bytes = b""  # the question whose answer allowed it; empty: decided alone
     clock_doubted: bool = False
+    leased: bool = False  # it took of this unit's part of the campaign's limits
+    cost_yen: int = 0  # what it counts for in the budget
 
 
 class Cancelled(_Fact, tag="cx", frozen=True):
@@ -63,7 +79,74 @@ class EpochOpened(_Fact, tag="ep", frozen=True):
     detail: str = ""
 
 
-Fact = Redeemed | Cancelled | EpochOpened
+class Returned(_Fact, tag="lr", frozen=True):
+    """The unit gives up what it has not spent of its part of a limit: it will never spend it."""
+
+    id: bytes  # 16 random bytes: the same return told twice is one
+    pot: Pot
+    amount: Amount
+
+
+class Given(_Fact, tag="lg", frozen=True):
+    """Another lane is handed so much of this unit's part; whoever holds this transfer's other half spends it."""
+
+    transfer: bytes  # 16 random bytes, the same in `Taken`
+    to: str  # device
+    pot: Pot
+    amount: Amount
+
+
+class Taken(_Fact, tag="lt", frozen=True):
+    """The other half of a `Given`."""
+
+    transfer: bytes
+    giver: str  # device
+    pot: Pot
+    amount: Amount
+
+
+class HomeLeft(_Fact, tag="hl", frozen=True):
+    """The lane that keeps a serial's home will not decide about it any more: it left for whoever asked."""
+
+    question: bytes  # of the unit that asked, or the name of the move; the same serial leaves once for one question
+    campaign: int
+    serial: int
+    to: str  # the device that asked; empty: the centre
+
+
+class KeeperLeft(_Fact, tag="kl", frozen=True):
+    """This lane keeps the home of its site no longer."""
+
+    term: int  # which the centre gave it
+
+
+class Earned(_Fact, tag="pe", frozen=True):
+    """Points for a purchase (M4): always, with or without the centre."""
+
+    id: bytes  # 16 random bytes
+    programme: int
+    holder: int
+    points: int
+    site: str
+    spend_yen: int
+    revision: int = 0  # of the shop's rule
+
+
+class Spent(_Fact, tag="ps", frozen=True):
+    """Points that bought something (M11): within a floor that is leased, or by the centre's word."""
+
+    id: bytes
+    programme: int
+    holder: int
+    points: int
+    site: str
+    question: bytes = b""  # the question whose answer allowed it; empty: out of this unit's parts
+
+
+LeaseFact = Returned | Given | Taken
+HomeFact = HomeLeft | KeeperLeft
+PointsFact = Earned | Spent
+Fact = Redeemed | Cancelled | EpochOpened | Returned | Given | Taken | HomeLeft | KeeperLeft | Earned | Spent
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Fact)

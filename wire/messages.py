@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from loyalty.campaign import Campaign
+from loyalty.lease import Amount, Pot
+from wire.facts import Stamp
 
 T = TypeVar("T")
 NO_HASH: Final = b""
@@ -46,11 +48,17 @@ class PullFeed(Message, tag="feed", frozen=True):
 
 
 class PullAck(Message, tag="ack", frozen=True):
-    """The unit says where its journal ends, at each start and connect; the centre answers with an Ack."""
+    """The unit says where its journal ends, at each start and connect; the centre answers with an Ack.
+
+    It is a probe and a question for the time as well: the Ack repeats `nonce` and names the centre's time, and the
+    centre learns from `at` how the unit's clock stands (`central.clocks`).
+    """
 
     epoch: bytes
     head: int
     head_hash: bytes
+    at: Stamp | None = None  # when it was sent
+    nonce: bytes = b""  # 8 random bytes
 
 
 class Ask(Message, tag="ask", frozen=True):
@@ -63,15 +71,43 @@ class Ask(Message, tag="ask", frozen=True):
     format: str = ""  # the symbol that the text stood in (`hal.decode.Format`)
 
 
-Request = PullFeed | PullAck | Ask
+class Held(Message, frozen=True):
+    """What the centre has granted of one pot to this epoch in all, as the unit knows it, and what it wants on top.
+
+    `granted` counts up for the life of an epoch, so a lost or doubled message changes nothing.
+    """
+
+    pot: Pot
+    granted: Amount
+    want: Amount
+    urgent: bool = False  # a shopper was sent away for want of it
+
+
+class AskLease(Message, tag="lease", frozen=True):
+    """The unit reports what was granted to it, and asks for more or nothing.
+
+    `whole`: the list is complete. A centre that was restored grants nothing until every unit has said so to its
+    present `incarnation`.
+    """
+
+    incarnation: bytes
+    epoch: bytes
+    parts: list[Held]
+    whole: bool = False
+
+
+Request = PullFeed | PullAck | Ask | AskLease
 
 
 class CommandResult(Message, frozen=True):
-    """up/res"""
+    """up/res. `reason`, `at_ms` and `site`: why a home does not let a serial go, as in an Answer."""
 
     command: bytes
     ok: bool
     detail: str = ""
+    reason: str = ""
+    at_ms: int = 0
+    site: str = ""
 
 
 class Report(Message, frozen=True):
@@ -85,6 +121,8 @@ class Report(Message, frozen=True):
     campaigns: int
     out_of_service: str = ""  # why, in words; empty: in service
     settings_hash: str = ""
+    reach: str = ""  # of the centre, as the unit knows it: 'online', 'offline'; empty: an older unit
+    reach_why: str = ""  # edge_agent.core.reach.Why
 
 
 class Heartbeat(Message, frozen=True):
@@ -98,6 +136,7 @@ class Heartbeat(Message, frozen=True):
     refused: int
     camera_restarts: int = 0
     dropped: int = 0  # telemetry that was dropped
+    reach: str = ""  # as in Report
 
 
 class LogLine(Message, frozen=True):
@@ -156,6 +195,8 @@ class Ack(Message, frozen=True):
     last: int = 0  # last number of the batch that is answered
     aside: int = 0  # how many facts of this batch went to the dead letters
     detail: str = ""
+    now_ms: int = 0  # the centre's time, where a PullAck is answered; 0: not told
+    nonce: bytes = b""  # of that PullAck, so that an old answer can't set a clock
 
 
 class PutCampaign(Message, tag="campaign", frozen=True):
@@ -199,6 +240,41 @@ class DropRedemption(Message, tag="unredeemed", frozen=True):
     serial: bytes = b""
 
 
+class PutHome(Message, tag="home", frozen=True):
+    """Who keeps the home of a site: the one lane that decides alone about the serials whose home it is.
+
+    It holds for that epoch of its journal alone: a lane that came back from an old disk keeps nothing.
+    """
+
+    number: int  # of the site, as it stands in serials
+    site: str
+    title: str
+    device: str  # empty: nobody
+    epoch: bytes
+    term: int
+
+
+class PutMoved(Message, tag="moved", frozen=True):
+    """The home of one serial is another one than it was given out with."""
+
+    campaign: int
+    serial: bytes  # 16 bytes, keyed hash
+    home: int  # the site's number; 0: the centre
+    moves: int  # counts up with each move
+
+
+class PutRevoked(Message, tag="revoked", frozen=True):
+    """A coupon, or everything of a holder, counts nowhere any more. Keyed hashes, as in `PutRedemption`."""
+
+    key: bytes  # 16 bytes: `wire.sealing.serial_hash` or `holder_hash`
+
+
+class DropRevoked(Message, tag="unrevoked", frozen=True):
+    """It counts again."""
+
+    key: bytes
+
+
 class PutCard(Message, tag="card", frozen=True):
     """Whose card that is: the keyed hash of its UID, and the pseudonym of its holder."""
 
@@ -206,7 +282,18 @@ class PutCard(Message, tag="card", frozen=True):
     holder: int  # 0: nobody's any more
 
 
-Change = PutCampaign | PutKey | PutSecret | PutRedemption | DropRedemption | PutCard
+Change = (
+    PutCampaign
+    | PutKey
+    | PutSecret
+    | PutRedemption
+    | DropRedemption
+    | PutHome
+    | PutMoved
+    | PutRevoked
+    | DropRevoked
+    | PutCard
+)
 
 
 class Feed(Message, tag="changes", frozen=True):
@@ -252,7 +339,48 @@ class Rescan(Message, tag="resync", frozen=True):
     expires_ms: int
 
 
-Command = Answer | Rescan
+class Grant(Message, frozen=True):
+    """One part: granted in all, until when, and why there is no more (a `GrantReason`)."""
+
+    pot: Pot
+    granted: Amount
+    ends_ms: int
+    reason: str
+
+
+class Grants(Message, tag="grants", frozen=True):
+    """dn/cmd: the answer to an AskLease. Void under another incarnation or epoch. `whole`: so was the report."""
+
+    incarnation: bytes
+    epoch: bytes
+    parts: list[Grant]
+    whole: bool = False
+
+
+class Recall(Message, tag="recall", frozen=True):
+    """dn/cmd: others have none left; return what is not needed now, at most `amount`."""
+
+    incarnation: bytes
+    pot: Pot
+    amount: Amount
+
+
+class AskHome(Message, tag="askhome", frozen=True):
+    """dn/cmd: somebody elsewhere asks for a serial whose home this lane keeps: let it go, or say why not (up/res)."""
+
+    question: bytes
+    campaign: int
+    serial: int
+    device: str  # who asks; empty: the home moves
+
+
+class KeepNoMore(Message, tag="keepnomore", frozen=True):
+    """dn/cmd: another lane of the site is to keep its home."""
+
+    term: int
+
+
+Command = Answer | Rescan | Grants | Recall | AskHome | KeepNoMore
 
 
 class Desired(Message, frozen=True):

@@ -1,16 +1,15 @@
-"""What was redeemed (K6, K8): the newest redemptions with their flags, and the conflicts a person must settle."""
+"""What was redeemed (K6, K8): the newest redemptions with their flags."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 
 from central.db.schema import (
     Flag,
     campaigns,
-    conflicts,
     coupons,
     devices,
     epochs,
@@ -35,22 +34,11 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True):
     serial: int
     site: str
     at_ms: int
+    at_error_ms: int  # how far `at_ms` may be wrong
     booked_ms: int
     discount_yen: int
     state: str
     flags: list[str]
-
-
-class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """Two facts that can't both be right; both are booked."""
-
-    id: int
-    kind: str
-    campaign: int
-    serial: int
-    found_ms: int
-    resolved_ms: int | None
-    note: str
 
 
 def newest(connection: Connection, limit: int) -> list[Redemption]:
@@ -88,6 +76,7 @@ def newest(connection: Connection, limit: int) -> list[Redemption]:
             serial=read_serial(row.serial),
             site=row.site,
             at_ms=row.at_ms,
+            at_error_ms=row.at_error_ms,
             booked_ms=row.booked_ms,
             discount_yen=row.discount_yen,
             state=row.state,
@@ -100,29 +89,3 @@ def newest(connection: Connection, limit: int) -> list[Redemption]:
 def booked(connection: Connection) -> int:
     """How many facts are booked in all."""
     return int(connection.execute(select(func.coalesce(func.sum(epochs.c.upto), 0))).scalar_one())
-
-
-def open_conflicts(connection: Connection, limit: int = 100) -> list[Conflict]:
-    """Conflicts that nobody has settled yet, oldest first."""
-    rows = connection.execute(
-        select(
-            conflicts.c.id,
-            conflicts.c.kind,
-            conflicts.c.campaign,
-            conflicts.c.serial,
-            conflicts.c.found_ms,
-            conflicts.c.resolved_ms,
-            conflicts.c.note,
-        )
-        .where(conflicts.c.resolved_ms.is_(None))
-        .order_by(conflicts.c.id)
-        .limit(limit)
-    )
-    return [Conflict(**{**row._asdict(), "serial": read_serial(row.serial)}) for row in rows]
-
-
-def settle(connection: Connection, number: int, note: str, now_ms: int) -> bool:
-    """A person has settled a conflict and says how; False: there is none, or it was settled before."""
-    waiting = (conflicts.c.id == number) & conflicts.c.resolved_ms.is_(None)
-    done = update(conflicts).where(waiting).values(resolved_ms=now_ms, note=note[:500])
-    return connection.execute(done).rowcount > 0

@@ -12,13 +12,14 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
-from central.coupons import issue, keyring
+from central import homes
+from central.coupons import issue, keyring, stoplist
 from central.coupons.persons import Person
 from central.db.schema import campaigns, coupons, stored_serial
 from central.keys import Keys
 from loyalty.barcode import moving, own
-from loyalty.campaign import Campaign
-from loyalty.coupon import Coupon, expires_s
+from loyalty.campaign import Campaign, Policy
+from loyalty.coupon import CENTRE_HOME, HOME_SHIFT, Coupon, expires_s
 
 
 class No(StrEnum):
@@ -31,6 +32,7 @@ class No(StrEnum):
     SOLD_OUT = "sold_out"
     PERSON_LIMIT = "person_limit"
     NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a ticket is given out against the password alone
+    REVOKED = "revoked"  # everything of this person is on the stop list
     NO_DOWNLOAD = "no_download"  # a printed code: there is nothing to download
     NEEDS_PHONE = "needs_phone"  # its code moves: the phone must say its public key
 
@@ -43,6 +45,7 @@ WORDS: Final[dict[No, dict[str, str]]] = {
     No.SOLD_OUT: {"ja": "配布は終了しました（残り0枚）", "en": "None are left"},
     No.PERSON_LIMIT: {"ja": "お一人様の枚数に達しました", "en": "You already have as many as one person may"},
     No.NEEDS_PASSWORD: {"ja": "パスワードで本人確認をしてください", "en": "Your password is needed for this one"},
+    No.REVOKED: {"ja": "紛失の届けにより利用停止中です", "en": "Your coupons are blocked; they were reported lost"},
     No.NO_DOWNLOAD: {"ja": "ダウンロードの必要はありません", "en": "It is printed; there is nothing to download"},
     No.NEEDS_PHONE: {
         "ja": "このクーポンはアプリでお受け取りください",
@@ -70,6 +73,7 @@ def download(
     *,
     proven: bool,
     now_ms: int,
+    home: str = "",
     phone: bytes = b"",
 ) -> Given | No:
     """Gives out one coupon, in the caller's write transaction.
@@ -77,7 +81,9 @@ def download(
     `person` None: handed out without asking who (K8: leaflets). `proven`: the password was checked for this
     download. `phone`: its public key, 32 bytes, for a code that moves. A campaign without serials gives the same
     person the same text again.
-    Raises KeyringError or KeyFileError when there is no key to sign with.
+    `home`: policy `home`, the site whose lanes may honour it without the centre; empty: its only shop, if there is
+    one, else the centre.
+    Raises KeyringError or KeyFileError when there is no key to sign with, HomeError for a site that can be no home.
     """
     issued = issue.get(connection, campaign_id)
     if issued is None:
@@ -95,9 +101,10 @@ def download(
     if issued.stock_left is not None and issued.stock_left <= 0:
         return No.SOLD_OUT
     key, secret = keyring.signing(connection, keys)
+    number = _home(connection, campaign, home)
     coupon = Coupon(
         campaign=campaign.id,
-        serial=_new_serial(connection, campaign.id) if campaign.serials else 0,
+        serial=_new_serial(connection, campaign, number) if campaign.serials else 0,
         holder=person.holder if person is not None else 0,
         expires_s=expires_s(campaign, now_ms),
         key=key,
@@ -125,9 +132,22 @@ def download(
             downloaded_ms=now_ms,
             expires_ms=given.expires_ms,
             text=given.text,
+            home=number,
         )
     )
     return given
+
+
+def _home(connection: Connection, campaign: Campaign, wanted: str) -> int:
+    """The number of the site that decides about a new serial."""
+    if campaign.policy is not Policy.HOME:
+        return CENTRE_HOME
+    site = wanted or (campaign.shops[0] if len(campaign.shops) == 1 else "")
+    if not site:
+        return CENTRE_HOME
+    if campaign.shops and site not in campaign.shops:
+        raise homes.HomeError(f"{campaign.name} does not count in {site}")
+    return homes.number_of(connection, site)
 
 
 def _refusal(
@@ -142,6 +162,8 @@ def _refusal(
         return No.ENDED
     if campaign.download_ends_ms is not None and now_ms >= campaign.download_ends_ms:
         return No.TOO_LATE
+    if person is not None and stoplist.stops(connection, campaign.id, 0, person.holder):
+        return No.REVOKED
     if campaign.strong_auth and not (person is not None and proven):
         return No.NEEDS_PASSWORD
     if (campaign.per_person is not None or campaign.needs_card) and person is None:
@@ -171,9 +193,10 @@ def _given_before(connection: Connection, campaign: Campaign, person: Person | N
     )
 
 
-def _new_serial(connection: Connection, campaign: int) -> int:
-    while True:  # ends: 64 random bits meet a serial in use less than once in a lifetime
-        serial = secrets.randbits(64)
-        used = (coupons.c.campaign == campaign) & (coupons.c.serial == stored_serial(serial))
+def _new_serial(connection: Connection, campaign: Campaign, home: int) -> int:
+    by_home = campaign.policy is Policy.HOME
+    while True:  # ends: so many random bits meet a serial in use less than once in a lifetime
+        serial = home << HOME_SHIFT | secrets.randbits(HOME_SHIFT) if by_home else secrets.randbits(64)
+        used = (coupons.c.campaign == campaign.id) & (coupons.c.serial == stored_serial(serial))
         if serial and connection.execute(select(coupons.c.id).where(used)).first() is None:
             return serial

@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
-from central import feed
+from central import feed, leases
 from central.db.schema import campaigns
-from loyalty.campaign import CAMPAIGN_ID_MAX, Campaign, problems
-from loyalty.coupon import DECIDED_HERE
+from loyalty.campaign import CAMPAIGN_ID_MAX, Campaign, Policy, problems
+from loyalty.coupon import limits
 from wire.messages import PutCampaign, decode, encode
 
 CAMPAIGNS_MAX: Final = 100_000
@@ -34,15 +34,6 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True):
     issued_ms: int
 
 
-def _found(campaign: Campaign) -> list[str]:
-    """What is wrong with a campaign's terms, and what no unit of this version could decide."""
-    found = problems(campaign)
-    if campaign.policy not in DECIDED_HERE:
-        known = ", ".join(sorted(DECIDED_HERE))
-        found.append(f"policy: no unit decides '{campaign.policy}' yet; choose one of {known}")
-    return found
-
-
 def next_id(connection: Connection) -> int:
     """The lowest number above all campaigns. Raises IssueError when there is none."""
     number = (connection.execute(select(func.max(campaigns.c.id))).scalar() or 0) + 1
@@ -55,7 +46,7 @@ def issue(connection: Connection, campaign: Campaign, now_ms: int) -> Campaign:
     """Issues a coupon; id 0 takes the next free number. Gives it as issued. Raises IssueError."""
     if campaign.id == 0:
         campaign = msgspec.structs.replace(campaign, id=next_id(connection))
-    found = _found(campaign)
+    found = problems(campaign)
     if get(connection, campaign.id) is not None:
         found.append(f"campaign {campaign.id} was issued before; change it instead")
     if (connection.execute(select(func.count()).select_from(campaigns)).scalar() or 0) >= CAMPAIGNS_MAX:
@@ -73,6 +64,7 @@ def issue(connection: Connection, campaign: Campaign, now_ms: int) -> Campaign:
             issued_ms=now_ms,
         )
     )
+    leases.set_limits(connection, campaign, 0)
     feed.append(connection, [PutCampaign(campaign)], None)
     return campaign
 
@@ -83,22 +75,31 @@ def change(connection: Connection, campaign: Campaign) -> Campaign:
     if old is None:
         raise IssueError([f"campaign {campaign.id} was never issued"])
     campaign = msgspec.structs.replace(campaign, revision=old.campaign.revision + 1)
-    found = _found(campaign)
+    found = problems(campaign)
     if campaign.serials != old.campaign.serials:
         found.append("coupons already given out can't gain or lose their serial numbers")
+    if Policy.HOME in (campaign.policy, old.campaign.policy) and campaign.policy is not old.campaign.policy:
+        found.append("policy: serials given out already have a home, or have none; issue another coupon instead")
+    if old.campaign.policy is Policy.LEASE and limits(campaign) != limits(old.campaign):
+        found.append("cap, budget_yen: parts of what is limited are out; a limit can be changed, not added or removed")
     if found:
         raise IssueError(found)
     left = None if campaign.stock is None else max(0, campaign.stock - old.given_out)
     connection.execute(
-        update(campaigns)
-        .where(campaigns.c.id == campaign.id)
-        .values(body=encode(campaign), found_by=campaign.found_by, stock_left=left)
+        update(campaigns).where(campaigns.c.id == campaign.id).values(found_by=campaign.found_by, stock_left=left)
     )
-    feed.append(connection, [PutCampaign(campaign)], None)
+    leases.set_limits(connection, campaign, old.redeemed)
+    put_in_force(connection, campaign)
     before = feed.sites_of(connection, old.campaign)
     if before is not None:  # where it begins to count, nobody was told what was redeemed so far
         feed.begin_anew(connection, feed.sites_of(connection, campaign), but=before)
     return campaign
+
+
+def put_in_force(connection: Connection, campaign: Campaign) -> None:
+    """Writes terms of a known campaign and tells every site. For `change`, and for what the centre turns by itself."""
+    connection.execute(update(campaigns).where(campaigns.c.id == campaign.id).values(body=encode(campaign)))
+    feed.append(connection, [PutCampaign(campaign)], None)
 
 
 def stop(connection: Connection, campaign_id: int) -> Campaign:

@@ -6,7 +6,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from central.coupons.disputes import Ending
 from loyalty.campaign import CAMPAIGN_ID_MAX, Campaign, benefit
+
+NUMBER_MAX: Final = 2**53  # of a row, as JSON can name it exactly
 
 
 class ApiRefusal(Exception):
@@ -27,6 +30,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "too_many_tries": {"ja": "しばらくしてからやり直してください", "en": "Too many tries; try again later"},
     "not_logged_in": {"ja": "ログインしてください", "en": "Please log in"},
     "not_found": {"ja": "見つかりません", "en": "There is nothing here"},
+    "no_home": {"ja": "このお店は選べません", "en": "This shop can't be chosen for it"},
+    "cannot_end": {"ja": "この案件はそのようには処理できません", "en": "This conflict can't be ended like that"},
     "unavailable": {"ja": "ただいまご利用になれません", "en": "Not available at the moment"},
 }
 
@@ -49,6 +54,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     campaign: Annotated[int, msgspec.Meta(ge=1, le=CAMPAIGN_ID_MAX)]
     password: str | None = None
     phone: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""  # its public key, for a code that moves
+    home: Annotated[str, msgspec.Meta(max_length=32)] = ""  # policy home: the site that decides about it
 
 
 class Health(msgspec.Struct):
@@ -98,8 +104,54 @@ class RedemptionRow(msgspec.Struct):
     number: int | None
     site: str
     at_ms: int
+    at_error_ms: int
     booked_ms: int
     flags: list[str]
+
+
+class ConflictRow(msgspec.Struct):
+    """`first` and `second` are (epoch, number) of facts as `/api/redemptions` names them by unit and epoch."""
+
+    id: int
+    kind: str
+    campaign: int
+    serial: str  # 16 hexadecimal digits; empty: none
+    first: tuple[int, int]
+    second: tuple[int, int]
+    found_ms: int
+    rule: str
+    charges: str
+    charged: str
+    amount_yen: int
+    state: str
+    resolved_ms: int | None
+    note: str
+
+
+class Ended(msgspec.Struct, forbid_unknown_fields=True):
+    """How a person ends a conflict."""
+
+    how: Ending
+    note: str = ""
+
+
+class NoticeRow(msgspec.Struct):
+    id: int
+    kind: str
+    campaign: int
+    words: Words
+    at_ms: int
+    seen_ms: int | None
+
+
+class Seen(msgspec.Struct, forbid_unknown_fields=True):
+    """Notices that an operator has seen."""
+
+    ids: Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]], msgspec.Meta(max_length=1_000)]
+
+
+class Done(msgspec.Struct):
+    done: int
 
 
 def words(campaign: Campaign) -> Words:

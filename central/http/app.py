@@ -15,10 +15,11 @@ from litestar.concurrency import sync_to_thread
 from litestar.exceptions import HTTPException
 from litestar.params import Parameter
 
-from central import incarnation
-from central.coupons import clearing, download, history, issue, persons
+from central import incarnation, notices
+from central.coupons import clearing, disputes, download, history, issue, persons
 from central.coupons.keyring import KeyringError
 from central.db.database import StorageError
+from central.homes import HomeError
 from central.http import answers
 from central.http.limits import Tries
 from central.keys import KeyFileError, read_secret
@@ -132,16 +133,20 @@ class Api:
             if self._checked(person.name, wanted.password) is None:
                 raise answers.ApiRefusal(403, "wrong_password", answers.WORDS["wrong_login"])
             proven = True
-        with self.office.database.write() as connection:
-            given = download.download(
-                connection,
-                self.office.keys,
-                wanted.campaign,
-                person,
-                proven=proven,
-                now_ms=now_ms(),
-                phone=bytes.fromhex(wanted.phone),
-            )
+        try:
+            with self.office.database.write() as connection:
+                given = download.download(
+                    connection,
+                    self.office.keys,
+                    wanted.campaign,
+                    person,
+                    proven=proven,
+                    now_ms=now_ms(),
+                    home=wanted.home,
+                    phone=bytes.fromhex(wanted.phone),
+                )
+        except HomeError as error:
+            raise answers.refusal(409, "no_home") from error
         if isinstance(given, download.No):
             status = 403 if given is download.No.NEEDS_PASSWORD else 404 if given is download.No.UNKNOWN else 409
             raise answers.ApiRefusal(status, given.value, download.WORDS[given])
@@ -176,11 +181,58 @@ class Api:
                 number=row.number,
                 site=row.site,
                 at_ms=row.at_ms,
+                at_error_ms=row.at_error_ms,
                 booked_ms=row.booked_ms,
                 flags=row.flags,
             )
             for row in rows
         ]
+
+    def conflicts(self, request: _Request, limit: int, *, every: bool) -> list[answers.ConflictRow]:
+        self._operator(request)
+        with self.office.database.read() as connection:
+            rows = disputes.listed(connection, waiting=not every, limit=limit)
+        return [
+            answers.ConflictRow(
+                id=row.id,
+                kind=row.kind,
+                campaign=row.campaign,
+                serial=f"{row.serial:016x}" if row.serial else "",
+                first=row.first,
+                second=row.second,
+                found_ms=row.found_ms,
+                rule=row.rule,
+                charges=row.charges,
+                charged=row.charged,
+                amount_yen=row.amount_yen,
+                state=row.state,
+                resolved_ms=row.resolved_ms,
+                note=row.note,
+            )
+            for row in rows
+        ]
+
+    def end_conflict(self, request: _Request, number: int, ended: answers.Ended) -> answers.Done:
+        self._operator(request)
+        with self.office.database.write() as connection:
+            problem = disputes.end(connection, number, ended.how, ended.note, now_ms())
+        if problem:
+            raise answers.refusal(409, "cannot_end")
+        return answers.Done(1)
+
+    def notices(self, request: _Request, *, seen: bool) -> list[answers.NoticeRow]:
+        self._operator(request)
+        with self.office.database.read() as connection:
+            rows = notices.listed(connection, seen=seen)
+        return [
+            answers.NoticeRow(row.id, row.kind, row.campaign, answers.Words(row.ja, row.en), row.at_ms, row.seen_ms)
+            for row in rows
+        ]
+
+    def see_notices(self, request: _Request, seen: answers.Seen) -> answers.Done:
+        self._operator(request)
+        with self.office.database.write() as connection:
+            return answers.Done(notices.mark_seen(connection, seen.ids, now_ms()))
 
 
 def _bearer(request: _Request) -> str:
@@ -248,8 +300,32 @@ def create_app(office: Office) -> Litestar:
     ) -> list[answers.RedemptionRow]:
         return api.redemptions(request, limit)
 
+    @get("/api/conflicts", sync_to_thread=True)
+    def conflicts(
+        request: _Request,
+        limit: Annotated[int, Parameter(ge=1, le=disputes.LIMIT_MAX)] = 100,
+        every: Annotated[bool, Parameter(query="all")] = False,
+    ) -> list[answers.ConflictRow]:
+        return api.conflicts(request, limit, every=every)
+
+    @post("/api/conflicts/{number:int}", status_code=200)
+    async def end_conflict(
+        request: _Request, number: Annotated[int, Parameter(ge=1, le=answers.NUMBER_MAX)]
+    ) -> answers.Done:
+        ended = await _body(request, answers.Ended)
+        return await sync_to_thread(api.end_conflict, request, number, ended)
+
+    @get("/api/notices", sync_to_thread=True)
+    def told(request: _Request, seen: Annotated[bool, Parameter()] = False) -> list[answers.NoticeRow]:
+        return api.notices(request, seen=seen)
+
+    @post("/api/notices/seen", status_code=200)
+    async def see_notices(request: _Request) -> answers.Done:
+        seen = await _body(request, answers.Seen)
+        return await sync_to_thread(api.see_notices, request, seen)
+
     return Litestar(
-        [health, session, on_offer, held, take, redemptions],
+        [health, session, on_offer, held, take, redemptions, conflicts, end_conflict, told, see_notices],
         exception_handlers={
             answers.ApiRefusal: _refused,
             HTTPException: _odd,

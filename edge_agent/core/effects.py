@@ -8,6 +8,7 @@ import msgspec
 
 from hal.indicators import Light, Sound
 from loyalty.coupon import Verdict
+from loyalty.lease import Amount, Pot
 
 
 class View(StrEnum):
@@ -21,13 +22,15 @@ class View(StrEnum):
     BASKET = "basket"
     PAID = "paid"
     RELEASED = "released"
+    EARNED = "earned"
+    SPENT = "spent"
     OUT_OF_SERVICE = "out_of_service"
 
 
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     view: View
     verdict: Verdict | None = None
-    number: int = 0  # views BASKET, PAID: yen
+    number: int = 0  # views BASKET, PAID: yen; EARNED, SPENT: points
     detail: str = ""
 
 
@@ -45,6 +48,54 @@ class AskCentre(msgspec.Struct, frozen=True, kw_only=True):
     spend_yen: int
     wait_ms: int
     format: str = ""  # the symbol that the text stood in
+
+
+class AskKeeper(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the lane of this site that keeps the serial's home. The question is on disk already (`Step.opened`)."""
+
+    keeper: str
+    question: bytes
+    campaign: int
+    serial: int
+
+
+class SeekPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A shopper had to be sent away, or the centre asked, for want of a part: get one soon."""
+
+    pot: Pot
+    cost: Amount
+
+
+class HandOver(msgspec.Struct, frozen=True, kw_only=True):
+    """Send a given part to the lane it was given to, until that says it has it."""
+
+    transfer: bytes
+    to: str
+    pot: Pot
+    amount: Amount
+
+
+class TellTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell the giver that its part is on disk here."""
+
+    transfer: bytes
+    giver: str
+
+
+class AnswerHome(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell who asked for a serial whether it left. `reason`, `at_ms`, `site`: why not."""
+
+    question: bytes
+    device: str
+    by_lane: bool
+    left: bool
+    reason: str = ""
+    at_ms: int = 0
+    site: str = ""
+
+
+class ProbeCentre(msgspec.Struct, frozen=True, kw_only=True):
+    """Say hello, for the answer's sake."""
 
 
 class TellHint(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,4 +127,18 @@ class KeepFrame(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Effect = Show | Signal | AskCentre | TellHint | StartTimer | MarkShown | KeepFrame
+Effect = (
+    Show
+    | Signal
+    | AskCentre
+    | AskKeeper
+    | ProbeCentre
+    | SeekPart
+    | HandOver
+    | TellTaken
+    | AnswerHome
+    | TellHint
+    | StartTimer
+    | MarkShown
+    | KeepFrame
+)

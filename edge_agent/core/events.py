@@ -6,6 +6,7 @@ import msgspec
 
 from hal.events import ButtonPressed, CardPresented, CardRemoved, PartFault, PartHealed, Scanned
 from loyalty.basket import Basket
+from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
 
 
@@ -43,6 +44,30 @@ class LinkChanged(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
 
 
+class LanesChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Other lanes of the site came or went, on the site's own network."""
+
+    lanes: frozenset[str]
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre answered a hello or a batch, after so long: evidence for `reach`."""
+
+    took_ms: int
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """It did not, within the limit."""
+
+
+class Stirred(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre said something that says nothing about how fast it answers."""
+
+
+class ProbeDue(msgspec.Struct, frozen=True, kw_only=True):
+    """It is time to ask whether the centre is there."""
+
+
 class BasketOpened(msgspec.Struct, frozen=True, kw_only=True):
     """The till opened a basket, or its total changed. Lane mode only."""
 
@@ -56,6 +81,64 @@ class BasketPaid(msgspec.Struct, frozen=True, kw_only=True):
 
 class BasketCancelled(msgspec.Struct, frozen=True, kw_only=True):
     """The basket was given up: what was reserved is released."""
+
+
+class PartRecalled(msgspec.Struct, frozen=True, kw_only=True):
+    """So much of this unit's part of a limit is to be returned: it is not needed here, or it has ended."""
+
+    pot: Pot
+    amount: Amount
+
+
+class PartWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Another lane of the site has none left, and the centre can't be asked."""
+
+    device: str
+    pot: Pot
+    amount: Amount
+
+
+class PartOffered(msgspec.Struct, frozen=True, kw_only=True):
+    """Another lane has given a part to this one: its half of the transfer is on its disk."""
+
+    transfer: bytes
+    giver: str
+    pot: Pot
+    amount: Amount
+
+
+class HomeWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody asks for a serial whose home this lane keeps. `device`: who asks; empty: its home moves."""
+
+    question: bytes
+    campaign: int
+    serial: int
+    device: str
+    by_lane: bool  # asked by a lane of the site, over the site's own network
+
+
+class KeeperEnds(msgspec.Struct, frozen=True, kw_only=True):
+    """Another lane is to keep the home of this site."""
+
+    term: int
+
+
+class PointsEarned(msgspec.Struct, frozen=True, kw_only=True):
+    """A purchase gives points (M4): always."""
+
+    programme: int
+    holder: int
+    points: int
+    spend_yen: int
+    revision: int = 0
+
+
+class PointsWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A person pays with points (M11), and the centre can't be asked: within the floors that were leased."""
+
+    programme: int
+    holder: int
+    points: int
 
 
 class StoreFailed(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +162,21 @@ Event = (
     | Answered
     | TimeUp
     | LinkChanged
+    | LanesChanged
+    | Heard
+    | Missed
+    | Stirred
+    | ProbeDue
     | BasketOpened
     | BasketPaid
     | BasketCancelled
+    | PartRecalled
+    | PartWanted
+    | PartOffered
+    | HomeWanted
+    | KeeperEnds
+    | PointsEarned
+    | PointsWanted
     | StoreFailed
     | StoreRecovered
 )

@@ -17,8 +17,23 @@ from typing import Final
 import msgspec
 
 from edge_agent.core import events as ev
-from edge_agent.core.effects import AskCentre, Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
-from edge_agent.core.examine import examine, redeemed, wants
+from edge_agent.core import sharing
+from edge_agent.core.effects import (
+    AskCentre,
+    AskKeeper,
+    Effect,
+    KeepFrame,
+    MarkShown,
+    ProbeCentre,
+    SeekPart,
+    Show,
+    Signal,
+    StartTimer,
+    TellHint,
+    View,
+)
+from edge_agent.core.examine import coupon_in, examine, redeemed, wants
+from edge_agent.core.reach import Reach
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.visit import Asked, Counted, Moment, Pending, Reserved, Row, SpentStep, Step, Visit, Want
 from hal.events import CardPresented, CardRemoved, PartFault, PartHealed, Scanned
@@ -26,9 +41,10 @@ from hal.indicators import Light, Sound
 from loyalty import barcode
 from loyalty.barcode import Own, Reading, Shop
 from loyalty.campaign import Policy
-from loyalty.coupon import Coupon, Known, Now, Verdict, judge
+from loyalty.coupon import Coupon, Known, Now, Verdict, cost, judge
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from loyalty.reason import Reason
-from wire.facts import Cancelled, Fact, Redeemed
+from wire.facts import Cancelled, Earned, Fact, Redeemed, Spent
 
 SHOW_YES_MS: Final = 4_000
 SHOW_NO_MS: Final = 4_500
@@ -36,6 +52,12 @@ STILL_UP_MS: Final = 60_000  # a phone whose moving code counted so lately is st
 SHOW_CARD_MS: Final = 15_000  # how long a coupon waits for its holder's card
 BASKET_LIFE_MS: Final = 600_000  # a basket that is never paid nor cancelled lets go of its coupons
 RESERVED_MAX: Final = 20  # coupons in one basket
+ELSEWHERE: Final = frozenset({Reason.NO_PART, Reason.NOT_HOME})  # not decided here, but perhaps by somebody else
+
+
+def allowed(known: Known) -> Known:
+    """What is known of a coupon that somebody else has allowed: neither this unit's part nor the home matters."""
+    return msgspec.structs.replace(known, part=None, home=None)
 
 
 class Core:
@@ -44,10 +66,10 @@ class Core:
     def __init__(
         self, *, site: str, mode: Mode, ask_wait_ms: int, new_id: Callable[[], bytes], shop: Shop | None = None
     ) -> None:
-        self._site, self._mode, self._ask_wait_ms, self._new_id = site, mode, ask_wait_ms, new_id
+        self._site, self._mode, self._new_id = site, mode, new_id
         self._shop = shop or Shop()
         self._read: tuple[Scanned, Reading] | None = None
-        self.visit = Visit()
+        self.visit = Visit(reach=Reach(limit_ms=ask_wait_ms))
 
     # --- the three calls of the runner --------------------------------------------------------------
 
@@ -62,12 +84,20 @@ class Core:
             return (visit.asked.want,)
         if isinstance(event, ev.BasketPaid):
             return tuple(reserved.want for reserved in visit.reserved)
-        return ()
+        return sharing.needs(event)
 
     def handle(self, event: ev.Event, rows: tuple[Row, ...], at: Moment) -> Step:
         """The step that `event` leads to. Pure: the same machine, event, rows and time give the same step."""
-        handler = _HANDLERS.get(type(event))
-        step = handler(self, event, rows, at) if handler is not None else Step(visit=self.visit)
+        handler, sharer = _HANDLERS.get(type(event)), sharing.HANDLERS.get(type(event))
+        if handler is not None:
+            step = handler(self, event, rows, at)
+        elif sharer is not None:
+            step = sharer(self.visit, event, rows, at, self._new_id)
+        else:
+            step = Step(visit=self.visit)
+        reach = self._reach_after(event, at)
+        if step.visit.reach is not reach:
+            step = msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, reach=reach))
         check(self.visit.state, type(event).__name__, step.visit.state)
         return step
 
@@ -96,6 +126,8 @@ class Core:
         if self._still_up(reading, at):  # what was said stands, and nothing is shown anew
             return Step(visit=visit, verdict=Verdict(reason=Reason.OK_AGAIN))
         row = rows[0] if rows else Row()
+        if visit.reserved:
+            row = self._with_basket(row, coupon_in(reading, row.known.campaign, at.now, self._shop))
         verdict = examine(
             reading,
             event.confirmed,
@@ -110,6 +142,8 @@ class Core:
         coupon, campaign = verdict.coupon, verdict.campaign
         if campaign is not None and campaign.needs_card and verdict.reason in _FOR_A_CARD:
             return self._show(verdict, pending=Pending(event=event, shown_at=shown_at), asked=None)
+        if verdict.reason in ELSEWHERE:
+            return self._elsewhere(event, verdict, row, at)
         if not verdict.accepted or coupon is None or campaign is None:
             return self._refuse(verdict, event.frame)
         (want,) = wants(reading, card)
@@ -120,9 +154,9 @@ class Core:
         if any(other.coupon.is_same(coupon) for other in visit.reserved):
             return self._show(msgspec.structs.replace(verdict, reason=Reason.RESERVED))
         if campaign.policy is Policy.ONLINE:
-            return self._ask(event, want, verdict, coupon)
+            return self._ask_centre(event, msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), at)
         if self._mode is Mode.LANE and visit.basket_yen is not None:
-            return self._reserve(verdict, Reserved(want=want, coupon=coupon))
+            return self._reserve(verdict, Reserved(want=want, coupon=coupon, leased=verdict.leased))
         return self._redeem(verdict, coupon, b"", at)
 
     def _still_up(self, reading: Reading, at: Moment) -> bool:
@@ -149,27 +183,79 @@ class Core:
     def _refuse(self, verdict: Verdict, frame: int) -> Step:
         return self._show(verdict, KeepFrame(frame=frame, reason=verdict.reason), asked=None)
 
-    # --- questions to the centre ---------------------------------------------------------------------
+    def _with_basket(self, row: Row, coupon: Coupon | None) -> Row:
+        """The row as it is once the other coupons in the basket have counted; one that is in it was allowed before."""
+        known = row.known
+        if not self.visit.reserved or known.campaign is None or coupon is None:
+            return row
+        if any(reserved.coupon.is_same(coupon) for reserved in self.visit.reserved):
+            return msgspec.structs.replace(row, known=allowed(known))
+        part = known.part
+        if part is not None:
+            part = msgspec.structs.replace(part, left=part.left - self.visit.promised(Pot(CAMPAIGN, known.campaign.id)))
+        count = sum(
+            (r.coupon.campaign, r.coupon.holder) == (coupon.campaign, coupon.holder) for r in self.visit.reserved
+        )
+        return msgspec.structs.replace(row, known=msgspec.structs.replace(known, part=part, basket_count=count))
 
-    def _ask(self, event: Scanned, want: Want, verdict: Verdict, coupon: Coupon) -> Step:
-        if not self.visit.link_up:
-            return self._refuse(msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), event.frame)
-        asked = Asked(question=self._new_id(), want=want, coupon=coupon, frame=event.frame)
-        visit, timer = self._timed(State.ASKING, self._ask_wait_ms, asked=asked, pending=None)
+    # --- questions: to the centre, or to the lane that keeps a home ---------------------------------------
+
+    def _elsewhere(self, event: Scanned, verdict: Verdict, row: Row, at: Moment) -> Step:
+        """Somebody else may still say yes: the home of the serial, or the centre, who knows what is left in all."""
+        home, coupon, campaign = row.known.home, verdict.coupon, verdict.campaign
+        assert coupon is not None, "only a coupon can be decided elsewhere"
+        assert campaign is not None, "only a campaign has a policy"
+        if verdict.reason is Reason.NOT_HOME and home is not None and home.keeper in self.visit.lanes:
+            question = self._new_id()
+            keeper = AskKeeper(keeper=home.keeper, question=question, campaign=coupon.campaign, serial=coupon.serial)
+            return self._ask(event, question, verdict, keeper, self.visit.reach.limit_ms, at)
+        seek: tuple[Effect, ...] = ()
+        if verdict.reason is Reason.NO_PART:
+            seek = (SeekPart(pot=Pot(CAMPAIGN, campaign.id), cost=cost(campaign, self.visit.basket_yen)),)
+        step = self._ask_centre(event, verdict, at)
+        return msgspec.structs.replace(step, effects=(*step.effects, *seek))
+
+    def _ask_centre(self, event: Scanned, otherwise: Verdict, at: Moment) -> Step:
+        """Ask, and tell the shopper `otherwise` where no answer can be had in time."""
+        wait_ms = self.visit.reach.wait_ms
+        if not wait_ms:
+            return self._refuse(otherwise, event.frame)
+        question = self._new_id()
         spend_yen = self.visit.basket_yen or 0
+        asking = AskCentre(
+            question=question, text=event.text, spend_yen=spend_yen, wait_ms=wait_ms, format=event.format
+        )
+        return self._ask(event, question, otherwise, asking, wait_ms, at)
+
+    def _ask(
+        self,
+        event: Scanned,
+        question: bytes,
+        otherwise: Verdict,
+        asking: AskCentre | AskKeeper,
+        wait_ms: int,
+        at: Moment,
+    ) -> Step:
+        (want,) = wants(self._reading(event), self.visit.card)
+        coupon = otherwise.coupon
+        assert coupon is not None, "only a coupon is asked about"
+        asked = Asked(
+            question=question,
+            want=want,
+            coupon=coupon,
+            frame=event.frame,
+            asked_ms=at.mono_ms,
+            otherwise=otherwise,
+            by_centre=isinstance(asking, AskCentre),
+        )
+        visit, timer = self._timed(State.ASKING, wait_ms, asked=asked, pending=None)
         return Step(
             visit=visit,
-            opened=ev.OpenQuestion(question=asked.question, campaign=coupon.campaign, serial=coupon.serial),
+            opened=ev.OpenQuestion(question=question, campaign=coupon.campaign, serial=coupon.serial),
             effects=(
-                Show(view=View.ASKING, verdict=verdict),
-                Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=self._ask_wait_ms),
-                AskCentre(
-                    question=asked.question,
-                    text=event.text,
-                    spend_yen=spend_yen,
-                    wait_ms=self._ask_wait_ms,
-                    format=event.format,
-                ),
+                Show(view=View.ASKING, verdict=otherwise),
+                Signal(light=Light.AMBER, sound=Sound.NONE, duration_ms=wait_ms),
+                asking,
                 timer,
             ),
         )
@@ -178,7 +264,7 @@ class Core:
         visit, asked = self.visit, self.visit.asked
         if asked is None or asked.question != event.question:
             return Step(visit=visit)  # too late, or not ours: the withdrawal is on its way
-        known = rows[0].known
+        known = allowed(self._with_basket(rows[0], asked.coupon).known)
         verdict = self._judge(asked.coupon, known, at)
         if not event.granted:
             refusal = Verdict(
@@ -209,19 +295,48 @@ class Core:
         fact = Cancelled(at.stamp, asked.question, asked.coupon.campaign, asked.coupon.serial)
         return msgspec.structs.replace(self._refuse(verdict, asked.frame), facts=(fact,), closed=(asked.question,))
 
-    def _link_changed(self, event: ev.LinkChanged, rows: tuple[Row, ...], at: Moment) -> Step:
-        visit = msgspec.structs.replace(self.visit, link_up=event.up)
-        if visit.state is not State.ASKING or event.up:
-            # The status icon changes; only an idle display is drawn anew.
-            effects = (visit.idle,) if visit.state is State.READY else ()
-            return Step(visit=visit, effects=effects)
-        step = self._not_now(at)
-        return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, link_up=False))
+    def _lanes_changed(self, event: ev.LanesChanged, rows: tuple[Row, ...], at: Moment) -> Step:
+        return Step(visit=msgspec.structs.replace(self.visit, lanes=event.lanes))
 
     def _not_now(self, at: Moment) -> Step:
         asked = self.visit.asked
         assert asked is not None, "no question is open"
-        return self._withdraw(Verdict(reason=Reason.NOT_NOW, coupon=asked.coupon), at)
+        return self._withdraw(asked.otherwise, at)
+
+    # --- is the centre in reach? ------------------------------------------------------------------------
+
+    def _reach_after(self, event: ev.Event, at: Moment) -> Reach:
+        """What is known of the centre's reach after this event, whatever else it leads to."""
+        reach, asked = self.visit.reach, self.visit.asked
+        if isinstance(event, ev.LinkChanged):
+            return reach.linked(event.up, at.mono_ms)
+        if isinstance(event, ev.Heard):
+            return reach.heard(event.took_ms, at.mono_ms)
+        if isinstance(event, ev.Missed):
+            return reach.missed(at.mono_ms)
+        if isinstance(event, ev.Stirred):
+            return reach.stirred(at.mono_ms)
+        if isinstance(event, ev.ProbeDue):
+            return reach.probed(at.mono_ms)
+        if asked is None or not asked.of_centre:
+            return reach
+        if isinstance(event, ev.Answered) and asked.question == event.question:
+            return reach.heard(at.mono_ms - asked.asked_ms, at.mono_ms)
+        if isinstance(event, ev.TimeUp) and event.id == self.visit.timer:
+            return reach.missed(at.mono_ms)
+        return reach
+
+    def _reach_changed(self, event: ev.Event, rows: tuple[Row, ...], at: Moment) -> Step:
+        """Who waits for the centre is told as soon as it is known that they wait in vain."""
+        visit, reach = self.visit, self._reach_after(event, at)
+        if visit.asked is not None and visit.asked.by_centre and not reach.online:
+            return self._not_now(at)
+        # The status icon changes; only an idle display is drawn anew.
+        idle = visit.state is State.READY and (reach.online != visit.reach.online or reach.link != visit.reach.link)
+        return Step(visit=visit, effects=(visit.idle,) if idle else ())
+
+    def _probe_due(self, event: ev.ProbeDue, rows: tuple[Row, ...], at: Moment) -> Step:
+        return Step(visit=self.visit, effects=(ProbeCentre(),))
 
     # --- the basket of a till ------------------------------------------------------------------------
 
@@ -244,10 +359,18 @@ class Core:
         still_up = visit.counted
         saved_yen = 0
         counted: dict[tuple[int, int], int] = {}
+        leased: dict[int, Amount] = {}
         for reserved, row in zip(visit.reserved, rows, strict=True):
             coupon = reserved.coupon
             before = counted.get((coupon.campaign, coupon.holder), 0)
             known = msgspec.structs.replace(row.known, person_count=row.known.person_count + before)
+            if reserved.question:
+                known = allowed(known)
+            elif known.part is not None:  # what was promised to this basket stays so when the part ends meanwhile
+                left = known.part.left - leased.get(coupon.campaign, NOTHING)
+                known = msgspec.structs.replace(
+                    known, part=msgspec.structs.replace(known.part, left=left, ends_ms=None)
+                )
             verdict = self._judge(coupon, known, at)
             if verdict.reason is Reason.OK:
                 spent += _spent(coupon)
@@ -260,6 +383,7 @@ class Core:
                 )
                 saved_yen += verdict.discount_yen or 0
                 counted[coupon.campaign, coupon.holder] = before + 1
+                leased[coupon.campaign] = leased.get(coupon.campaign, NOTHING) + (verdict.leased or NOTHING)
             elif reserved.question:
                 facts.append(Cancelled(at.stamp, reserved.question, coupon.campaign, coupon.serial))
         closed = [reserved.question for reserved in visit.reserved if reserved.question]
@@ -331,7 +455,11 @@ class Core:
         pending = before.pending
         if pending is not None and self._may_scan():
             step = self._held_up(pending.event, rows, at, pending.shown_at, event.uid)
-            return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, card=event.uid))
+            asked = step.visit.asked
+            if asked is not None:  # it is judged again when the answer comes: with this card
+                asked = msgspec.structs.replace(asked, want=msgspec.structs.replace(asked.want, card=event.uid))
+            visit = msgspec.structs.replace(step.visit, card=event.uid, asked=asked)
+            return msgspec.structs.replace(step, visit=visit)
         if before.state not in (State.READY, State.SHOWING) or before.basket_yen is not None:
             return Step(visit=msgspec.structs.replace(before, card=event.uid))
         known = bool(rows) and rows[0].known.card_holder > 0
@@ -348,9 +476,10 @@ class Core:
         before = self.visit
         visit = Visit(
             state=State.OUT_OF_SERVICE,
-            link_up=before.link_up,
+            reach=before.reach,
             timer=before.timer + 1,
             blind=before.blind,
+            lanes=before.lanes,
             card=before.card,
         )
         effects = (
@@ -371,6 +500,25 @@ class Core:
             return Step(visit=self.visit)
         visit = msgspec.structs.replace(self.visit, blind=isinstance(event, PartFault))
         return Step(visit=visit, effects=(visit.idle,) if visit.state is State.READY else ())
+
+    def _points(self, event: ev.PointsEarned | ev.PointsWanted, rows: tuple[Row, ...], at: Moment) -> Step:
+        """Points are always earned; they are spent within the floors that this unit was leased."""
+        if self.visit.state is State.OUT_OF_SERVICE:
+            return Step(visit=self.visit)
+        name = self._new_id()
+        if isinstance(event, ev.PointsEarned):
+            fact: Fact = Earned(
+                at.stamp, name, event.programme, event.holder, event.points, self._site, event.spend_yen, event.revision
+            )
+        elif all(row.left.count >= event.points for row in rows):
+            fact = Spent(at.stamp, name, event.programme, event.holder, event.points, self._site)
+        else:
+            seek = (SeekPart(pot=pot, cost=Amount(event.points)) for pot in sharing.floors(event))
+            return self._show(Verdict(reason=Reason.NO_POINTS), *seek)
+        view = View.EARNED if isinstance(event, ev.PointsEarned) else View.SPENT
+        visit, timer = self._timed(State.SHOWING, SHOW_YES_MS)
+        signal = Signal(light=Light.GREEN, sound=Sound.YES, duration_ms=SHOW_YES_MS)
+        return Step(visit=visit, facts=(fact,), effects=(Show(view=view, number=event.points), signal, timer))
 
     def _show(self, verdict: Verdict, *then: Effect, **changes: object) -> Step:
         """Put a verdict before the shopper; `then` follows when it is seen."""
@@ -415,7 +563,14 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.Started: Core._started,
     ev.Answered: Core._answered,
     ev.TimeUp: Core._time_up,
-    ev.LinkChanged: Core._link_changed,
+    ev.LinkChanged: Core._reach_changed,
+    ev.Heard: Core._reach_changed,
+    ev.Missed: Core._reach_changed,
+    ev.Stirred: Core._reach_changed,
+    ev.ProbeDue: Core._probe_due,
+    ev.LanesChanged: Core._lanes_changed,
+    ev.PointsEarned: Core._points,
+    ev.PointsWanted: Core._points,
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,

@@ -6,12 +6,15 @@ import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
 from edge_agent.core.events import OpenQuestion
+from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
 from hal.events import Scanned
 from loyalty.basket import Basket
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
-from wire.facts import Fact, Stamp
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
+from loyalty.reason import Reason
+from wire.facts import Fact, Stamp, TimeSource
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +25,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     boot: bytes
     trusted: bool
     error_ms: int = 0
+    source: int = TimeSource.UNKNOWN
 
     @property
     def now(self) -> Now:
@@ -29,23 +33,28 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stamp(self) -> Stamp:
-        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms)
+        return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms, self.source)
 
 
 class Want(msgspec.Struct, frozen=True):
-    """The rows about one coupon: by its numbers, or by the unsigned code that stands for it; and about a card."""
+    """The rows about one coupon, by its numbers or by the unsigned code that stands for it, and about the card beside
+    it; or about this unit's part of a limit."""
 
     coupon: Coupon | None = None
     found_by: str = ""  # a JAN, or the key of a code of the trade
     serial: int = 0  # of a code of the trade
     card: bytes = b""  # the UID of the card in the slot
+    pot: Pot | None = None
+    transfer: bytes = b""  # with `pot`: was it given or taken before?
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What cache and journal know about one wanted coupon, and about the card beside it."""
+    """What cache and journal know about what was wanted."""
 
     known: Known = Known()
     key: Key | None = None
+    left: Amount = NOTHING  # of the wanted pot
+    transferred: bool = False  # the wanted transfer is known here
 
 
 class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +83,7 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     question: bytes = b""
+    leased: Amount | None = None  # what it will take of this unit's part of the limits
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,13 +107,21 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     want: Want
     coupon: Coupon
     frame: int
+    otherwise: Verdict  # what the shopper is told when no answer comes
+    asked_ms: int = 0  # monotonic
+    by_centre: bool = True  # False: a lane of the site is asked
+
+    @property
+    def of_centre(self) -> bool:
+        """Only the centre decides: its silence says something about it. Else it may wait for others itself."""
+        return self.by_centre and self.otherwise.reason is Reason.NOT_NOW
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
     state: State = State.READY
-    link_up: bool = False
+    reach: Reach
     timer: int = 0  # the newest timer; older ones mean nothing
     asked: Asked | None = None
     basket_yen: int | None = None
@@ -113,6 +131,16 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     counted: Counted | None = None
     reserved: tuple[Reserved, ...] = ()
     blind: bool = False  # the camera is gone: nobody is invited to show a coupon
+    lanes: frozenset[str] = frozenset()  # the other lanes of the site that can be reached now
+
+    def promised(self, pot: Pot) -> Amount:
+        """How much of this unit's part the coupons in the basket will take."""
+        parts = [r.leased for r in self.reserved if r.leased is not None and Pot(CAMPAIGN, r.coupon.campaign) == pot]
+        return sum(parts, NOTHING)
+
+    @property
+    def link_up(self) -> bool:
+        return self.reach.link
 
     @property
     def idle(self) -> Show:

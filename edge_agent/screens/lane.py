@@ -25,6 +25,14 @@ RELEASED: Final[Words] = {
     "ja": ("お会計は\n取消しです", "クーポンはまた\nお使いになれます"),
     "en": ("Checkout cancelled", "Your coupons can\nbe used again."),
 }
+EARNED: Final[Words] = {
+    "ja": ("ポイントが\nつきました", "{points}ポイント"),
+    "en": ("Points for you", "{points} points"),
+}
+SPENT: Final[Words] = {
+    "ja": ("ポイントで\nお支払い", "{points}ポイント"),
+    "en": ("Paid with points", "{points} points"),
+}
 FOREIGN_CARD: Final[Words] = {
     "ja": ("このカードは\n使えません", "クーポンのコードを\nカメラにお見せ下さい"),
     "en": ("Unknown card", "Please show a coupon\nto the camera."),
@@ -49,6 +57,13 @@ def released(lang: Lang) -> Screen:
     """The basket was given up, and its coupons with it."""
     headline, detail = RELEASED[lang]
     return Screen(icon=Icon.BASKET, headline=headline, detail=detail)
+
+
+def points(lang: Lang, number: int, *, spent: bool) -> Screen:
+    """Points were earned or spent."""
+    headline, detail = (SPENT if spent else EARNED)[lang]
+    text = detail.format(points=f"{number:,}")
+    return Screen(icon=Icon.CHECK, headline=headline, detail=text, strong=0, tone=Tone.YES)
 
 
 def foreign_card(lang: Lang) -> Screen:

@@ -25,6 +25,7 @@ STRONG_PX: Final = 18  # height of a line in the large face
 STRONG_HEAD_PX: Final = 32  # what the head keeps beside it
 DETAIL_PX: Final = WIDTH_PX - 2 * MARGIN_PX
 BAR_PX: Final = 12
+NETWORK_PX: Final = 13
 PROGRESS_PX: Final = 8
 ICON_SIZES_PX: Final = (40, 36, 32, 28, 24)
 WAITING_SHOWN_MAX: Final = 9999
@@ -159,21 +160,21 @@ def _shortened(text: str, face: Face, room: int, lines_max: int) -> list[str]:
 
 
 def _bar(pen: ImageDraw.ImageDraw, status: Status) -> None:
-    """The clock on the left; on the right what waits to be sent, and the network."""
+    """The clock on the left; on the right what waits to be sent, and whether the centre is in reach."""
     _text(pen, MARGIN_PX, 0, drawable(status.clock), Face.TEXT12)
-    x = WIDTH_PX - 12
-    for index, tall in enumerate((3, 6, 9)):
-        left = x + 4 * index
-        if status.online:
+    x = WIDTH_PX - NETWORK_PX
+    if status.online:
+        for index, tall in enumerate((3, 6, 9)):
+            left = x + 1 + 4 * index
             pen.rectangle((left, 10 - tall, left + 2, 9), fill=1)
-        else:
-            pen.rectangle((left, 8, left + 2, 9), fill=1)
-    if not status.online:
-        pen.line((x + 2, 1, x + 7, 6), fill=1)
-        pen.line((x + 2, 6, x + 7, 1), fill=1)
+    else:  # lit, with a cross: told from the bars at a glance, also from the side
+        pen.rectangle((x, 0, WIDTH_PX - 1, 9), fill=1)
+        for wide in (0, 1):
+            pen.line((x + 3 + wide, 2, x + 8 + wide, 7), fill=0)
+            pen.line((x + 8 + wide, 2, x + 3 + wide, 7), fill=0)
     if status.waiting > 0:
         count = str(status.waiting) if status.waiting <= WAITING_SHOWN_MAX else f"{WAITING_SHOWN_MAX}+"
-        x -= 5 + font(Face.TEXT12).width_px(count)
+        x -= 4 + font(Face.TEXT12).width_px(count)
         _text(pen, x, 0, count, Face.TEXT12)
         x -= 9
         pen.polygon(((x + 3, 1), (x, 4), (x + 6, 4)), fill=1)

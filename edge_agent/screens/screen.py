@@ -30,7 +30,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The bar on top, for whoever looks after the unit."""
 
     clock: str = ""  # "14:05"; empty: not known
-    online: bool = False
+    online: bool = False  # the centre is in reach (`edge_agent.core.reach`)
     waiting: int = 0  # facts that the centre has not booked yet
 
 

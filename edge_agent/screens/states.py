@@ -65,6 +65,8 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
             return lane.basket(lang, show.number)
         case View.PAID:
             return lane.paid(lang, show.number)
+        case View.EARNED | View.SPENT:
+            return lane.points(lang, show.number, spent=show.view is View.SPENT)
         case View.RELEASED:
             return lane.released(lang)
         case View.OUT_OF_SERVICE:

@@ -10,17 +10,22 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from edge_agent.store.connection import Connection
-from loyalty.campaign import Campaign
+from edge_agent.store.homes import Homes
+from loyalty.campaign import Campaign, Policy
 from loyalty.coupon import STRANGER
 from loyalty.keys import Key
 from wire import sealing
 from wire.messages import (
     Change,
     DropRedemption,
+    DropRevoked,
     PutCampaign,
     PutCard,
+    PutHome,
     PutKey,
+    PutMoved,
     PutRedemption,
+    PutRevoked,
     PutSecret,
     decode,
     encode,
@@ -35,6 +40,7 @@ class Cache:
 
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
+        self.homes = Homes(connection)
         self._campaigns: dict[int, Campaign | None] = {}
         self._keys: dict[int, Key | None] = {}
         self._staging = False  # a snapshot is on its way
@@ -43,6 +49,7 @@ class Cache:
     def reload(self) -> None:
         self._campaigns.clear()
         self._keys.clear()
+        self.homes.reload()
         self._generation = int(self.meta("generation", 0))
         self.secret = bytes(self.meta("secret", _EMPTY_SECRET))
 
@@ -105,6 +112,19 @@ class Cache:
         )
         return [row[0] for row in rows]
 
+    def leased(self, site: str, limit: int) -> list[Campaign]:
+        """The newest campaigns of policy `lease` that count at `site`."""
+        rows = self._sql.rows("SELECT id FROM campaigns WHERE leased = 1 ORDER BY id DESC LIMIT ?", (limit,))
+        found = (self.campaign(row[0]) for row in rows)
+        return [campaign for campaign in found if campaign and (not campaign.shops or site in campaign.shops)]
+
+    def revoked(self, serial: bytes, holder: bytes) -> bool:
+        """Whether the stop list has one of these keyed hashes; empty: there is none."""
+        row = self._sql.row(
+            "SELECT 1 FROM revoked WHERE generation = ? AND key IN (?, ?) LIMIT 1", (self._generation, serial, holder)
+        )
+        return row is not None
+
     def campaigns_count(self) -> int:
         row = self._sql.row("SELECT count(*) FROM campaigns")
         return int(row[0]) if row else 0
@@ -129,17 +149,23 @@ class Cache:
     def _empty(self, rows_max: int) -> bool:
         table = f"seen_{1 - self._generation}"
         cursor = self._sql.execute(f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} LIMIT ?)", (rows_max,))  # noqa: S608
-        return cursor.rowcount < rows_max
+        old = 1 - self._generation
+        stopped = self._sql.execute(
+            "DELETE FROM revoked WHERE generation = ?1 AND key IN"
+            " (SELECT key FROM revoked WHERE generation = ?1 LIMIT ?2)",
+            (old, rows_max),
+        )
+        return max(cursor.rowcount, stopped.rowcount) < rows_max
 
     def stage(self, changes: Iterable[Change]) -> None:
-        """Put rows of a snapshot aside: redemptions into the table that is not in force, the rest as it came."""
-        redemptions: list[Change] = []
+        """Put rows of a snapshot aside: what there is much of into what is not in force, the rest as it came."""
+        many: list[Change] = []
         for change in changes:
-            if isinstance(change, PutRedemption | DropRedemption):
-                redemptions.append(change)
+            if isinstance(change, PutRedemption | DropRedemption | PutRevoked | DropRevoked):
+                many.append(change)
             else:
                 self._sql.execute("INSERT INTO staged (body) VALUES (?)", (encode(change),))
-        self._apply_all(redemptions, 1 - self._generation)
+        self._apply_all(many, 1 - self._generation)
 
     def finish_snapshot(self, incarnation: bytes, number: int) -> None:
         self._sql.execute("DELETE FROM campaigns")
@@ -147,6 +173,7 @@ class Cache:
         self._sql.execute("DELETE FROM cards")
         self._campaigns.clear()
         self._keys.clear()
+        self.homes.clear()
         for (body,) in self._sql.rows("SELECT body FROM staged ORDER BY id"):
             self._apply(decode(body, Change), self._generation)
         self._sql.execute("DELETE FROM staged")
@@ -193,13 +220,22 @@ class Cache:
                 f"DELETE FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
                 (change.serial or change.fact, change.fact),
             )
+        elif isinstance(change, PutRevoked):
+            self._sql.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?)", (generation, change.key))
+        elif isinstance(change, DropRevoked):
+            self._sql.execute("DELETE FROM revoked WHERE generation = ? AND key = ?", (generation, change.key))
         elif isinstance(change, PutCampaign):
             campaign = change.campaign
             self._campaigns.pop(campaign.id, None)
             self._sql.execute(
-                "INSERT INTO campaigns VALUES (?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET found_by = excluded.found_by, body = excluded.body",
-                (campaign.id, campaign.found_by, encode(campaign)),
+                "INSERT INTO campaigns (id, found_by, body, leased) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+                " SET found_by = excluded.found_by, body = excluded.body, leased = excluded.leased",
+                (
+                    campaign.id,
+                    campaign.found_by,
+                    encode(campaign),
+                    campaign.policy is Policy.LEASE and not campaign.stopped,
+                ),
             )
         elif isinstance(change, PutCard):
             if change.holder:
@@ -216,6 +252,8 @@ class Cache:
                 " ON CONFLICT (id) DO UPDATE SET public = excluded.public, retired_ms = excluded.retired_ms",
                 (change.id, change.public, change.retired_ms),
             )
+        elif isinstance(change, PutHome | PutMoved):
+            self.homes.put(change)
         elif isinstance(change, PutSecret):
             self.secret = change.secret
             self.set_meta("secret", change.secret)

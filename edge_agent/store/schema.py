@@ -71,6 +71,65 @@ CREATE INDEX seen_{n}_holder ON seen_{n} (holder, campaign) WHERE holder <> x'';
 """
 
 
+_PARTS: Final = """
+-- Parts of limits that this unit may spend alone, for the open epoch. What is left: granted + moved - spent.
+CREATE TABLE parts (
+    kind TEXT NOT NULL,              -- loyalty.lease.Pot
+    id INTEGER NOT NULL,
+    holder INTEGER NOT NULL,
+    granted_count INTEGER NOT NULL,  -- by the centre, in all
+    granted_yen INTEGER NOT NULL,
+    moved_count INTEGER NOT NULL,    -- taken from other lanes, less given to them, less returned
+    moved_yen INTEGER NOT NULL,
+    spent_count INTEGER NOT NULL,
+    spent_yen INTEGER NOT NULL,
+    ends_ms INTEGER,                 -- wall time from which this unit stops
+    PRIMARY KEY (kind, id, holder)
+) WITHOUT ROWID;
+
+-- Halves of transfers between lanes: given (sent until the other one has it) and taken (so that none is taken twice).
+CREATE TABLE transfers (
+    transfer BLOB PRIMARY KEY,
+    given INTEGER NOT NULL,          -- 1: from here to `peer`, 0: from `peer` to here
+    peer TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    holder INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    yen INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    done INTEGER NOT NULL            -- given: the other one has said that it took it
+) WITHOUT ROWID;
+
+-- Serials whose home was here and that left.
+CREATE TABLE away (
+    campaign INTEGER NOT NULL,
+    serial INTEGER NOT NULL,         -- as signed 64 bits
+    question BLOB NOT NULL,
+    device TEXT NOT NULL,            -- for whom; empty: the centre
+    moves INTEGER NOT NULL,          -- how often its home had moved when it left
+    PRIMARY KEY (campaign, serial)
+) WITHOUT ROWID;
+
+-- The cache: which campaigns are leased, who keeps which home, and the serials whose home moved.
+CREATE TABLE homes (
+    number INTEGER PRIMARY KEY, site TEXT NOT NULL, title TEXT NOT NULL, device TEXT NOT NULL, epoch BLOB NOT NULL,
+    term INTEGER NOT NULL
+);
+ALTER TABLE campaigns ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX campaigns_leased ON campaigns (id) WHERE leased = 1;
+CREATE TABLE moved (key BLOB PRIMARY KEY, home INTEGER NOT NULL, moves INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+# The stop list. A snapshot fills the generation that is not in force (`edge_agent.store.cache`).
+_REVOKED: Final = """
+CREATE TABLE revoked (
+    generation INTEGER NOT NULL,
+    key BLOB NOT NULL,               -- keyed hash of a serial or of a holder
+    PRIMARY KEY (generation, key)
+) WITHOUT ROWID;
+"""
+
 _CODES_OF_THE_TRADE: Final = """
 -- What finds a campaign without its number: a JAN, or the key of a code of the trade.
 DROP INDEX campaigns_jan;
@@ -85,7 +144,12 @@ CREATE TABLE phones (phone BLOB PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWI
 CREATE INDEX phones_step ON phones (step);
 """
 
-STEPS: Final = (_TABLES + _SEEN.format(n=0) + _SEEN.format(n=1), _CODES_OF_THE_TRADE)
+STEPS: Final = (
+    _TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),
+    _PARTS,
+    _REVOKED,
+    _CODES_OF_THE_TRADE,
+)
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)
 

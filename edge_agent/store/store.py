@@ -21,10 +21,13 @@ from edge_agent.core.events import OpenQuestion
 from edge_agent.core.visit import Row, Step, Want
 from edge_agent.store.cache import Cache
 from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
+from edge_agent.store.homes import Me
 from edge_agent.store.journal import Journal, signed64, unsigned64
+from edge_agent.store.parts import TRANSFERS_KEPT_MS, Parts
 from edge_agent.store.schema import prepare
-from loyalty.campaign import Campaign
-from loyalty.coupon import Coupon, Known, Seen, of_code
+from loyalty.campaign import Campaign, Policy
+from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_code
+from loyalty.lease import CAMPAIGN, Pot
 from wire import sealing
 from wire.chain import EPOCH_BYTES
 from wire.facts import Stamp
@@ -64,6 +67,7 @@ class Store:
             owner = self.cache.meta("device", device)
             self.device = device or str(owner)
             self.journal = Journal(self.connection, self.device)
+            self.parts = Parts(self.connection)
             if owner != self.device:
                 raise WrongDevice(f"{folder / FILE_NAME} belongs to the device {owner!r}, not to {device!r}")
         except BaseException:
@@ -98,6 +102,7 @@ class Store:
             # What memory held of the transaction goes too. If even reading fails, that is the error to report.
             self.journal.reload()
             self.cache.reload()
+            self.parts.reload()
             raise
 
     # --- one event ------------------------------------------------------------------------------------
@@ -106,6 +111,11 @@ class Store:
         return tuple(self._row(want) for want in wants)
 
     def _row(self, want: Want) -> Row:
+        if want.pot is not None:
+            return Row(
+                left=self.parts.account(want.pot).left,
+                transferred=bool(want.transfer) and self.parts.knows_transfer(want.transfer),
+            )
         if want.coupon is None:
             campaign = self.cache.campaign_found_by(want.found_by)
             coupon = of_code(want.found_by, campaign, want.serial)
@@ -119,10 +129,23 @@ class Store:
             campaign=campaign,
             seen=self._seen(coupon),
             person_count=self._person_count(campaign, coupon),
+            part=self.parts.part(Pot(CAMPAIGN, campaign.id), limits(campaign))
+            if campaign.policy is Policy.LEASE
+            else None,
+            home=self._home(coupon) if campaign.policy is Policy.HOME else None,
+            revoked=self._revoked(coupon),
             card_holder=card_holder,
             last_step=self._last_step(coupon) if coupon.step and not coupon.serial else 0,
         )
         return Row(known, self.cache.key(coupon.key) if coupon.key else None)
+
+    @property
+    def me(self) -> Me:
+        """This unit, as the keeper of a home."""
+        return self.device, self.journal.epoch
+
+    def _home(self, coupon: Coupon) -> Home:
+        return self.cache.homes.home(self.me, self.cache.secret, coupon.campaign, coupon.serial)
 
     def _seen(self, coupon: Coupon) -> Seen | None:
         """An earlier redemption of the same coupon: our own first, then what the centre told."""
@@ -146,6 +169,13 @@ class Store:
         phone = sealing.phone_hash(self.cache.secret, coupon.campaign, coupon.phone)
         row = self.connection.row("SELECT step FROM phones WHERE phone = ?", (phone,))
         return int(row[0]) if row else 0
+
+    def _revoked(self, coupon: Coupon) -> bool:
+        """Whether the stop list has this coupon, or its holder."""
+        secret = self.cache.secret
+        serial = sealing.serial_hash(secret, coupon.campaign, coupon.serial) if coupon.serial else b""
+        holder = sealing.holder_hash(secret, coupon.holder) if coupon.holder else b""
+        return bool(serial or holder) and self.cache.revoked(serial, holder)
 
     def _person_count(self, campaign: Campaign, coupon: Coupon) -> int:
         if campaign.per_person is None or not coupon.holder:
@@ -178,6 +208,9 @@ class Store:
             )
         for gone in step.closed:
             self.connection.execute("DELETE FROM questions WHERE question = ?", (gone,))
+        for fact in step.facts:
+            self.parts.keep(fact)
+            self.cache.homes.keep(fact, self.me, self.cache.secret)
         return self.journal.append(step.facts)
 
     def open_questions(self) -> tuple[OpenQuestion, ...]:
@@ -224,6 +257,7 @@ class Store:
                 else:
                     assert at is not None, "an epoch is opened at a time"
                     self.journal.open_epoch(action.epoch, action.after, new_epoch, action.reason, at)
+                    self.parts.drop()
                     opened = True
         if opened:
             self.write_identity()
@@ -243,6 +277,7 @@ class Store:
             )
             self.cache.empty_old(TIDY_ROWS_MAX)
             self._forget_phones()
+            self.parts.tidy(before_ms - TRANSFERS_KEPT_MS, TIDY_ROWS_MAX)
         if self.connection.wal_pages() > WAL_PAGES_MAX:
             self.connection.checkpoint()
 

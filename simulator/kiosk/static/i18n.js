@@ -76,7 +76,7 @@ export const reasons = {
   incomplete: ["no", "途中で切れています", "Cut off"], damaged: ["no", "壊れています", "Damaged"],
   unknown_version: ["no", "未対応の版です", "Unknown version"], unknown_key: ["no", "知らない鍵です", "Unknown key"],
   key_retired: ["no", "鍵の期限切れ", "Key retired"], not_genuine: ["no", "偽物です", "Not genuine"], unconfirmed: ["no", "未確認", "Unconfirmed"],
-  unknown_campaign: ["no", "知らないクーポンです", "Unknown coupon"], stopped: ["no", "中止されました", "Stopped"], not_yet: ["no", "まだ使えません", "Not yet"],
+  unknown_campaign: ["no", "知らないクーポンです", "Unknown coupon"], stopped: ["no", "中止されました", "Stopped"], revoked: ["no", "利用停止中です", "Blocked"], not_yet: ["no", "まだ使えません", "Not yet"],
   expired: ["no", "期限切れ", "Expired"], used: ["no", "使用済み", "Already used"], person_limit: ["no", "おひとり様の上限", "Limit per person"],
   cap_reached: ["no", "上限に達しました", "Cap reached"], wrong_shop: ["no", "この店では使えません", "Not at this shop"],
   min_spend: ["no", "最低金額に届きません", "Below minimum"], needs_basket: ["no", "お会計が必要です", "Needs a basket"],
@@ -85,7 +85,8 @@ export const reasons = {
   needs_staff: ["no", "係の確認が必要です", "Needs staff"],
   wrong_holder: ["no", "ご本人のみ", "Another holder"], not_downloaded: ["no", "未発行です", "Never issued"],
   clock_untrusted: ["no", "時計が不確かです", "Clock in doubt"], not_now: ["no", "いまは使えません", "Not now"], busy: ["no", "お待ちください", "Busy"],
-  out_of_service: ["no", "休止中", "Out of service"], policy_unsupported: ["no", "未対応です", "Not supported"],
+  out_of_service: ["no", "休止中", "Out of service"],
+  no_points: ["no", "ポイント払い不可", "No points right now"], no_part: ["no", "この端末の分は終了", "This till's share is used up"], not_home: ["no", "発行店でのみ使えます", "Only at its home now"],
 };
 
 export const flags = {
@@ -93,6 +94,7 @@ export const flags = {
   salvaged: ["救出", "salvaged"], unknown_campaign: ["不明なクーポン", "unknown coupon"], clock_doubted: ["時計が不確か", "clock in doubt"],
   outside_dates: ["期間外", "outside its dates"], over_cap: ["上限超過", "over the cap"], over_person_limit: ["お一人様上限超過", "over the limit per person"],
   not_granted: ["センター未承認", "not granted"], cancelled: ["取消済み", "cancelled"], repeated: ["再送", "repeated"],
+  clock_corrected: ["時刻を補正", "clock corrected"], revoked: ["停止リスト", "on the stop list"],
 };
 
 let language = localStorage.getItem("tokuten.lang") || (navigator.language?.startsWith("ja") ? "ja" : "en");

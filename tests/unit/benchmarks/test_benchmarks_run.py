@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import barcodes, disk_bytes, drain, figures, flat, frame_to_verdict, ingest, memory, redemption
+from benchmarks import (
+    barcodes,
+    disk_bytes,
+    drain,
+    figures,
+    flat,
+    frame_to_verdict,
+    ingest,
+    leased,
+    memory,
+    price_of_safety,
+    redemption,
+)
 from benchmarks.__main__ import names
 from benchmarks.figures import Limits
 from tests.servers import ROOT
@@ -63,8 +75,20 @@ def test_the_raw_side_of_a_redemption_writes_the_very_same_rows(tmp_path: Path) 
 
 
 def test_redemptions_and_starts_with_much_known_and_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flat.measure(tmp_path, flat.Sizes(serials=(10, 500), waiting=300, rounds=3, starts=2))
-    assert "a start with 500 serials, 300 waiting" in said(capsys)
+    flat.measure(tmp_path, flat.Sizes(serials=(10, 500), campaigns=20, waiting=300, rounds=3, starts=2))
+    assert "a start with 500 serials, 20 other campaigns, 300 waiting" in said(capsys)
+
+
+def test_a_lease_guarded_redemption_beside_an_open_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leased.measure(tmp_path, 5)
+    assert "a lease-guarded redemption to an open one" in said(capsys)
+
+
+def test_a_day_of_a_few_sites_under_every_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    limits, outcomes = price_of_safety.measure(tmp_path, price_of_safety.Sizes(sites=3, customers=20))
+    assert limits.code() == 0
+    assert "| `lease` |" in said(capsys)
+    assert price_of_safety.plot(outcomes).count("<circle") == len(outcomes) == 4
 
 
 def test_a_drain_books_every_fact_and_the_fresh_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,10 +66,20 @@ class Lane:
         return len(self.facts)
 
     def redeem(
-        self, serial: int, *, campaign: int = 1, holder: int = 0, question: bytes = b"", at_ms: int = NOW_MS
+        self,
+        serial: int,
+        *,
+        campaign: int = 1,
+        holder: int = 0,
+        question: bytes = b"",
+        at_ms: int = NOW_MS,
+        at: Stamp | None = None,
+        policy: str = "signed",
+        discount_yen: int = 100,
     ) -> int:
+        stamp = at or self.stamp(at_ms)
         return self.journal(
-            Redeemed(self.stamp(at_ms), campaign, serial, holder, 1, "signed", self.site, 0, 100, 1, question, False)
+            Redeemed(stamp, campaign, serial, holder, 1, policy, self.site, 0, discount_yen, 1, question, False)
         )
 
     def cancel(self, question: bytes, *, campaign: int = 1, serial: int = 0) -> int:

@@ -91,7 +91,7 @@ def test_K1_K2_K7_from_issue_to_the_printed_figure_3(shell: Shell, tmp_path: Pat
 def test_mistakes_are_told_in_plain_words_with_their_exit_code(shell: Shell) -> None:
     assert "amount_yen" in shell.run("coupon", "issue", "x", "--provider", "y", code=2)
     lease = ("coupon", "issue", "x", "--provider", "y", "--amount-yen", "10", "--policy", "lease")
-    assert "no unit decides 'lease' yet; choose one of online, open, signed" in shell.run(*lease, code=2)
+    assert "the cap or the budget is what is leased, so there must be one" in shell.run(*lease, code=2)
     assert "no date" in shell.run("coupon", "issue", "x", "--provider", "y", "--ends", "tomorrow", code=2)
     assert "there is no coupon 7" in shell.run("coupon", "show", "7", code=1)
     assert "no such coupon" in shell.run("coupon", "download", "7", code=1)
@@ -155,3 +155,63 @@ def test_a_moving_coupon_is_given_to_phones_alone(shell: Shell) -> None:
     shell.run("coupon", "issue", "券2", "--provider", "s", "--kind", "ticket", "--gift", "席", "--moving")
     assert "needs_password" in shell.run("coupon", "download", "1", code=1)
     assert "needs_phone" in shell.run("coupon", "download", "2", code=1)
+
+
+def booked(tmp_path: Path, *lanes: Lane) -> None:
+    centre = Centre.reopened(tmp_path / "centre")
+    for lane in lanes:
+        assert centre.book(lane).status == "ok"
+    centre.close()
+
+
+def test_K6_an_operator_sees_who_pays_ends_it_and_turns_a_coupon_back(shell: Shell, tmp_path: Path) -> None:
+    lane = Lane()
+    shell.run("device", "add", "lane-1", "--site", "ginza", "--key", lane.key.verify_key.encode().hex())
+    shell.run("coupon", "issue", "割引", "--provider", "S楽器", "--amount-yen", "100", "--conflict", "claim",
+              "--exposure-limit", "0")  # fmt: skip
+    assert "no conflicts" in shell.run("coupon", "conflicts")
+    assert "no notices" in shell.run("central", "notices")
+    for _ in range(3):
+        lane.redeem(9, holder=0xABC)
+    booked(tmp_path, lane)
+    table = shell.run("coupon", "conflicts")
+    row = next(line for line in table.splitlines() if "double" in line)
+    assert [cell.strip() for cell in row.split("│")[6:10]] == ["claim", "holder 000000000abc", "100", "waits"]
+    assert "choose one" in shell.run("coupon", "settle", "1", "--paid", "--given-up", code=2)
+    assert "say how" in shell.run("coupon", "settle", "1", code=2)
+    assert "can't be charged" in shell.run("coupon", "settle", "1", "--charge", "me", code=2)
+    assert "is settled" in shell.run("coupon", "settle", "1", "--paid", "--note", "in cash")
+    assert "does not wait" in shell.run("coupon", "settle", "1", "--paid", code=1)
+    assert "is settled" in shell.run("coupon", "settle", "2", "--charge", "shop")
+    assert "shop ginza" in shell.run("coupon", "conflicts", "--all")
+    assert "no conflicts" in shell.run("coupon", "conflicts")
+
+    assert "'online': 2 uses too many" in shell.run("coupon", "exposure", "1")
+    assert "past its limit" in shell.run("central", "notices", "--seen")
+    assert "no notices" in shell.run("central", "notices")
+    assert "charged already" in shell.run("coupon", "exposure", "1", "--limit", "1", code=2)
+    assert "'signed': 2 uses too many (limit 5)" in shell.run("coupon", "exposure", "1", "--limit", "5")
+    assert "there is no coupon 7" in shell.run("coupon", "exposure", "7", code=1)
+
+
+def test_K6_a_lost_phone_is_put_on_the_stop_list_and_taken_off(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    shell.run("central", "person", "BBB", "--password-file", str(tmp_path / "password"))
+    shell.run("coupon", "issue", "割引", "--provider", "S楽器", "--amount-yen", "100", "--first-number", "500")
+    shell.run("coupon", "download", "1", "--person", "BBB")
+    assert "nothing is on the stop list" in shell.run("coupon", "revoked")
+    assert "number 500 is on the stop list" in shell.run("coupon", "revoke", "1", "--number", "500", "--note", "lost")
+    assert "already" in shell.run("coupon", "revoke", "1", "--number", "500")
+    assert "everything of BBB" in shell.run("coupon", "revoke", "--person", "BBB")
+    table = shell.run("coupon", "revoked")
+    assert "BBB" in table
+    assert "lost" in table
+    assert "blocked" in shell.run("coupon", "download", "1", "--person", "BBB", code=1)
+    shell.run("coupon", "unrevoke", "--person", "BBB")
+    shell.run("coupon", "unrevoke", "1", "--number", "500")
+    assert "not on the stop list" in shell.run("coupon", "unrevoke", "1", "--number", "500", code=2)
+    assert "one of" in shell.run("coupon", "revoke", "1", code=2)
+    assert "leave the coupon out" in shell.run("coupon", "revoke", "1", "--person", "BBB", code=2)
+    assert "of which coupon" in shell.run("coupon", "revoke", "--number", "500", code=2)
+    assert "is no serial" in shell.run("coupon", "revoke", "1", "--serial", "xyz", code=2)
+    assert "nobody called" in shell.run("coupon", "revoke", "--person", "ZZZ", code=2)

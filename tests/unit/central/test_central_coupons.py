@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from central.coupons import clearing, download, history, issue, keyring, persons
+from central.coupons import clearing, disputes, download, history, issue, keyring, persons
 from central.coupons.download import Given, No
 from central.coupons.issue import IssueError
 from central.keys import KeyFileError
@@ -117,7 +117,7 @@ def test_K7_figure_3_tells_whose_coupon_was_used_when_and_where(shop: Centre, la
     used, unused = given(shop, 1, "BBB"), given(shop, 1, "BBB", at_ms=NOW_MS + 1)
     given(shop, 2, "BBB", at_ms=NOW_MS + 2)
     lane.redeem(used.coupon.serial, at_ms=NOW_MS + 60_000)
-    shop.book(lane)
+    shop.book(lane, now_ms=NOW_MS + 61_000)
     with shop.office.database.read() as connection:
         lines = history.of_person(connection, "BBB")
         assert history.of_person(connection, "AAA") == []
@@ -139,7 +139,7 @@ def test_K7_a_second_use_does_not_change_when_and_where_it_was_used(shop: Centre
     with shop.office.database.read() as connection:
         (line,) = history.of_person(connection, "BBB")
         newest = clearing.newest(connection, 10)
-        assert [one.kind for one in clearing.open_conflicts(connection)] == ["double"]
+        assert [one.kind for one in disputes.listed(connection)] == ["double"]
     assert (line.used_ms, line.used_site) == (NOW_MS + 1, "ginza")
     assert [(one.site, one.state, one.flags) for one in newest] == [
         ("shinjuku", "double", ["double"]), ("ginza", "cleared", []),

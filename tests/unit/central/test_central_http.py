@@ -13,6 +13,7 @@ import pytest
 from litestar.testing import TestClient
 from nacl.signing import SigningKey
 
+from central import notices
 from central.coupons import issue, persons
 from central.http import limits
 from central.http.app import create_app
@@ -125,7 +126,7 @@ def test_an_operator_sees_the_redemptions_and_nobody_else_does(
     assert rows == [
         {
             "device": "lane-1", "epoch": lane.epoch.hex(), "seq": 2, "campaign": 1, "name": "100円引き", "number": None,
-            "site": "ginza", "at_ms": NOW_MS, "booked_ms": NOW_MS, "flags": ["double"],
+            "site": "ginza", "at_ms": NOW_MS, "at_error_ms": 50, "booked_ms": NOW_MS, "flags": ["double"],
         }
     ]  # fmt: skip
     assert client.get("/api/redemptions").status_code == 401
@@ -191,3 +192,51 @@ def test_K3_a_moving_coupon_goes_to_the_phone_that_sends_its_public_key(
     assert row["moving"] is True
     assert len(moving.show(row["text"], key, 1)) == moving.TEXT_CHARS
     assert client.get("/api/me/coupons", headers=bearer).json() == [row]
+
+
+@pytest.fixture
+def operator(shop: Centre) -> dict[str, str]:
+    return {"authorization": f"Bearer {read_secret(shop.settings.operator_token_path).hex()}"}
+
+
+def test_K6_an_operator_sees_who_pays_and_ends_what_waits(
+    client: TestClient[Any], shop: Centre, lane: Lane, bearer: dict[str, str], operator: dict[str, str]
+) -> None:
+    lane.redeem(1, holder=0xABC)
+    lane.redeem(1, holder=0xABC)
+    shop.book(lane)
+    (row,) = client.get("/api/conflicts", headers=operator).json()
+    epoch = int(str(shop.one("SELECT id FROM epochs")))
+    assert row == {
+        "id": 1, "kind": "double", "campaign": 1, "serial": f"{1:016x}", "first": [epoch, 1], "second": [epoch, 2],
+        "found_ms": NOW_MS, "rule": "operator", "charges": "", "charged": "", "amount_yen": 100, "state": "waits",
+        "resolved_ms": None, "note": "",
+    }  # fmt: skip
+    assert client.post("/api/conflicts/1", json={"how": "holder", "note": "x"}, headers=operator).json() == {"done": 1}
+    assert client.get("/api/conflicts", headers=operator).json()[0]["charged"] == "000000000abc"
+    assert client.post("/api/conflicts/1", json={"how": "paid"}, headers=operator).status_code == 200
+    again = client.post("/api/conflicts/1", json={"how": "paid"}, headers=operator)
+    assert (again.status_code, again.json()["reason"]) == (409, "cannot_end")
+    assert client.get("/api/conflicts", headers=operator).json() == []
+    assert client.get("/api/conflicts?all=true", headers=operator).json()[0]["state"] == "paid"
+    for headers in ({}, bearer):
+        assert client.get("/api/conflicts", headers=headers).status_code == 401
+        assert client.post("/api/conflicts/1", json={"how": "paid"}, headers=headers).status_code == 401
+    for body in ({}, {"how": "burnt"}, {"how": "paid", "more": 1}):
+        assert client.post("/api/conflicts/1", json=body, headers=operator).status_code == 400
+    assert client.post("/api/conflicts/99999999999999999999", json={"how": "paid"}, headers=operator).status_code < 500
+
+
+def test_an_operator_sees_notices_until_they_are_marked(
+    client: TestClient[Any], shop: Centre, operator: dict[str, str], bearer: dict[str, str]
+) -> None:
+    with shop.office.database.write() as connection:
+        notices.tell(connection, "exposure", 1, {"ja": "知らせ", "en": "news"}, NOW_MS)
+    (row,) = client.get("/api/notices", headers=operator).json()
+    assert (row["words"], row["seen_ms"]) == ({"ja": "知らせ", "en": "news"}, None)
+    assert client.post("/api/notices/seen", json={"ids": [1, 2]}, headers=operator).json() == {"done": 1}
+    assert client.get("/api/notices", headers=operator).json() == []
+    assert client.get("/api/notices?seen=true", headers=operator).json()[0]["id"] == 1
+    assert client.get("/api/notices", headers=bearer).status_code == 401
+    assert client.post("/api/notices/seen", json={"ids": [1]}, headers=bearer).status_code == 401
+    assert client.post("/api/notices/seen", json={"ids": [2**70]}, headers=operator).status_code == 400

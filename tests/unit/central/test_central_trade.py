@@ -62,7 +62,9 @@ class Shop:
 
     def ask(self, lane: Lane, text: str, format: str = "", *, late_ms: int = 0) -> Answer:
         question = Ask(secrets.token_bytes(16), text.encode(), 0, 2_000, format)
-        return self.decider.answer(question, lane.name, NOW_MS + late_ms)
+        answer = self.decider.answer(question, lane.name, NOW_MS + late_ms)
+        assert isinstance(answer, Answer)
+        return answer
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from nacl.signing import SigningKey
 
-from edge_agent.core.events import Event
+from edge_agent.core.events import Event, Heard, LinkChanged
 from edge_agent.core.machine import Core
+from edge_agent.core.reach import GOODS
 from edge_agent.core.states import Mode
 from edge_agent.core.visit import Moment, Step
 from edge_agent.store.store import Store
@@ -78,8 +79,18 @@ class Driver:
         self.position = 0
 
     def __call__(self, event: Event, at: Moment | None = None, *, shown: bool = True) -> Step:
-        """One event. `shown`: the effects happen, so 'shown' is written down; False: the power goes before."""
+        """One event. `shown`: the effects happen, so 'shown' is written down; False: the power goes before.
+
+        A link that comes up has a centre behind it that answers at once.
+        """
         at = at or moment()
+        step = self.one(event, at, shown)
+        if isinstance(event, LinkChanged) and event.up:
+            for _ in range(GOODS):
+                self.one(Heard(took_ms=1), at, shown)
+        return step
+
+    def one(self, event: Event, at: Moment, shown: bool = True) -> Step:
         with self.store.transaction():
             step = self.core.handle(event, self.store.look_up(self.core.needs(event)), at)
             self.position = self.store.keep(step)

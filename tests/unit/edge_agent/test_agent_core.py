@@ -312,6 +312,8 @@ def test_an_old_timer_means_nothing(drive: Driver) -> None:
 def test_a_recorded_day_replays_to_the_same_decisions(drive: Driver, store: Store) -> None:
     day: list[ev.Event] = [
         ev.LinkChanged(up=True),
+        ev.Heard(took_ms=20),
+        ev.Heard(took_ms=20),
         scanned(code(SIGNED, serial=1)),
         scanned(code(OPEN)),
         scanned(code(ONLINE, serial=2)),
@@ -322,7 +324,7 @@ def test_a_recorded_day_replays_to_the_same_decisions(drive: Driver, store: Stor
     for minute, event in enumerate(day):
         rows = store.look_up(drive.core.needs(event))
         at = moment(NOW_MS + minute * 60_000)
-        step = drive(event, at)
+        step = drive.one(event, at)
         recorded.append((event, rows, at, msgspec.msgpack.encode(step.facts), step.effects))
     again = Driver(store).core
     for event, rows, at, facts, effects in recorded:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from loyalty.campaign import Campaign, ClockRule, Kind, Policy
 from loyalty.cells import cells
-from loyalty.coupon import Coupon, Known, Now, Seen, judge
+from loyalty.coupon import Coupon, Home, Known, Now, Seen, judge
+from loyalty.lease import Amount, Part
 from loyalty.reason import HEADLINE_CELLS, LINE_CELLS, LINES_MAX, Reason, sentence
 
 FEW = st.integers(0, 3)  # small, so that equal values meet
@@ -46,7 +47,9 @@ KNOWN = st.builds(
     campaign=st.none() | CAMPAIGNS,
     seen=st.none() | SEEN,
     person_count=FEW,
-    total_count=FEW,
+    total=st.builds(Amount, FEW, FEW),
+    part=st.none() | st.builds(Part, left=st.builds(Amount, FEW, FEW)),
+    home=st.none() | st.builds(Home, site=st.text(max_size=40), here=st.booleans()),
     card_holder=FEW,
 )
 NOWS = st.builds(Now, wall_ms=st.integers(0, 2000), trusted=st.booleans(), error_ms=FEW)
@@ -81,7 +84,9 @@ def test_K5_a_yes_means_that_every_rule_of_the_campaign_holds(
     assert coupon.expires_s == 0 or now.wall_ms < coupon.expires_s * 1000
     assert not campaign.shops or site in campaign.shops
     assert campaign.per_person is None or (coupon.holder != 0 and known.person_count < campaign.per_person)
-    assert campaign.cap is None or known.total_count < campaign.cap
+    assert campaign.cap is None or known.total.count < campaign.cap
+    assert known.part is None or not known.part.limits.count or known.part.left.count >= 1
+    assert known.home is None or known.home.here
     assert campaign.min_spend_yen == 0 or (spend_yen is not None and spend_yen >= campaign.min_spend_yen)
     assert (verdict.discount_yen is None) == (spend_yen is None)
     if verdict.discount_yen is not None and spend_yen is not None:

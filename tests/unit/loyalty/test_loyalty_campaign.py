@@ -55,8 +55,9 @@ GOOD: dict[str, Campaign] = {
     "a leaflet's JAN-13": JAN,
     "a leaflet's JAN-8": changed(JAN, jan="49123456"),
     "capped online": changed(ONLINE, cap=1),
-    "capped home": changed(HOME, cap=1),
     "capped lease": LEASE,
+    "a leased budget": changed(LEASE, cap=None, budget_yen=100_000),
+    "a budget for what is asked": changed(ONLINE, budget_yen=100_000),
     "ten rides for each holder, no serials": changed(TICKET, serials=False, per_person=10),
     "one for each person": changed(AMOUNT, per_person=1),
     "all of it off": changed(PERCENT, percent=100),
@@ -119,6 +120,11 @@ BAD: list[tuple[str, Campaign]] = [
     ("cap", changed(ONLINE, cap=0)),
     ("cap", changed(AMOUNT, cap=10)),
     ("cap", changed(OPEN, cap=10)),
+    ("cap", changed(HOME, cap=10)),
+    ("budget_yen", changed(AMOUNT, budget_yen=100_000)),
+    ("budget_yen", changed(LEASE, budget_yen=0)),
+    ("budget_yen", changed(ONLINE, budget_yen=1)),
+    ("budget_yen", changed(TICKET, policy=Policy.ONLINE, budget_yen=1_000)),
     ("cap", changed(LEASE, cap=None)),
     ("per_person", changed(AMOUNT, per_person=0)),
     ("per_person", changed(AMOUNT, per_person=PER_PERSON_MAX + 1)),
@@ -188,3 +194,28 @@ def test_K4_the_benefit_is_said_in_a_few_words(campaign: Campaign, lang: Lang, w
 def test_a_campaign_survives_the_way_to_a_cache() -> None:
     for campaign in GOOD.values():
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(campaign), type=Campaign) == campaign
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"value_yen": 100}, "value_yen"),
+        ({"value_yen": -1, "kind": Kind.GIFT, "amount_yen": 0, "gift": "傘"}, "value_yen"),
+        ({"exposure_limit": -1}, "exposure_limit"),
+        ({"exposure_limit_yen": -1}, "exposure_limit_yen"),
+        ({"exposure_limit": 1, "policy": Policy.ONLINE}, "exposure_limit"),
+        ({"exposure_limit_yen": 1, "policy": Policy.OPEN, "serials": False}, "exposure_limit_yen"),
+    ],
+)
+def test_K1_who_pays_and_how_much_is_borne_must_make_sense(terms: dict[str, Any], field: str) -> None:
+    plain = {"id": 1, "name": "x", "kind": Kind.AMOUNT, "policy": Policy.SIGNED, "provider": "p", "amount_yen": 1}
+    (found,) = problems(Campaign(**{**plain, **terms}))
+    assert found.startswith(f"{field}: ")
+
+
+def test_K1_a_gift_has_a_value_and_a_signed_coupon_an_exposure() -> None:
+    gift = Campaign(
+        id=1, name="x", kind=Kind.GIFT, policy=Policy.SIGNED, provider="p", gift="傘", value_yen=500, exposure_limit=0,
+        exposure_limit_yen=5_000,
+    )  # fmt: skip
+    assert problems(gift) == []

@@ -12,6 +12,7 @@ from loyalty.barcode.trade import coupon_of, serial_number
 from loyalty.basket import Basket, Line, counts_for, missing, saved_yen
 from loyalty.campaign import Campaign, Kind, Policy, benefit, problems
 from loyalty.coupon import Coupon, Known, Now, Seen, Verdict, discount_yen, judge
+from loyalty.lease import Amount
 from loyalty.reason import Reason, sentence
 from loyalty.terms import Purchase, Rule, Save, Terms, Unit
 
@@ -87,7 +88,7 @@ def test_K6_with_a_cap_the_serial_counts_once() -> None:
     assert first.coupon.serial == serial_number("000123")
     assert verdict(f"255{GCN}000123", CAPPED, known={"seen": Seen(at_ms=5)}).reason is Reason.USED
     assert verdict(f"255{GCN}", CAPPED).reason is Reason.NOT_DOWNLOADED  # a copy that has no serial
-    assert verdict(f"255{GCN}000124", CAPPED, known={"total_count": 1000}).reason is Reason.CAP_REACHED
+    assert verdict(f"255{GCN}000124", CAPPED, known={"total": Amount(1000)}).reason is Reason.CAP_REACHED
 
 
 @pytest.mark.parametrize("campaign", [

@@ -58,6 +58,8 @@ def gallery(lang: Lang) -> dict[str, Screen]:
         "paid": lane.paid(lang, 1_280),
         "paid_plain": lane.paid(lang, 0),
         "released": lane.released(lang),
+        "earned": lane.points(lang, 1_280, spent=False),
+        "spent": lane.points(lang, 500, spent=True),
         "foreign_card": lane.foreign_card(lang),
         "verdict_ok_discount": states.answer(verdict(Reason.OK, lang, discount_yen=100), lang, TZ_OFFSET_MIN),
     }

@@ -1,0 +1,201 @@
+"""What may be decided alone, with many lanes, a bad network, kills and restores: caps, budgets and homes hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loyalty.campaign import Campaign, Kind, Policy
+from loyalty.reason import Reason
+from simulator.world.lanes import World
+
+LEASE = Campaign(
+    id=1, name="先着割引", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=100, serials=False, cap=40
+)
+ONE = Campaign(id=2, name="一名様", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=100, cap=1)
+BUDGET = Campaign(
+    id=3, name="総額", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=300, serials=False,
+    budget_yen=3_000,
+)  # fmt: skip
+HOME = Campaign(id=4, name="発行店", kind=Kind.GIFT, policy=Policy.HOME, provider="s", gift="珈琲")
+LANES = {"lane-1": "ginza", "lane-2": "ginza", "lane-3": "shibuya"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, 1, (LEASE, ONE, BUDGET, HOME), LANES, loss=0.0)
+    for _ in range(100):
+        world.turn()
+    yield world
+    world.close()
+
+
+def test_each_lane_is_leased_a_part_before_anybody_shows_a_coupon(world: World) -> None:
+    assert all(lane.left(1) >= 1 for lane in world.lanes.values())
+    assert sum(lane.left(1) for lane in world.lanes.values()) <= 40
+    assert sum(lane.left(2) for lane in world.lanes.values()) == 1
+
+
+def test_a_lane_alone_says_yes_within_its_part_and_then_a_clear_no(world: World) -> None:
+    lane = world.lanes["lane-1"]
+    code, part = world.give(1).text, lane.left(1)
+    lane.cut()
+    answers = []
+    for _ in range(part + 1):
+        verdict = lane.scan(code)
+        assert verdict is not None
+        answers.append(verdict.reason)
+    assert answers == [Reason.OK] * part + [Reason.NO_PART]
+
+
+def test_a_lane_that_sells_much_is_leased_more(world: World) -> None:
+    lane, code = world.lanes["lane-1"], world.give(1).text
+    for _ in range(6):
+        lane.scan(code)
+        for _ in range(10):
+            world.turn()
+    assert lane.left(1) > max(world.lanes[other].left(1) for other in ("lane-2", "lane-3"))
+
+
+def test_the_last_use_is_fetched_from_the_lane_that_has_it(world: World) -> None:
+    (holder,) = (lane for lane in world.lanes.values() if lane.left(2))
+    other = next(lane for lane in world.lanes.values() if lane is not holder)
+    other.scan(world.give(2).text)
+    for _ in range(20):
+        world.turn()
+    assert other.last is not None
+    assert other.last.reason is Reason.OK
+    assert holder.left(2) == 0
+    refused = holder.scan(world.give(2).text)
+    for _ in range(20):
+        world.turn()
+    assert refused is None or refused.reason is not Reason.OK
+    assert holder.last is not None
+    assert holder.last.reason is Reason.CAP_REACHED
+
+
+def test_what_is_left_when_a_campaign_stops_is_returned(world: World) -> None:
+    from central.coupons import issue
+
+    with world.office.database.write() as connection:
+        issue.stop(connection, 1)
+    for _ in range(300):
+        world.turn()
+    assert all(lane.left(1) == 0 for lane in world.lanes.values())
+    assert world.one("SELECT out_count FROM pots WHERE id = 1") == 0
+
+
+def test_a_budget_is_leased_in_yen(world: World) -> None:
+    code = world.give(3).text
+    for _ in range(20):
+        for lane in world.lanes.values():
+            lane.scan(code)
+        for _ in range(50):
+            world.turn()
+    assert world.cost_yen == 3_000
+
+
+def test_home_the_keeper_decides_alone_and_a_stranger_is_told_where(world: World) -> None:
+    given = world.give(4, home="ginza")
+    keeper, stranger = world.lanes["lane-1"], world.lanes["lane-3"]
+    stranger.cut()
+    refused = stranger.scan(given.text)
+    assert refused is not None
+    assert (refused.reason, refused.site) == (Reason.NOT_HOME, "ginza")
+    keeper.cut()
+    verdict = keeper.scan(given.text)
+    assert verdict is not None
+    assert verdict.reason is Reason.OK
+    world.settle()
+    assert world.booked_of(4) == 1
+
+
+def test_home_another_site_asks_and_the_serial_comes_over(world: World) -> None:
+    given = world.give(4, home="ginza")
+    keeper, stranger = world.lanes["lane-1"], world.lanes["lane-3"]
+    assert stranger.scan(given.text) is None, "it asks"
+    for _ in range(20):
+        world.turn()
+    assert stranger.last is not None
+    assert stranger.last.reason is Reason.OK
+    keeper.scan(given.text)
+    for _ in range(20):
+        world.turn()
+    assert keeper.last is not None
+    assert keeper.last.reason is Reason.USED
+    world.settle()
+    assert world.one("SELECT flags FROM redemptions WHERE campaign = 4") == 0
+    assert world.one("SELECT count(*) FROM conflicts") == 0
+
+
+def test_home_a_dark_keeper_can_t_let_go_and_the_shopper_is_told_in_time(world: World) -> None:
+    given = world.give(4, home="ginza")
+    world.lanes["lane-1"].link_up = False  # dark, and nobody noticed yet
+    stranger = world.lanes["lane-3"]
+    stranger.scan(given.text)
+    for _ in range(40):
+        world.turn()
+    assert stranger.last is not None
+    assert (stranger.last.reason, stranger.last.site) == (Reason.NOT_HOME, "ginza")
+    world.lanes["lane-1"].link_up = True
+    assert world.lanes["lane-1"].scan(given.text) is not None
+
+
+def test_home_moves_on_request_once_the_keeper_let_it_go(world: World) -> None:
+    from central import homes
+
+    given = world.give(4, home="ginza")
+    with world.office.database.write() as connection:
+        secret = world.office.keys.cache_secret()
+        at_once = homes.ask_to_move(connection, secret, 4, given.coupon.serial, "shibuya", b"m" * 16, 0)
+    assert not at_once
+    for lane in world.lanes.values():
+        lane.cut()
+        lane.connect()
+    for _ in range(100):
+        world.turn()
+    for lane in world.lanes.values():
+        lane.cut()
+    old, new = world.lanes["lane-1"].scan(given.text), world.lanes["lane-3"].scan(given.text)
+    assert old is not None
+    assert new is not None
+    assert (old.reason, new.reason) == (Reason.NOT_HOME, Reason.OK)
+
+
+def test_a_restored_centre_learns_what_was_leased_before_it_grants_anything(world: World) -> None:
+    code = world.give(1).text
+    backup = world.backup()
+    for _ in range(8):
+        world.lanes["lane-1"].scan(code)
+        for _ in range(10):
+            world.turn()
+    at_hand = sum(lane.left(1) for lane in world.lanes.values())
+    world.lanes["lane-1"].cut()
+    world.restore_centre(backup)
+    for _ in range(100):
+        world.turn()
+    granted = world.one("SELECT sum(granted_count) FROM parts WHERE id = 1")
+    world.lanes["lane-3"].scan(world.give(2).text)
+    world.settle()
+    assert world.one("SELECT sum(granted_count) FROM parts WHERE id = 1") > granted, "lane-1 had to speak first"
+    assert world.promised(1) >= 8 + at_hand
+
+
+def test_a_lane_with_an_old_disk_gets_new_parts_once_the_centre_knows(world: World) -> None:
+    lane, code = world.lanes["lane-1"], world.give(1).text
+    image = lane.image()
+    for _ in range(5):
+        lane.scan(code)
+        for _ in range(10):
+            world.turn()
+    world.restore_lane("lane-1", image)
+    held_once_more = lane.left(1)
+    lane.scan(code)
+    world.settle()
+    for _ in range(200):
+        world.turn()
+    assert world.one("SELECT exposure_count FROM pots WHERE id = 1") == 1 <= held_once_more
+    assert lane.left(1) >= 1, "it sells on, under its new epoch"
+    assert world.booked_of(1) == world.shown_of(1) == 6
