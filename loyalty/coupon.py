@@ -125,6 +125,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     needed_yen: int = 0  # what is missing to the minimum spend
     missing: Missing | None = None  # what the basket lacks of the goods that a code of the trade asks for
     clock_doubted: bool = False  # accepted by a clock that can't be trusted: the fact is flagged
+    cost_yen: int = 0  # what it counts for in a budget
     leased: Amount | None = None  # what it takes of this unit's part of the limits
 
     @property
@@ -204,14 +205,16 @@ def limits(campaign: Campaign) -> Limits:
     return Limits(count=campaign.cap is not None, yen=campaign.budget_yen is not None)
 
 
-def cost(campaign: Campaign, spend_yen: int | None) -> Amount:
+def cost(
+    campaign: Campaign, spend_yen: int | None, coupon: Coupon | None = None, basket: Basket | None = None
+) -> Amount:
     """What one use takes of the campaign's limits; without a basket, an amount counts in full.
 
-    Where the code says how much, the most that it may say counts.
+    Where the code says how much, and no code is given, the most that it may say counts.
     """
     if spend_yen is None:
         return Amount(1, campaign.amount_yen if campaign.kind is Kind.AMOUNT else 0)
-    return Amount(1, discount_yen(campaign, spend_yen))
+    return Amount(1, discount_yen(campaign, spend_yen, coupon, basket))
 
 
 def unit_yen(campaign: Campaign) -> int:
@@ -292,7 +295,7 @@ def judge(
         return Verdict(reason=Reason.WRONG_HOLDER, campaign=campaign, coupon=coupon)
     if campaign.per_person is not None and known.person_count + known.basket_count >= campaign.per_person:
         return Verdict(reason=Reason.PERSON_LIMIT, campaign=campaign, coupon=coupon)
-    costs = cost(campaign, spend_yen)
+    costs = cost(campaign, spend_yen, coupon, basket)
     if not _left(campaign, known.total, costs):
         return Verdict(reason=Reason.CAP_REACHED, campaign=campaign, coupon=coupon)
     if campaign.needs_card and not card_holder:
@@ -319,6 +322,7 @@ def judge(
         coupon=coupon,
         discount_yen=None if spend_yen is None else discount_yen(campaign, spend_yen, coupon, basket),
         clock_doubted=doubted,
+        cost_yen=costs.yen,
         leased=costs if known.part is not None else None,
     )
 

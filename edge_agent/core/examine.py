@@ -12,7 +12,7 @@ from loyalty.barcode import Jan, NotACoupon, Own, Reading, Shop, Trade
 from loyalty.barcode.trade import coupon_of, serial_number
 from loyalty.basket import Basket
 from loyalty.campaign import Campaign, ClockRule
-from loyalty.coupon import Coupon, Known, Now, Verdict, cost, judge, of_code
+from loyalty.coupon import Coupon, Known, Now, Verdict, judge, of_code
 from loyalty.reason import Reason
 from wire.facts import Redeemed
 
@@ -106,7 +106,7 @@ def redeemed(
         question=question,
         clock_doubted=verdict.clock_doubted,
         leased=verdict.leased is not None,
-        cost_yen=cost(campaign, spend_yen).yen if campaign.budget_yen is not None else 0,
+        cost_yen=verdict.cost_yen if campaign.budget_yen is not None else 0,
     )
 
 
