@@ -1,4 +1,4 @@
-"""Sites and units: who may report, and from where."""
+"""Sites and units: who may report, and from where. Each site is told its units and their keys (`PutLane`)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
+from central import feed
 from central.db import bulk
 from central.db.schema import DeviceState, devices, epochs, feeds, sites
+from wire.messages import PutLane
 from wire.topics import ALL, BadTopic, check_id
 
 PUBLIC_KEY_BYTES: Final = 32
 TITLE_CHARS_MAX: Final = 60
+GONE: Final = "gone"  # what a site is told of a unit that moved to another one
 
 
 class RegistryError(ValueError):
@@ -71,8 +74,8 @@ def add_device(connection: Connection, name: str, site: str, public: bytes, now_
     if len(public) != PUBLIC_KEY_BYTES:
         raise RegistryError(f"a unit's public key has {PUBLIC_KEY_BYTES} bytes, not {len(public)}")
     site_id = add_site(connection, site)
-    known = connection.execute(select(devices.c.public).where(devices.c.name == name)).scalar()
-    if known is None:
+    before = find(connection, name)
+    if before is None:
         connection.execute(
             insert(devices).values(
                 name=name,
@@ -83,7 +86,7 @@ def add_device(connection: Connection, name: str, site: str, public: bytes, now_
                 awaits=False,
             )
         )
-    elif known != public:
+    elif before.public != public:
         raise RegistryError(
             f"unit {name} is enrolled with another key; block it and give the new one a name of its own"
         )
@@ -91,11 +94,35 @@ def add_device(connection: Connection, name: str, site: str, public: bytes, now_
         connection.execute(
             update(devices).where(devices.c.name == name).values(site_id=site_id, state=DeviceState.ACTIVE.value)
         )
+    if before is not None and before.site != site:
+        _tell(connection, before, GONE)
+    if before is None or before.site != site or not before.active:
+        after = find(connection, name)
+        assert after is not None
+        _tell(connection, after, after.state)
+
+
+def _tell(connection: Connection, device: Device, state: str) -> None:
+    """Tell the units of a site whom to trust there while the internet is gone."""
+    lane = PutLane(device.name, device.site, device.public, state)
+    feed.append(connection, [lane], feed.named(connection, (device.site,)))
+
+
+def lanes(connection: Connection, site: str) -> list[PutLane]:
+    """The active units of a site."""
+    rows = connection.execute(
+        _SELECT.where(sites.c.name == site, devices.c.state == DeviceState.ACTIVE.value).order_by(devices.c.name)
+    )
+    return [PutLane(row.name, row.site, row.public, row.state) for row in rows]
 
 
 def set_state(connection: Connection, name: str, state: DeviceState) -> None:
-    if not connection.execute(update(devices).where(devices.c.name == name).values(state=state.value)).rowcount:
+    before = find(connection, name)
+    if before is None:
         raise RegistryError(f"there is no unit {name}")
+    connection.execute(update(devices).where(devices.c.name == name).values(state=state.value))
+    if before.state != state.value:
+        _tell(connection, before, state.value)
 
 
 def write_off(connection: Connection, name: str) -> None:

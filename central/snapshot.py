@@ -2,7 +2,7 @@
 
 `write` takes one unchanging view of the database and spools the parts to a file, so that neither a transaction
 nor much memory is held while they are sent; `parts` then reads them back one by one. The order is fixed (secret,
-keys, cards, stop lists, campaigns, redemptions by serial and stamp), so the same state gives the same digest.
+keys, stop lists, cards, lanes, campaigns, redemptions by serial and stamp), so the same state gives the same digest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Final
 import msgspec
 from sqlalchemy import Connection, select
 
-from central import homes
+from central import homes, registry
 from central.coupons import cards, issue, keyring, stoplist
 from central.db.schema import (
     RedemptionState,
@@ -106,6 +106,7 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
     yield from keyring.listed(connection)
     yield from cards.listed(connection, secret)
     yield from stoplist.changes(connection, secret)
+    yield from registry.lanes(connection, site)
     tracked: list[int] = []
     by_home: list[int] = []
     for issued in issue.listed(connection):

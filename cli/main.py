@@ -34,13 +34,14 @@ class Lazy(NamedTuple):
 COMMANDS: Final[dict[str, Lazy]] = {
     "scan": Lazy("cli.scan", "Say what each barcode in pictures is, and what its verdict would be.", "", "the unit"),
     "unit": Lazy("cli.unit", "Run a unit: camera, decisions, journal, report.", "", "the unit"),
+    "hub": Lazy("cli.hub", "Run a box of its own that is the hub of a site.", "", "the unit"),
     "central": Lazy("cli.central", "Run the centre, or prepare its database.", "central", "the centre"),
     "coupon": Lazy("cli.coupon", "Issue, list and show coupons.", "central", "the centre"),
     "lease": Lazy("cli.lease", "Where the parts of caps and budgets are.", "central", "the centre"),
     "home": Lazy("cli.home", "Who decides about serials that have a home.", "central", "the centre"),
     "device": Lazy("cli.device", "Enrol and list units.", "central", "the centre"),
     "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),
-    "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "simulator", "the simulator"),
+    "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "", "the unit"),
     "demo": Lazy("cli.demo", "Broker, centre and a virtual kiosk in the browser.", "simulator", "the simulator"),
 }
 

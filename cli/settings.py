@@ -1,4 +1,4 @@
-"""Settings: one TOML file with sections [unit] [central] [broker] [demo], and environment variables over it.
+"""Settings: one TOML file with sections [unit] [hub] [central] [broker] [demo], and environment variables over it.
 
 Precedence, highest first: environment (`TOKUTEN_UNIT__BROKER__HOST=...`), file, default. Nothing is guessed:
 an unknown section or key is refused with the nearest known name, a value of the wrong type with what was
@@ -30,6 +30,7 @@ PREFIX: Final = "TOKUTEN_"
 FILE_BYTES_MAX: Final = 1024 * 1024
 OWNERS: Final[dict[str, tuple[str, str]]] = {
     "unit": ("edge_agent.settings", "UnitSettings"),
+    "hub": ("edge_agent.hub.box", "HubSettings"),
     "central": ("central.settings", "CentralSettings"),
     "broker": ("simulator.broker", "BrokerSettings"),
     "demo": ("simulator.demo", "DemoSettings"),

@@ -18,7 +18,9 @@ from edge_agent.core import events as ev
 from edge_agent.core.effects import (
     AnswerHome,
     AskCentre,
+    AskKeeper,
     Effect,
+    HandOver,
     KeepFrame,
     MarkShown,
     ProbeCentre,
@@ -27,6 +29,7 @@ from edge_agent.core.effects import (
     Signal,
     StartTimer,
     TellHint,
+    TellTaken,
     View,
 )
 from edge_agent.core.machine import Core
@@ -35,6 +38,9 @@ from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.panel import Panel
 from edge_agent.settings import DAY_MS, UnitSettings
+from edge_agent.site.exchange import Exchange
+from edge_agent.site.net import SiteDown, SiteEvent, SiteNet, SiteSaid, SiteUp
+from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
 from edge_agent.store.connection import StoreCorrupt, StoreError
 from edge_agent.store.salvage import salvage
@@ -45,19 +51,20 @@ from hal.errors import HalError
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
-from wire import topics
+from wire import site_exchange, topics
 from wire.chain import EPOCH_BYTES
 from wire.facts import Redeemed
 
 TURN_MAX_S: Final = 0.5
 PROBE_EVERY_MS: Final = 1_000
 TIDY_EVERY_MS: Final = 5_000
+LOW_EVERY_MS: Final = 5_000  # how often a unit out of the centre's reach asks other lanes for what runs low
 UNMARKED_MAX: Final = 1_000
 SCANS_REMEMBERED: Final = 64
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Item = ev.Event | LinkEvent
+Item = ev.Event | LinkEvent | SiteEvent
 KeepFrameCall = Callable[[int, str], None]
 
 
@@ -100,10 +107,15 @@ class Agent:
         self._centre = Centre(
             settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
         )
+        self.site_net = SiteNet(settings.address, keys[0], settings.site_network, self._from_site)
+        self.site = Site(settings, store, self.site_net, steps)
+        self._exchange = Exchange(self.site, store, self.decide)
+        for kind in site_exchange.KINDS:
+            self.site.listen(kind, self._exchange.heard)
         self._timer: StartTimer | None = None
         self._timer_due_ms = 0
         self._probe_at_ms: int | None = None
-        self._tidy_at_ms = self._beat_at_ms = 0
+        self._tidy_at_ms = self._beat_at_ms = self._low_at_ms = 0
         self._scan = ""  # the scan whose answer is still open
         self._unmarked: list[int] = []  # shown, but the mark could not be written
         self._stopping = False
@@ -115,6 +127,9 @@ class Agent:
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
         self.decide(ev.Started(open_questions=self._store.open_questions()))
         self._mqtt.start()
+        now_ms = self._time.now().mono_ms
+        self.site.start(now_ms)
+        self._store.waits_for_witness = self.site.witness(now_ms) is Witness.WAITING
 
     def run(self) -> None:
         """Until `stop`."""
@@ -130,6 +145,7 @@ class Agent:
         self._stopping = True
 
     def close(self) -> None:
+        self.site.stop()
         self._mqtt.stop()
         try:
             self._panel.close()
@@ -152,7 +168,8 @@ class Agent:
         if self._probe_at_ms is not None:
             due.append(self._probe_at_ms)  # nothing is sent while nothing can be stored
         else:
-            due += [at_ms for at_ms in (centre_due, self._core.visit.reach.probe_ms) if at_ms is not None]
+            times = (centre_due, self.site.due_ms(), self._exchange.due_ms(), self._core.visit.reach.probe_ms)
+            due += [at_ms for at_ms in times if at_ms is not None]
         return max(0.0, (min(due) - now_ms) / 1000) if due else TURN_MAX_S
 
     # --- events ---------------------------------------------------------------------------------------
@@ -161,6 +178,13 @@ class Agent:
         """Called on the MQTT thread. A message that finds no room is pulled or sent again."""
         if isinstance(event, Arrived):
             self.inbox.put_if_room(event, ahead=event.topic.endswith(topics.DN_ACK.path))
+        else:
+            self.inbox.put(event)
+
+    def _from_site(self, event: SiteEvent) -> None:
+        """Called on threads of the site's network. What finds no room is asked for again."""
+        if isinstance(event, SiteSaid):
+            self.inbox.put_if_room(event)
         else:
             self.inbox.put(event)
 
@@ -179,6 +203,9 @@ class Agent:
             self._centre.disconnected()
             self._steps.line("link", up=False, detail=item.why)
             self.decide(ev.LinkChanged(up=False))
+        elif isinstance(item, SiteUp | SiteDown | SiteSaid):
+            if self._probe_at_ms is None or not isinstance(item, SiteSaid):  # what can't be kept is asked for again
+                self._guarded(lambda: self.site.take(item, self._time.now()))
         else:
             self._note_part(item)
             self.decide(item)
@@ -207,6 +234,8 @@ class Agent:
             self._note_spent(step)
         self._note(step, decided, scan)
         self._perform(step, decided.position, scan)
+        if step.facts:
+            self._guarded(lambda: self.site.appended(decided.position, step.facts))
         reach = self._core.visit.reach
         if reach.online != before.online:
             self._steps.line("reach", online=reach.online, why=reach.why)
@@ -295,6 +324,8 @@ class Agent:
         self._unmarked.clear()
         self._steps.forget()
         self._centre.use(self._store)
+        self.site.use(self._store)
+        self._exchange.use(self._store)
         if self._mqtt.up:
             self._centre.connected(at.mono_ms)
         self._probe_at_ms = at.mono_ms
@@ -327,9 +358,13 @@ class Agent:
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, SeekPart):
             self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
-        elif isinstance(effect, AnswerHome):
-            if not effect.left and not effect.by_lane:
+            if not self._core.visit.reach.online:
+                self._exchange.seek(effect.pot, effect.cost)
+        elif isinstance(effect, AnswerHome) and not effect.by_lane:
+            if not effect.left:
                 self._centre.keeps(effect)
+        elif isinstance(effect, HandOver | TellTaken | AskKeeper | AnswerHome):
+            self._exchange.perform(effect)
         elif isinstance(effect, ProbeCentre):
             self._guarded(lambda: self._centre.probe(self._time.now().mono_ms))
         elif isinstance(effect, TellHint):
@@ -361,6 +396,8 @@ class Agent:
             for recalled in self._guarded(lambda: self._centre.lease(at)) or ():
                 self.decide(recalled)
             self._look_for_centre(at.mono_ms)
+            self._guarded(lambda: self.site.pump(at))
+            self._share(at)
             if at.mono_ms >= self._tidy_at_ms:
                 self._tidy_at_ms = at.mono_ms + TIDY_EVERY_MS
                 self._guarded(self._tidy)
@@ -370,10 +407,24 @@ class Agent:
             self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
+            if not self.site.alive:
+                raise RuntimeError("the thread of the site's network ended: the unit restarts")
         try:
             self._panel.refresh(online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
         except HalError as error:
             log.debug("the display does not answer: %s", error)
+
+    def _share(self, at: Moment) -> None:
+        """What this unit's lanes have for each other, and whether one of them may say that its disk is old."""
+        self._store.waits_for_witness = self.site.witness(at.mono_ms) is Witness.WAITING
+        lanes = frozenset(self.site.lanes(at.mono_ms))
+        if lanes != self._core.visit.lanes:
+            self.decide(ev.LanesChanged(lanes=lanes))
+        if not self._core.visit.reach.online and at.mono_ms >= self._low_at_ms:
+            self._low_at_ms = at.mono_ms + LOW_EVERY_MS
+            for pot, amount in self._centre.leasing.low(at.mono_ms):
+                self._exchange.seek(pot, amount)
+        self._guarded(lambda: self._exchange.pump(at.mono_ms))
 
     def _look_for_centre(self, now_ms: int) -> None:
         """Answers that did not come are evidence, and where there is none a probe goes out."""
@@ -385,6 +436,8 @@ class Agent:
     def _tidy(self) -> None:
         at = self._time.now()
         self._store.tidy(at.wall_ms - self._settings.keep_acked_days * DAY_MS)
+        with self._store.transaction():
+            self._store.heard.tidy(at.wall_ms if at.trusted else None)
         trusted_ms = self._time.to_save(at)
         if trusted_ms is not None:
             with self._store.transaction():

@@ -48,6 +48,35 @@ class VirtualWorld(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     socket: Annotated[str, Meta(description="Unix socket of the simulator.")] = ""
 
 
+class SiteNetwork(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit.site_network]: how the lanes of one site share what they saw, also while the internet is gone.
+
+    Nothing is opened or said while the centre names no other unit of the site.
+    """
+
+    enabled: Annotated[bool, Meta(description="Share redemptions with the other lanes of the site.")] = True
+    may_be_hub: Annotated[bool, Meta(description="This unit may run the site's hub when there is none.")] = True
+    addresses: Annotated[
+        list[str],
+        Meta(max_length=4, description="Own IPv4 addresses on the shop's network; empty: all but the loopback's."),
+    ] = []
+    multicast: Annotated[
+        str, Meta(description="IPv4 multicast group of the hub's beacons; empty: none, `peers` are named instead.")
+    ] = "239.255.84.75"
+    beacon_port: Annotated[int, Meta(ge=1024, le=65535, description="UDP port of the beacons.")] = 18841
+    peers: Annotated[
+        list[str],
+        Meta(max_length=64, description="Where else beacons go (`address` or `address:port`): without multicast."),
+    ] = []
+    hub_port: Annotated[
+        int, Meta(ge=0, le=65535, description="TCP port of the hub, where this unit runs it; 0: any that is free.")
+    ] = 18842
+    witness_wait_ms: Annotated[
+        int,
+        Meta(ge=0, le=120_000, description="How long, after the start, another lane is waited for as a witness, ms."),
+    ] = 10_000
+
+
 class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """[unit]: one unit."""
 
@@ -83,6 +112,7 @@ class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     parts: PartNames = PartNames()
     virtual: VirtualWorld = VirtualWorld()
     barcodes: BarcodeSettings = BarcodeSettings()
+    site_network: SiteNetwork = SiteNetwork()
 
     @property
     def shop(self) -> Shop:

@@ -5,7 +5,7 @@
 
 Everything lies in one folder (`simulator.home`); a second run goes on with it. Every process that is started
 here ends with this one, whatever ends it: in order on Ctrl-C or SIGTERM, by the kernel when this process is
-killed (`simulator.leash`). A process that dies unasked is reported and restarted (`simulator.process`).
+killed (`edge_agent.leash`). A process that dies unasked is reported and restarted (`simulator.process`).
 
 What can fail: Taken, NotOurs (`simulator.home`), NoPort (`simulator.ports`), NotReady (`simulator.process`),
 and what the centre raises while its database is prepared.

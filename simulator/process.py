@@ -26,7 +26,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Final
 
-from simulator import leash
+from edge_agent import leash
 
 LINES_KEPT: Final = 60
 LINE_BYTES_MAX: Final = 64 * 1024

@@ -199,6 +199,15 @@ class Leasing:
         self._ask_at_ms = now_ms + ASK_FIRST_MS + self._backoff.next_ms()
         return AskLease(incarnation, epoch, parts, whole)
 
+    def low(self, now_ms: int) -> list[tuple[Pot, Amount]]:
+        """What there is too little of, for whoever may have some while the centre is out of reach."""
+        found = []
+        for pot, want in self._wants.items():
+            left, aim = self._pots.state(pot).left, self._target(want, now_ms)
+            if runs_low(left, aim, want.limits):
+                found.append((pot, want.limits.of((aim - left).above_zero)))
+        return found
+
     def due_ms(self) -> int:
         """When `look` or `poll` may have something by time alone."""
         return min(self._ask_at_ms, self._look_at_ms) if self._connected else self._look_at_ms

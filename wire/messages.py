@@ -282,6 +282,18 @@ class PutCard(Message, tag="card", frozen=True):
     holder: int  # 0: nobody's any more
 
 
+class PutLane(Message, tag="lane", frozen=True):
+    """A unit of the cache's own site and its public key: whom to trust there while the internet is gone.
+
+    Any `state` but 'active' ('blocked', 'gone' to another site) means: trust it no more.
+    """
+
+    device: str
+    site: str
+    public: bytes  # 32 bytes, Ed25519
+    state: str
+
+
 Change = (
     PutCampaign
     | PutKey
@@ -289,6 +301,7 @@ Change = (
     | PutRedemption
     | DropRedemption
     | PutHome
+    | PutLane
     | PutMoved
     | PutRevoked
     | DropRevoked

@@ -23,6 +23,7 @@ from wire.messages import (
     PutCard,
     PutHome,
     PutKey,
+    PutLane,
     PutMoved,
     PutRedemption,
     PutRevoked,
@@ -32,6 +33,8 @@ from wire.messages import (
 )
 
 CAMPAIGNS_HELD_MAX: Final = 512  # decoded campaigns in memory
+TAKEN_BACK_MAX: Final = 10_000  # redemptions that the centre took back, remembered against late tellers: the newest
+LANE_ACTIVE: Final = "active"
 _EMPTY_SECRET: Final = b""
 
 
@@ -43,6 +46,7 @@ class Cache:
         self.homes = Homes(connection)
         self._campaigns: dict[int, Campaign | None] = {}
         self._keys: dict[int, Key | None] = {}
+        self._lanes: dict[str, bytes] | None = None
         self._staging = False  # a snapshot is on its way
         self.reload()
 
@@ -50,6 +54,7 @@ class Cache:
         self._campaigns.clear()
         self._keys.clear()
         self.homes.reload()
+        self._lanes = None
         self._generation = int(self.meta("generation", 0))
         self.secret = bytes(self.meta("secret", _EMPTY_SECRET))
 
@@ -125,6 +130,12 @@ class Cache:
         )
         return row is not None
 
+    def lanes(self) -> dict[str, bytes]:
+        """The units of this site and their public keys; the same object until they change."""
+        if self._lanes is None:
+            self._lanes = dict(self._sql.rows("SELECT device, public FROM lanes ORDER BY device"))
+        return self._lanes
+
     def campaigns_count(self) -> int:
         row = self._sql.row("SELECT count(*) FROM campaigns")
         return int(row[0]) if row else 0
@@ -171,9 +182,11 @@ class Cache:
         self._sql.execute("DELETE FROM campaigns")
         self._sql.execute("DELETE FROM keys")
         self._sql.execute("DELETE FROM cards")
+        self._sql.execute("DELETE FROM lanes")
         self._campaigns.clear()
         self._keys.clear()
         self.homes.clear()
+        self._lanes = None
         for (body,) in self._sql.rows("SELECT body FROM staged ORDER BY id"):
             self._apply(decode(body, Change), self._generation)
         self._sql.execute("DELETE FROM staged")
@@ -216,6 +229,7 @@ class Cache:
 
     def _apply(self, change: Change, generation: int) -> None:
         if isinstance(change, DropRedemption):
+            self._take_back(change, generation)
             self._sql.execute(
                 f"DELETE FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
                 (change.serial or change.fact, change.fact),
@@ -257,3 +271,32 @@ class Cache:
         elif isinstance(change, PutSecret):
             self.secret = change.secret
             self.set_meta("secret", change.secret)
+        elif isinstance(change, PutLane):
+            self._lanes = None
+            if change.state == LANE_ACTIVE:
+                self._sql.execute(
+                    "INSERT INTO lanes VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET public = excluded.public",
+                    (change.device, change.public),
+                )
+            else:
+                self._sql.execute("DELETE FROM lanes WHERE device = ?", (change.device,))
+
+    def _take_back(self, change: DropRedemption, generation: int) -> None:
+        """What was booked and is void must not come back through a lane. A hint's end says nothing of its fact."""
+        told = self._sql.row(
+            f"SELECT provisional FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
+            (change.serial or change.fact, change.fact),
+        )
+        if told is None or told[0]:
+            return
+        self._sql.execute("DELETE FROM heard WHERE fact = ?", (change.fact,))
+        self._sql.execute("INSERT OR IGNORE INTO taken_back (fact) VALUES (?)", (change.fact,))
+        self._sql.execute("DELETE FROM taken_back WHERE id <= (SELECT max(id) FROM taken_back) - ?", (TAKEN_BACK_MAX,))
+
+    def told(self, key: bytes, fact: bytes) -> bool:
+        """Whether the centre told this very fact as booked; `key`: as in `seen`, or the fact itself."""
+        row = self._sql.row(
+            f"SELECT 1 FROM seen_{self._generation} WHERE key = ? AND fact = ? AND provisional = 0",  # noqa: S608
+            (key, fact),
+        )
+        return row is not None

@@ -140,6 +140,17 @@ class Journal:
             after = hash_after
         return Rows(epoch, first, before, after, facts) if facts else None
 
+    def bodies(self, epoch: bytes, first: int, at_most: int) -> list[tuple[int, bytes]]:
+        """(number, fact) of `epoch` from `first` on, as far as retained."""
+        base, last = self._span(epoch)
+        return [
+            (position - base, body)
+            for position, body in self._sql.rows(
+                "SELECT position, body FROM journal WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?",
+                (base + first, base + last, at_most),
+            )
+        ]
+
     def hash_at(self, epoch: bytes, number: int) -> bytes | None:
         """The chain's hash after `number`; None when that fact is not retained."""
         base, last = self._span(epoch)

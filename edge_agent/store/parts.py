@@ -151,9 +151,11 @@ class Parts:
         )
         return [Transfer(row[0], row[1], Pot(*row[2:5]), Amount(*row[5:7])) for row in rows]
 
-    def arrived(self, transfer: bytes) -> None:
-        """The other lane has it on disk."""
-        self._sql.execute("UPDATE transfers SET done = 1 WHERE transfer = ? AND given = 1", (transfer,))
+    def arrived(self, transfer: bytes, device: str) -> None:
+        """The lane that it was given to has it on disk."""
+        self._sql.execute(
+            "UPDATE transfers SET done = 1 WHERE transfer = ? AND given = 1 AND peer = ?", (transfer, device)
+        )
 
     def tidy(self, before_ms: int, rows_max: int) -> None:
         """Forget transfers that are long over. One that is under way is kept, whatever its age."""

@@ -70,6 +70,37 @@ CREATE TABLE seen_{n} (
 CREATE INDEX seen_{n}_holder ON seen_{n} (holder, campaign) WHERE holder <> x'';
 """
 
+_SITE: Final = """
+-- The site's own network. Whom the centre named as lanes of this site:
+CREATE TABLE lanes (device TEXT PRIMARY KEY, public BLOB NOT NULL) WITHOUT ROWID;
+-- what those lanes told of their redemptions and the centre has not told yet; snapshots leave it alone
+CREATE TABLE heard (
+    id INTEGER PRIMARY KEY,          -- in the order in which it came
+    fact BLOB NOT NULL,              -- wire.sealing.fact_id
+    device TEXT NOT NULL,
+    campaign INTEGER NOT NULL,
+    serial BLOB NOT NULL,            -- keyed hash, or empty
+    holder BLOB NOT NULL,            -- keyed hash, or empty
+    at_ms INTEGER NOT NULL,          -- by the lane's clock
+    kept_ms INTEGER NOT NULL         -- by ours
+);
+CREATE UNIQUE INDEX heard_fact ON heard (fact, serial);
+CREATE INDEX heard_serial ON heard (serial) WHERE serial <> x'';
+CREATE INDEX heard_holder ON heard (holder, campaign) WHERE holder <> x'';
+-- how far each lane's journal was seen
+CREATE TABLE marks (
+    id INTEGER PRIMARY KEY,          -- in the order in which the epochs were first heard
+    device TEXT NOT NULL,
+    epoch BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    UNIQUE (device, epoch)
+);
+-- redemptions that the centre booked and took back: nobody's word brings them up again
+CREATE TABLE taken_back (id INTEGER PRIMARY KEY, fact BLOB NOT NULL UNIQUE);
+-- every epoch that was ever ours, as a witness may name it
+CREATE TABLE my_epochs (epoch BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
 
 _PARTS: Final = """
 -- Parts of limits that this unit may spend alone, for the open epoch. What is left: granted + moved - spent.
@@ -149,6 +180,7 @@ STEPS: Final = (
     _PARTS,
     _REVOKED,
     _CODES_OF_THE_TRADE,
+    _SITE,
 )
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)

@@ -21,13 +21,14 @@ from edge_agent.core.events import OpenQuestion
 from edge_agent.core.visit import Row, Step, Want
 from edge_agent.store.cache import Cache
 from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
+from edge_agent.store.heard import Heard
 from edge_agent.store.homes import Me
 from edge_agent.store.journal import Journal, signed64, unsigned64
 from edge_agent.store.parts import TRANSFERS_KEPT_MS, Parts
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign, Policy
 from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_code
-from loyalty.lease import CAMPAIGN, Pot
+from loyalty.lease import CAMPAIGN, NOTHING, Part, Pot
 from wire import sealing
 from wire.chain import EPOCH_BYTES
 from wire.facts import Stamp
@@ -55,19 +56,21 @@ class WrongDevice(StoreError):
 class Store:
     """See the module. Raises StoreError."""
 
-    def __init__(self, folder: Path, device: str = "", *, read_only: bool = False) -> None:
+    def __init__(self, folder: Path, device: str = "", *, read_only: bool = False, cache: type[Cache] = Cache) -> None:
         """`device` may be left out where the store is only read: it is the store's own then."""
         self.folder = folder
+        self.waits_for_witness = False  # since the start: another lane may still say that this disk is old
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True)
         self.connection = Connection(folder / FILE_NAME, read_only=read_only)
         try:
             prepare(self.connection, read_only=read_only)
-            self.cache = Cache(self.connection)
+            self.cache = cache(self.connection)
             owner = self.cache.meta("device", device)
             self.device = device or str(owner)
             self.journal = Journal(self.connection, self.device)
             self.parts = Parts(self.connection)
+            self.heard = Heard(self.connection, self.cache, self.journal, self.device)
             if owner != self.device:
                 raise WrongDevice(f"{folder / FILE_NAME} belongs to the device {owner!r}, not to {device!r}")
         except BaseException:
@@ -113,7 +116,7 @@ class Store:
     def _row(self, want: Want) -> Row:
         if want.pot is not None:
             return Row(
-                left=self.parts.account(want.pot).left,
+                left=self.parts.account(want.pot).left if self.alone else NOTHING,
                 transferred=bool(want.transfer) and self.parts.knows_transfer(want.transfer),
             )
         if want.coupon is None:
@@ -129,9 +132,7 @@ class Store:
             campaign=campaign,
             seen=self._seen(coupon),
             person_count=self._person_count(campaign, coupon),
-            part=self.parts.part(Pot(CAMPAIGN, campaign.id), limits(campaign))
-            if campaign.policy is Policy.LEASE
-            else None,
+            part=self._part(campaign) if campaign.policy is Policy.LEASE else None,
             home=self._home(coupon) if campaign.policy is Policy.HOME else None,
             revoked=self._revoked(coupon),
             card_holder=card_holder,
@@ -144,11 +145,21 @@ class Store:
         """This unit, as the keeper of a home."""
         return self.device, self.journal.epoch
 
+    @property
+    def alone(self) -> bool:
+        """Whether this disk's word may be trusted alone: no witness says that it is old, or may still say so."""
+        return not (self.disk_is_old or self.waits_for_witness)
+
+    def _part(self, campaign: Campaign) -> Part:
+        limited = limits(campaign)
+        return self.parts.part(Pot(CAMPAIGN, campaign.id), limited) if self.alone else Part(limits=limited)
+
     def _home(self, coupon: Coupon) -> Home:
-        return self.cache.homes.home(self.me, self.cache.secret, coupon.campaign, coupon.serial)
+        home = self.cache.homes.home(self.me, self.cache.secret, coupon.campaign, coupon.serial)
+        return home if self.alone else msgspec.structs.replace(home, here=False)
 
     def _seen(self, coupon: Coupon) -> Seen | None:
-        """An earlier redemption of the same coupon: our own first, then what the centre told."""
+        """An earlier redemption of the same coupon: our own first, then what the centre told, then what lanes told."""
         if coupon.serial:
             own = self.connection.row(
                 "SELECT position, at_ms, shown FROM own WHERE serial = ? AND campaign = ? AND serial <> 0 LIMIT 1",
@@ -156,8 +167,12 @@ class Store:
             )
             if own is not None:
                 return Seen(at_ms=own[1], here=True, shown=bool(own[2]), fact=own[0])
-            told = self.cache.seen(sealing.serial_hash(self.cache.secret, coupon.campaign, coupon.serial))
-            return None if told is None else Seen(at_ms=told[0], site=told[1])
+            key = sealing.serial_hash(self.cache.secret, coupon.campaign, coupon.serial)
+            told = self.cache.seen(key)
+            if told is not None:
+                return Seen(at_ms=told[0], site=told[1])
+            heard_ms = self.heard.at_ms(key)
+            return None if heard_ms is None else Seen(at_ms=heard_ms, site=str(self.cache.meta("site", "")))
         # Without a serial any number may count; only a yes that nobody saw is found again.
         own = self.connection.row(
             "SELECT position, at_ms FROM own WHERE campaign = ? AND shown = 0 AND serial = 0 AND holder = ? LIMIT 1",
@@ -188,9 +203,9 @@ class Store:
                 (coupon.holder, coupon.campaign, at_most),
             )
         }
-        facts.update(
-            self.cache.facts_of_holder(coupon.campaign, sealing.holder_hash(self.cache.secret, coupon.holder), at_most)
-        )
+        holder = sealing.holder_hash(self.cache.secret, coupon.holder)
+        facts.update(self.cache.facts_of_holder(coupon.campaign, holder, at_most))
+        facts.update(self.heard.facts_of_holder(coupon.campaign, holder, at_most))
         return len(facts)
 
     def keep(self, step: Step) -> int:
@@ -289,6 +304,14 @@ class Store:
             self.connection.execute(
                 "DELETE FROM phones WHERE phone IN (SELECT phone FROM phones ORDER BY step LIMIT ?)", (surplus,)
             )
+
+    @property
+    def disk_is_old(self) -> bool:
+        """Another lane has seen more of our open epoch than this disk knows: it was restored from an old image.
+
+        Leases on it may be spent already. Ends when a new epoch is opened.
+        """
+        return self.heard.disk_is_old
 
     def probe(self) -> None:
         """Can a fact be stored? Raises StoreError if not."""

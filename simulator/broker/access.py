@@ -23,6 +23,7 @@ ITERATIONS: Final = 101  # Mosquitto's default
 ITERATIONS_MAX: Final = 1_000_000
 SALT_BYTES: Final = 12
 USERS_MAX: Final = 100_000
+RETAINED_MAX: Final = 10_000  # topics with a retained message
 
 
 class BadPasswordFile(OSError):
@@ -65,6 +66,8 @@ def may_subscribe(user: str, topic_filter: str) -> bool:
 class Passwords:
     """The users of a password file."""
 
+    retained_max = RETAINED_MAX
+
     def __init__(self, path: Path) -> None:
         """Raises BadPasswordFile."""
         self._path = path
@@ -80,6 +83,12 @@ class Passwords:
             return False
         iterations, salt, digest = self._users.get(user, (ITERATIONS, b"nobody", b""))
         return hmac.compare_digest(pbkdf2_hmac("sha512", password.encode(), salt, iterations), digest)
+
+    def may_publish(self, user: str, topic: str) -> bool:
+        return may_publish(user, topic)
+
+    def may_subscribe(self, user: str, topic_filter: str) -> bool:
+        return may_subscribe(user, topic_filter)
 
     def _refresh(self) -> None:
         try:

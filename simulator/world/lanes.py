@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -28,17 +28,34 @@ from central.office import Office, create
 from central.settings import CentralSettings
 from edge_agent.centre import Centre
 from edge_agent.core import events as ev
-from edge_agent.core.effects import AnswerHome, AskCentre, MarkShown, ProbeCentre, SeekPart, Show, StartTimer, View
+from edge_agent.core.effects import (
+    AnswerHome,
+    AskCentre,
+    AskKeeper,
+    HandOver,
+    MarkShown,
+    ProbeCentre,
+    SeekPart,
+    Show,
+    StartTimer,
+    TellTaken,
+    View,
+)
 from edge_agent.core.machine import Core
 from edge_agent.core.states import Mode
 from edge_agent.core.visit import Moment
+from edge_agent.runner import LOW_EVERY_MS
+from edge_agent.settings import UnitSettings
+from edge_agent.site.exchange import Exchange
+from edge_agent.site.net import SiteDown, SiteSaid, SiteUp
+from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
 from hal.events import Scanned
 from loyalty.campaign import Campaign
 from loyalty.coupon import Verdict
 from loyalty.lease import CAMPAIGN, Amount, Pot
-from wire import topics
+from wire import site_exchange, topics
 from wire.facts import Redeemed
 from wire.messages import PullFeed, encode
 from wire.topics import Address
@@ -46,6 +63,31 @@ from wire.topics import Address
 NOW_MS = 1_800_000_000_000
 ASK_WAIT_MS = 3_000
 REST_TURNS = 40  # seconds in which reports, grants and returns come to rest
+
+
+class Lan:
+    """What carries a lane's messages to the other lanes of its site: here, the world (`edge_agent.site.site.Net`)."""
+
+    alive = True
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self.known: Mapping[str, bytes] = {}
+
+    def start(self) -> None:
+        """Nothing has to be started."""
+
+    def stop(self) -> None:
+        """Nor stopped."""
+
+    def use(self, lanes: Mapping[str, bytes]) -> None:
+        self.known = lanes
+
+    def say(self, to: str, body: bytes) -> bool:
+        lane = self._lane
+        if lane.lan_up:
+            lane.world.lan.append((lane.where.device, to, body))
+        return lane.lan_up
 
 
 class Lane:
@@ -56,6 +98,7 @@ class Lane:
         self.key = SigningKey(world.rng.randbytes(32))
         self.folder = world.folder / device
         self.link_up = True
+        self.lan_up = True
         self.clock_off_ms = 0
         self.shown: list[tuple[int, int]] = []  # (campaign, serial) of each green, for good
         self.greens = 0
@@ -81,8 +124,19 @@ class Lane:
             random=rng.random,
             random_bytes=rng.randbytes,
         )
+        settings = UnitSettings(device=self.where.device, site=self.where.site, data_dir=str(self.folder))
+        self.net = Lan(self)
+        self.site = Site(settings, self.store, self.net, self.world.steps, random=rng.random)
+        self.exchange = Exchange(self.site, self.store, self.decide)
+        for kind in site_exchange.KINDS:
+            self.site.listen(kind, self.exchange.heard)
         self._timer: tuple[int, int] | None = None
+        self._low_at_ms = 0
         self.decide(ev.Started(open_questions=self.store.open_questions()))
+        self.site.start(self.world.mono_ms)
+        self.store.waits_for_witness = self.site.witness(self.world.mono_ms) is Witness.WAITING
+        if self.lan_up:
+            self.join()
         if self.link_up:
             self.connect()
 
@@ -102,6 +156,20 @@ class Lane:
         self.link_up = False
         self.unit.disconnected()
         self.decide(ev.LinkChanged(up=False))
+
+    def join(self) -> None:
+        """The site's own network is there."""
+        self.lan_up = True
+        self.site.take(SiteUp(hub=""), self.moment())
+
+    def leave(self) -> None:
+        """It is gone."""
+        self.lan_up = False
+        self.site.take(SiteDown(), self.moment())
+
+    def lan_said(self, sender: str, body: bytes) -> None:
+        if sender in self.net.known:
+            self.site.take(SiteSaid(sender=sender, body=body), self.moment())
 
     def restart(self) -> None:
         self.store.close()
@@ -151,6 +219,20 @@ class Lane:
             self.decide(ev.ProbeDue())
         for recalled in self.unit.lease(self.moment()):
             self.decide(recalled)
+        self._share()
+
+    def _share(self) -> None:
+        now_ms = self.world.mono_ms
+        self.site.pump(self.moment())
+        self.store.waits_for_witness = self.site.witness(now_ms) is Witness.WAITING
+        lanes = frozenset(self.site.lanes(now_ms))
+        if lanes != self.core.visit.lanes:
+            self.decide(ev.LanesChanged(lanes=lanes))
+        if not self.online and now_ms >= self._low_at_ms:
+            self._low_at_ms = now_ms + LOW_EVERY_MS
+            for pot, amount in self.unit.leasing.low(now_ms):
+                self.exchange.seek(pot, amount)
+        self.exchange.pump(now_ms)
 
     def arrived(self, topic: str, payload: bytes) -> None:
         event = self.unit.arrived(topic, payload, self.moment())
@@ -165,6 +247,7 @@ class Lane:
         self.core.adopt(step)
         if step.facts:
             self.unit.uplink.appended(self.store.journal.last)
+            self.site.appended(position, step.facts)
         for fact in step.facts:
             if isinstance(fact, Redeemed) and fact.leased:
                 self.unit.leasing.spent(Pot(CAMPAIGN, fact.campaign), Amount(1, fact.cost_yen), self.world.mono_ms)
@@ -184,8 +267,13 @@ class Lane:
                 self.unit.probe(self.world.mono_ms)
             elif isinstance(effect, SeekPart):
                 self.unit.leasing.sought(effect.pot, effect.cost, self.world.mono_ms)
-            elif isinstance(effect, AnswerHome) and not effect.left and not effect.by_lane:
-                self.unit.keeps(effect)
+                if not self.online:
+                    self.exchange.seek(effect.pot, effect.cost)
+            elif isinstance(effect, AnswerHome) and not effect.by_lane:
+                if not effect.left:
+                    self.unit.keeps(effect)
+            elif isinstance(effect, HandOver | TellTaken | AskKeeper | AnswerHome):
+                self.exchange.perform(effect)
             elif isinstance(effect, MarkShown):
                 self.store.mark_shown(effect.numbers or range(position, position + len(step.facts)))
 
@@ -212,6 +300,7 @@ class World:
         self.loss, self.folder, self.mono_ms, self.durable = loss, folder, 1_000, durable
         self.up: list[tuple[str, bytes]] = []
         self.down: list[tuple[str, bytes]] = []
+        self.lan: list[tuple[str, str, bytes]] = []  # sender, to, body: on its way between lanes
         self.cost_yen = self.shown_count = 0
         self.restored_parts = 0  # uses that a disk held once more when an old image of it was put in
         self.written_off = 0
@@ -309,6 +398,7 @@ class World:
         if self.desk.snapshots.busy:
             self._snapshots()
         self._deliver()
+        self._deliver_lan()
 
     def _snapshots(self) -> None:
         self.desk.snapshots.wait()  # made in a thread: so that a seed is a seed
@@ -330,6 +420,15 @@ class World:
                 if luck > 1 - self.loss / 2:
                     arrive(*message)
 
+    def _deliver_lan(self) -> None:
+        waiting, self.lan = self.lan, []
+        for sender, to, body in waiting:
+            if self.rng.random() < self.loss:
+                continue
+            for lane in self.sites[self.lanes[sender].where.site]:
+                if lane.where.device != sender and lane.lan_up and to in (lane.where.device, topics.ALL):
+                    lane.lan_said(sender, body)
+
     def _at_centre(self, topic: str, payload: bytes) -> None:
         self.down.extend(self.desk.handle(topic, payload, NOW_MS + self.mono_ms))
 
@@ -348,6 +447,8 @@ class World:
         self.loss = 0.0
         for lane in self.lanes.values():
             lane.clock_off_ms = 0
+            lane.leave()
+            lane.join()
             lane.cut()
             lane.connect()
         for number in range(turns):

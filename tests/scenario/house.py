@@ -196,23 +196,7 @@ port = {self.http_port}
     def scan(self, code: str, timeout_s: float = 20.0) -> dict[str, Any]:
         """Hold a code up until the unit has decided; gives the step 'decided'. Takes it away again."""
         assert self.unit is not None
-        lines, before = self.unit.lines, len(self.unit.lines)
-
-        def decided() -> list[dict[str, Any]]:
-            return [line for line in lines[before:] if line.get("step") == "decided"]
-
-        def shown() -> bool:
-            done = decided()
-            return bool(done) and any(
-                line.get("step") == "shown" and line["scan"] == done[0]["scan"] for line in lines[before:]
-            )
-
-        self.hold_up(code)
-        try:
-            wait_until(shown, timeout_s, "the unit to decide and show")
-        finally:
-            self.world.show_nothing()
-        return decided()[0]
+        return scan(self.world, self.unit, code, timeout_s)
 
     def long_enough_away(self) -> None:
         """Until what was held up has been gone for so long that the same code is a new scan."""
@@ -232,6 +216,27 @@ port = {self.http_port}
                 ]
         finally:
             office.close()
+
+
+def scan(world: World, unit: Process, code: str, timeout_s: float = 20.0) -> dict[str, Any]:
+    """Hold a code up until the unit has decided and shown; gives the step 'decided'. Takes it away again."""
+    lines, before = unit.lines, len(unit.lines)
+
+    def decided() -> list[dict[str, Any]]:
+        return [line for line in lines[before:] if line.get("step") == "decided"]
+
+    def shown() -> bool:
+        done = decided()
+        return bool(done) and any(
+            line.get("step") == "shown" and line["scan"] == done[0]["scan"] for line in lines[before:]
+        )
+
+    world.show_picture(picture(code))
+    try:
+        wait_until(shown, timeout_s, "the unit to decide and show")
+    finally:
+        world.show_nothing()
+    return decided()[0]
 
 
 def picture(code: str) -> Image.Image:

@@ -19,13 +19,14 @@ BUDGET = Campaign(
     id=3, name="総額", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=300, serials=False,
     budget_yen=3_000,
 )  # fmt: skip
+SIGNED = Campaign(id=5, name="共通券", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider="s", amount_yen=100)
 HOME = Campaign(id=4, name="発行店", kind=Kind.GIFT, policy=Policy.HOME, provider="s", gift="珈琲")
 LANES = {"lane-1": "ginza", "lane-2": "ginza", "lane-3": "shibuya"}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, 1, (LEASE, ONE, BUDGET, HOME), LANES, loss=0.0)
+    world = World(tmp_path, 1, (LEASE, ONE, BUDGET, HOME, SIGNED), LANES, loss=0.0)
     for _ in range(100):
         world.turn()
     yield world
@@ -190,12 +191,115 @@ def test_a_lane_with_an_old_disk_gets_new_parts_once_the_centre_knows(world: Wor
         lane.scan(code)
         for _ in range(10):
             world.turn()
+    lane.cut()
+    lane.leave()  # nobody can tell it that its disk is old
     world.restore_lane("lane-1", image)
     held_once_more = lane.left(1)
-    lane.scan(code)
+    world.turn(11_000)
+    verdict = lane.scan(code)
+    assert verdict is not None
+    assert verdict.reason is Reason.OK
     world.settle()
     for _ in range(200):
         world.turn()
     assert world.one("SELECT exposure_count FROM pots WHERE id = 1") == 1 <= held_once_more
     assert lane.left(1) >= 1, "it sells on, under its new epoch"
     assert world.booked_of(1) == world.shown_of(1) == 6
+
+
+# --- the site's own network, while the internet is gone ---------------------------------------------------------
+
+
+@pytest.fixture
+def dark(world: World) -> World:
+    """The same shops without their lines."""
+    for lane in world.lanes.values():
+        lane.cut()
+    for _ in range(30):
+        world.turn()
+    return world
+
+
+def test_a_second_lane_refuses_what_the_first_one_honoured(dark: World) -> None:
+    given = dark.give(5)
+    first, second = dark.lanes["lane-1"], dark.lanes["lane-2"]
+    verdict = first.scan(given.text)
+    assert verdict is not None
+    assert verdict.reason is Reason.OK
+    dark.turn()
+    refused = second.scan(given.text)
+    assert refused is not None
+    assert refused.reason is Reason.USED
+
+
+def test_a_lane_without_a_part_gets_one_from_its_neighbour(dark: World) -> None:
+    code = dark.give(1).text
+    one, two = dark.lanes["lane-1"], dark.lanes["lane-2"]
+    total = one.left(1) + two.left(1)
+    sold = 0
+    for _ in range(total * 3):
+        verdict = one.scan(code)
+        assert verdict is not None
+        sold += verdict.reason is Reason.OK
+        for _ in range(20):
+            dark.turn()
+    assert sold == total, "down to the neighbour's last one"
+    assert two.left(1) == 0
+    for lane in dark.lanes.values():
+        lane.connect()
+    dark.settle()
+    assert dark.one("SELECT transit_count FROM pots WHERE id = 1") == 0
+    assert dark.one("SELECT exposure_count FROM pots WHERE id = 1") == 0
+    assert dark.booked_of(1) == total
+
+
+def test_home_the_keeper_is_asked_without_the_internet(dark: World) -> None:
+    given = dark.give(4, home="ginza")
+    keeper, other = dark.lanes["lane-1"], dark.lanes["lane-2"]
+    assert other.scan(given.text) is None, "it asks"
+    for _ in range(5):
+        dark.turn()
+    assert other.last is not None
+    assert other.last.reason is Reason.OK
+    refused = keeper.scan(given.text)
+    assert refused is not None
+    assert refused.reason is Reason.USED
+    dark.settle()
+    assert dark.one("SELECT flags FROM redemptions WHERE campaign = 4") == 0
+    assert dark.one("SELECT count(*) FROM conflicts") == 0
+
+
+def test_home_nobody_says_yes_when_the_lanes_are_cut_from_each_other_too(dark: World) -> None:
+    given = dark.give(4, home="ginza")
+    for lane in dark.lanes.values():
+        lane.leave()
+    dark.turn()
+    refused = dark.lanes["lane-2"].scan(given.text)
+    assert refused is not None
+    assert refused.reason is Reason.NOT_HOME
+    verdict = dark.lanes["lane-1"].scan(given.text)
+    assert verdict is not None
+    assert verdict.reason is Reason.OK
+
+
+def test_an_old_disk_that_a_neighbour_recognises_spends_nothing_twice(dark: World) -> None:
+    lane, code = dark.lanes["lane-1"], dark.give(1).text
+    image = lane.image()
+    had = lane.left(1)
+    for _ in range(had):
+        lane.scan(code)
+        dark.turn()
+    dark.restore_lane("lane-1", image)
+    refused = lane.scan(code)
+    assert refused is not None
+    assert refused.reason is Reason.NO_PART, "a witness may still speak"
+    for _ in range(30):
+        dark.turn()
+    refused = lane.scan(code)
+    assert refused is not None
+    assert refused.reason is Reason.NO_PART, "and it has spoken"
+    assert dark.shown_of(1) == had
+    dark.settle()
+    for _ in range(100):
+        dark.turn()
+    assert lane.left(1) >= 1, "the centre opened a new epoch, and it sells on"

@@ -53,8 +53,10 @@ class Life:
             lane.cut()
         elif luck < 0.73 and not lane.link_up:
             lane.connect()
-        elif luck < 0.77:
+        elif luck < 0.75:
             lane.restart()
+        elif luck < 0.77:
+            (lane.leave if lane.lan_up else lane.join)()
         elif luck < 0.80:
             lane.clock_off_ms = rng.choice((0, -NOW_OFF_MS, NOW_OFF_MS))
         elif luck < 0.82:

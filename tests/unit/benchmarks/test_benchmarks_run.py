@@ -20,6 +20,7 @@ from benchmarks import (
     memory,
     price_of_safety,
     redemption,
+    site,
 )
 from benchmarks.__main__ import names
 from benchmarks.figures import Limits
@@ -150,3 +151,8 @@ def test_an_unknown_benchmark_is_refused_with_the_names_that_there_are() -> None
     )
     assert ended.returncode == 2
     assert "redemption" in ended.stderr
+
+
+def test_two_lanes_of_a_site_beside_a_raw_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.measure(tmp_path, 3, Limits())
+    assert "yes on lane A to refusal on lane B" in said(capsys)

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
-from central import feed, hinting, snapshot
+from central import feed, hinting, registry, snapshot
 from central.coupons import issue, keyring
+from central.db.schema import DeviceState
 from central.desk import Outgoing
 from tests.servers import wait_until
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
@@ -22,6 +23,7 @@ from wire.messages import (
     PullFeed,
     PutCampaign,
     PutKey,
+    PutLane,
     PutRedemption,
     PutSecret,
     decode,
@@ -41,6 +43,7 @@ class Cache:
         self.redeemed: dict[bytes, PutRedemption] = {}
         self.keys: dict[int, PutKey] = {}
         self.secret = b""
+        self.lanes: list[PutLane] = []
         self.snapshots = 0
         self.staged: list[Change] = []
 
@@ -85,6 +88,8 @@ class Cache:
                 self.keys[change.id] = change
             elif isinstance(change, PutSecret):
                 self.secret = change.secret
+            elif isinstance(change, PutLane):
+                self.lanes.append(change)
 
     @property
     def state(self) -> tuple[object, ...]:
@@ -304,3 +309,55 @@ def test_messages_that_are_none_are_kept_as_dead_letters_and_answered_by_silence
     for topic in ("", "tk/1/demo", "tk/1/other/ginza/lane-1/up/ev", "tk/1/demo/ginza/lane-1/dn/ack", "x" * 5000):
         assert centre.desk.handle(topic, b"x", NOW_MS) == []
     assert int(str(centre.one("SELECT count(*) FROM dead_letters"))) > 100
+
+
+# --- whom to trust on the site's own network -------------------------------------------------------------
+
+
+def lanes_told(cache: Cache) -> dict[str, tuple[bytes, str]]:
+    """The newest word about each unit."""
+    return {lane.device: (lane.public, lane.state) for lane in cache.lanes if lane.site == cache.lane.site}
+
+
+def test_a_site_is_told_its_units_and_their_keys_and_nobody_elses(centre: Centre, lane: Lane) -> None:
+    there, away = Lane("lane-2"), Lane("lane-9", site="ueno")
+    centre.enrol(away)
+    cache = Cache(centre, lane)
+    cache.pull()
+    assert lanes_told(cache) == {"lane-1": (lane.key.verify_key.encode(), "active")}
+    centre.enrol(there)
+    cache.push()
+    assert lanes_told(cache).keys() == {"lane-1", "lane-2"}
+    assert all(told.device != "lane-9" for told in cache.lanes)
+
+
+def test_a_unit_that_is_blocked_or_moves_away_is_told_to_the_site_and_gone_from_its_snapshot(
+    centre: Centre, lane: Lane
+) -> None:
+    blocked, moving = Lane("lane-2"), Lane("lane-3")
+    centre.enrol(blocked, moving)
+    cache = Cache(centre, lane)
+    cache.pull()
+    with centre.office.database.write() as connection:
+        registry.set_state(connection, "lane-2", DeviceState.BLOCKED)
+        registry.add_device(connection, "lane-3", "ueno", moving.key.verify_key.encode(), NOW_MS)
+    cache.push()
+    told = lanes_told(cache)
+    assert {device: state for device, (_, state) in told.items()} == {
+        "lane-1": "active",
+        "lane-2": "blocked",
+        "lane-3": "gone",
+    }
+    fresh = Cache(centre, lane)
+    fresh.pull()
+    assert lanes_told(fresh).keys() == {"lane-1"}
+    with centre.office.database.write() as connection:  # enrolled anew, with the same key
+        registry.add_device(connection, "lane-2", lane.site, blocked.key.verify_key.encode(), NOW_MS)
+    cache.push()
+    assert lanes_told(cache)["lane-2"][1] == "active"
+
+
+def test_a_unit_that_is_enrolled_again_as_it_was_is_not_told_again(centre: Centre, lane: Lane) -> None:
+    before = centre.query("SELECT head FROM feeds")
+    centre.enrol(lane)
+    assert centre.query("SELECT head FROM feeds") == before

@@ -60,16 +60,12 @@ class Without(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
 sys.meta_path.insert(0, Without())
 """
-CENTRE_ONLY = ("litestar", "granian", "sqlalchemy", "alembic", "argon2", "jinja2", "amqtt")
+CENTRE_ONLY = ("litestar", "granian", "sqlalchemy", "alembic", "jinja2")
 
 
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (
-            ("broker",),
-            "the simulator is not installed here: pip install 'tokuten[simulator]' (no module named 'amqtt')",
-        ),
         (("central", "init"), "the centre is not installed here: pip install 'tokuten[central]' (no module named "),
         (("coupon", "list"), "the centre is not installed here: pip install 'tokuten[central]' (no module named "),
     ],
@@ -86,11 +82,13 @@ def test_a_command_whose_packages_are_missing_says_what_to_install(
 
 
 def test_packages_that_a_command_misses_on_its_way_are_named_too() -> None:
-    before = WITHOUT.format(missing=CENTRE_ONLY) + "\nimport cli.scan\ndef scan(): import amqtt\ncli.scan.scan = scan\n"
+    before = (
+        WITHOUT.format(missing=CENTRE_ONLY) + "\nimport cli.scan\ndef scan(): import litestar\ncli.scan.scan = scan\n"
+    )
     result = tokuten("scan", before=before)
     assert (result.returncode, result.stderr) == (
         Exit.MISSING,
-        "tokuten: the unit is not installed here: pip install 'tokuten' (no module named 'amqtt')\n",
+        "tokuten: the unit is not installed here: pip install 'tokuten' (no module named 'litestar')\n",
     )
 
 

@@ -159,5 +159,5 @@ def test_every_setting_describes_itself() -> None:
     assert Setting("unit.broker.host", "text", "", True, "").variable == "TOKUTEN_UNIT__BROKER__HOST"
 
 
-def test_the_sections_are_the_four_parts() -> None:
-    assert list(OWNERS) == ["unit", "central", "broker", "demo"]
+def test_the_sections_are_the_five_parts() -> None:
+    assert list(OWNERS) == ["unit", "hub", "central", "broker", "demo"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from simulator import leash
+from edge_agent import leash
 from simulator.process import NotReady, Process, State
 
 WAIT_S = 10.0
@@ -153,7 +153,7 @@ def test_a_process_that_ends_before_it_is_ready_is_an_error_with_its_last_words(
 
 def test_a_leashed_process_dies_with_its_parent_even_when_that_is_sigkilled(tmp_path: Path) -> None:
     parent = (
-        "import subprocess,sys,time; from simulator import leash\n"
+        "import subprocess,sys,time; from edge_agent import leash\n"
         f"c=subprocess.Popen(leash.command([sys.executable,'-c',{SLEEPER!r}]), start_new_session=True)\n"
         "print(c.pid,flush=True); time.sleep(600)"
     )

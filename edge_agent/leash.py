@@ -1,4 +1,4 @@
-"""Runs a command that can't outlive the one who started it: `python -m simulator.leash PARENT [options] -- COMMAND...`
+"""Runs a command that can't outlive the one who started it: `python -m edge_agent.leash PARENT [options] -- COMMAND...`
 
 The kernel is asked to send SIGKILL when the parent dies in whatever way (PR_SET_PDEATHSIG); then this process
 becomes the command. A parent that died before the request is noticed by its number. The signal follows the
@@ -27,7 +27,7 @@ NO_COMMAND: Final = 127
 def command(argv: Sequence[str], *, file_bytes: int | None = None) -> list[str]:
     """`argv` on a leash held by this process."""
     limit = [] if file_bytes is None else ["--file-bytes", str(file_bytes)]
-    return [sys.executable, "-m", "simulator.leash", str(os.getpid()), *limit, "--", *argv]
+    return [sys.executable, "-m", "edge_agent.leash", str(os.getpid()), *limit, "--", *argv]
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,0 +1,173 @@
+"""The hub of a site as a real process: who gets in, who says what, and that it keeps nothing and ends for certain."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+from nacl.signing import SigningKey
+
+from edge_agent.hub.process import Ended, HubProcess, Listening
+from edge_agent.hub.rules import Order
+from tests.mqtt_client import Client
+from tests.servers import wait_until
+from wire.site_envelope import SESSION_BYTES, login
+from wire.site_messages import topic
+
+SESSION = b"s" * SESSION_BYTES
+KEYS = {name: SigningKey(name.encode().ljust(32, b".")) for name in ("lane-1", "lane-2", "lane-3")}
+PUBLIC = {name: key.verify_key.encode().hex() for name, key in KEYS.items()}
+Said = queue.Queue[Listening | Ended]
+
+
+def order(**changes: object) -> Order:
+    given: dict[str, object] = {
+        "tenant": "demo", "site": "s", "device": "lane-1", "session": SESSION.hex(), "host": "127.0.0.1", "port": 0,
+        "connections_max": 20, "lanes": PUBLIC,
+    }  # fmt: skip
+    return Order(**{**given, **changes})  # type: ignore[arg-type]
+
+
+class RunningHub:
+    """A hub that listens."""
+
+    def __init__(self) -> None:
+        self.said: Said = queue.Queue()
+        self.process = HubProcess(order(), self.said.put)
+        listening = self.said.get(timeout=20)
+        assert isinstance(listening, Listening)
+        self.port = listening.port
+
+
+@pytest.fixture
+def hub() -> Iterator[RunningHub]:
+    made = RunningHub()
+    yield made
+    made.process.stop()
+
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect(hub: RunningHub) -> Iterator[Connect]:
+    clients: list[Client] = []
+
+    def connect_(name: str, password: str | None = None, **more: object) -> Client:
+        if password is None:
+            password = login(KEYS[name], name, "lane-1", SESSION, len(clients).to_bytes(8, "big"))
+        clients.append(Client(hub.port, name, password, **more))  # type: ignore[arg-type]
+        return clients[-1]
+
+    yield connect_
+    for client in clients:
+        client.close()
+
+
+STRANGER = SigningKey(b"x" * 32)
+WRONG = {
+    "none": "",
+    "a word": "secret",
+    "a stranger's": login(STRANGER, "lane-2", "lane-1", SESSION, b"12345678"),
+    "another lane's": login(KEYS["lane-3"], "lane-2", "lane-1", SESSION, b"12345678"),
+    "for another session": login(KEYS["lane-2"], "lane-2", "lane-1", b"t" * SESSION_BYTES, b"12345678"),
+    "for another hub": login(KEYS["lane-2"], "lane-2", "lane-3", SESSION, b"12345678"),
+}
+
+
+@pytest.mark.parametrize("which", WRONG)
+def test_a_login_that_is_not_a_lanes_own_signature_over_this_session_is_refused(connect: Connect, which: str) -> None:
+    assert not connect("lane-2", WRONG[which]).welcome
+
+
+def test_a_stranger_is_refused_and_a_lane_gets_in(connect: Connect) -> None:
+    assert not connect("lane-9", login(STRANGER, "lane-9", "lane-1", SESSION, b"12345678")).welcome
+    assert connect("lane-2").welcome
+
+
+def test_a_password_that_was_overheard_does_not_work_again(connect: Connect) -> None:
+    password = login(KEYS["lane-2"], "lane-2", "lane-1", SESSION, b"12345678")
+    first = connect("lane-2", password)
+    assert first.welcome
+    assert not connect("lane-2", password).welcome
+    assert not first.gone.is_set()
+
+
+def test_a_lane_speaks_under_its_own_name_to_all_or_to_one_and_hears_what_is_for_it(connect: Connect) -> None:
+    one, two, three = connect("lane-1"), connect("lane-2"), connect("lane-3")
+    for client, name in ((two, "lane-2"), (three, "lane-3")):
+        client.subscribe(topic("demo", "s", "+"), topic("demo", "s", "+", name))
+    for forbidden in (topic("demo", "s", "lane-2"), topic("demo", "t", "lane-1"), topic("x", "s", "lane-1"), "tk/1/x"):
+        one.say(forbidden, b"forged")
+    one.say(topic("demo", "s", "lane-1", "lane-2"), b"for two")
+    one.say(topic("demo", "s", "lane-1"), b"for all")
+    wait_until(lambda: len(two.heard) >= 2 and three.heard, what="what is permitted")
+    assert [payload for _, payload in two.heard] == [b"for two", b"for all"]
+    assert [payload for _, payload in three.heard] == [b"for all"]
+
+
+def test_a_lane_can_not_listen_to_what_is_for_others(connect: Connect) -> None:
+    two = connect("lane-2")
+    two.subscribe(topic("demo", "s", "+", "lane-3"), "#", topic("demo", "+", "+"), topic("demo", "s", "lane-1"))
+    assert two.granted == [0x80] * 4
+
+
+def test_the_hub_keeps_nothing(connect: Connect) -> None:
+    connect("lane-1").say(topic("demo", "s", "lane-1"), b"kept?", retain=True)
+    two = connect("lane-2")
+    two.subscribe(topic("demo", "s", "+"))
+    connect("lane-3").say(topic("demo", "s", "lane-3"), b"now")
+    wait_until(lambda: two.heard, what="what is said now")
+    assert [payload for _, payload in two.heard] == [b"now"]
+
+
+def test_who_is_no_lane_any_more_is_sent_away(hub: RunningHub, connect: Connect) -> None:
+    stays, goes = connect("lane-1"), connect("lane-2")
+    hub.process.use({name: public for name, public in PUBLIC.items() if name != "lane-2"})
+    assert goes.gone.wait(10)
+    assert not stays.gone.is_set()
+    assert not connect("lane-2").welcome
+
+
+def test_a_taken_port_is_said_and_ends_the_hub(hub: RunningHub) -> None:
+    said: Said = queue.Queue()
+    second = HubProcess(order(port=hub.port), said.put)
+    assert said.get(timeout=20) == Ended(SESSION, "it ended with 1")
+    second.stop()
+
+
+def test_a_hub_that_dies_is_told_and_one_that_is_stopped_is_not(hub: RunningHub) -> None:
+    psutil.Process(hub.process.pid).kill()
+    assert isinstance(hub.said.get(timeout=10), Ended)
+    other = RunningHub()
+    other.process.stop()
+    assert other.said.empty()
+    assert not psutil.pid_exists(other.process.pid)
+
+
+PARENT = """
+import sys, time
+sys.path.insert(0, {root!r})
+from tests.contract.test_site_hub import RunningHub
+print(RunningHub().process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_hub_does_not_outlive_who_started_it() -> None:
+    from tests.servers import ROOT
+
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT.format(root=str(ROOT))], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert psutil.pid_exists(child)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not psutil.pid_exists(child), what="the end of the hub")
