@@ -38,7 +38,7 @@ CAMPAIGN: Final = Campaign(
     id=1, name="S楽器 1000円券", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider="s", amount_yen=1000
 )
 KEY_ID: Final = 1
-NOW_MS: Final = 1_800_000_000_000
+NOW_MS: Final = 1_760_000_000_000  # in the past of the centre that books it: nothing is booked before it happens
 BOOT: Final = b"bench..."
 EPOCH: Final = b"epoch of a bench"
 FILL_ROWS: Final = 20_000  # inserted at a time

@@ -27,6 +27,7 @@ from central.db.schema import (
     redemptions,
     stored_serial,
 )
+from central.offsets import Timed
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
 from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, Stamp, decode_fact
@@ -267,7 +268,7 @@ def _redeem(
     connection: Connection,
     booking: Booking,
     redeemed: list[tuple[int, Redeemed, bytes]],
-    times: dict[int, clocks.Timed],
+    times: dict[int, Timed],
 ) -> None:
     epoch, device, now_ms = booking.epoch, booking.device, booking.now_ms
     hashes, names = Hashes(booking.secret), FactNames(device.name, epoch.epoch)

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select, update
 
-from central import clocks
 from central import conflicts as stakes
+from central import offsets
 from central.coupons import issue
 from central.coupons.stoplist import Since
 from central.db import bulk
@@ -42,13 +42,13 @@ def step(connection: Connection, now_ms: int) -> int:
         return 0
     epoch_id, boot_id, after = found
     boot = connection.execute(select(boots).where(boots.c.id == boot_id)).one()
-    offset = clocks.Offset(boot.offset_ms, boot.error_ms, boot.mono_ms, boot.source)
+    offset = offsets.Offset(boot.offset_ms, boot.error_ms, boot.mono_ms, boot.source)
     rows: Any = bulk.run(connection, _FACTS, (epoch_id, after, CORRECTED_AT_ONCE)).all()
     ours: dict[int, Stamp] = {}
     upto: int | None = None
     for seq, kind, body in rows:
         if kind != _EPOCH_OPENED:  # that stands before facts of older boots which were carried over
-            stamp = clocks.sound(decode_fact(body).at)
+            stamp = offsets.sound(decode_fact(body).at)
             if stamp.boot != boot.boot:
                 break
             ours[seq] = stamp
@@ -62,7 +62,7 @@ def step(connection: Connection, now_ms: int) -> int:
 
 
 def _correct(
-    connection: Connection, epoch_id: int, stamps: dict[int, Stamp], offset: clocks.Offset, now_ms: int
+    connection: Connection, epoch_id: int, stamps: dict[int, Stamp], offset: offsets.Offset, now_ms: int
 ) -> None:
     among = (redemptions.c.epoch_id == epoch_id) & redemptions.c.seq.between(min(stamps), max(stamps))
     rows = [row for row in connection.execute(select(redemptions).where(among)) if row.seq in stamps]
@@ -89,10 +89,10 @@ def _correct(
             _weigh(connection, row, sure & stakes.AT_STAKE, campaign, now_ms)
 
 
-def _time(stamp: Stamp, offset: clocks.Offset, booked_ms: int) -> tuple[int, int, bool]:
-    if clocks.believed(stamp, offset, booked_ms):
+def _time(stamp: Stamp, offset: offsets.Offset, booked_ms: int) -> tuple[int, int, bool]:
+    if offsets.believed(stamp, offset, booked_ms):
         return stamp.wall_ms, stamp.error_ms, False
-    return (*clocks.timed(stamp, offset, booked_ms), True)
+    return (*offsets.timed(stamp, offset, booked_ms), True)
 
 
 def _outside(campaign: Campaign | None, at_ms: int, error_ms: int) -> bool:

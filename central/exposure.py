@@ -40,8 +40,8 @@ def charge(connection: Connection, campaign_id: int, more: Exposed, now_ms: int)
     if row is None:  # a campaign that the centre does not know has no limit either
         return False
     campaign: Campaign = decode(row.body, Campaign)
-    if campaign.policy is not Policy.SIGNED or not _past(campaign, Exposed(row.exposed, row.exposed_yen)):
-        return False
+    if not _past(campaign, Exposed(row.exposed, row.exposed_yen)):
+        return False  # or it turned before, and has no limit any more
     online = msgspec.structs.replace(
         campaign,
         policy=Policy.ONLINE,

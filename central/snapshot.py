@@ -104,8 +104,8 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
     """Everything a cache of `site` must know, as changes to an empty one."""
     yield PutSecret(secret)
     yield from keyring.listed(connection)
-    yield from cards.listed(connection, secret)
     yield from stoplist.changes(connection, secret)
+    yield from cards.listed(connection, secret)
     yield from registry.lanes(connection, site)
     tracked: list[int] = []
     by_home: list[int] = []

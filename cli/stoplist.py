@@ -17,7 +17,6 @@ Coupon = Annotated[int, typer.Argument(metavar="[COUPON]", help="Its number; wit
 Serial = Annotated[str, typer.Option(help="The serial, 16 hexadecimal digits, as `tokuten coupon conflicts` shows it.")]
 Number = Annotated[int | None, typer.Option(help="The identification number that people see.")]
 Person = Annotated[str, typer.Option(help="Everything of this person: a lost phone or card.")]
-SHOWN_MAX = 1_000
 
 
 def add_to(app: typer.Typer) -> None:
@@ -67,12 +66,12 @@ def unrevoke(
 
 
 def revoked(config: Config = None) -> None:
-    """The stop list."""
+    """The stop list, newest first."""
     from central.coupons import persons, stoplist
     from cli.office import local, opened, print_table
 
     with opened(config) as office, office.database.read() as connection:
-        found = stoplist.listed(connection, SHOWN_MAX)
+        found = stoplist.listed(connection)
         names = {one.holder: one.name for one in persons.all_persons(connection)}
     if not found:
         typer.echo("nothing is on the stop list")

@@ -217,8 +217,7 @@ class Centre:
     def _on_ack(self, body: bytes, at: Moment) -> ForCore | None:
         ack: Ack = decode(body, Ack)
         said = self._evidence(ack, at)
-        known = {state.epoch: (state.acked, state.incarnation) for state in self.uplink.epochs}
-        actions = [action for action in self.uplink.on_ack(ack) if not _says_nothing_new(action, known)]
+        actions = self.uplink.on_ack(ack)
         self._unwritten += actions
         if self.uplink.waiting and all(isinstance(action, uplink.Advance) for action in actions):
             # A backlog drains. The centre need not wait for our disk: a cursor that a power cut loses costs duplicates
@@ -337,11 +336,6 @@ _BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], ForCore | No
     topics.DN_FEED: Centre._on_feed,
     topics.DN_CMD: Centre._on_command,
 }
-
-
-def _says_nothing_new(action: uplink.Action, known: dict[bytes, tuple[int, bytes]]) -> bool:
-    """A cursor that stays where it is costs no write: the answers to probes are such."""
-    return isinstance(action, uplink.Advance) and known.get(action.epoch) == (action.upto, action.incarnation)
 
 
 def _batch_key(epoch: bytes, first: int) -> bytes:

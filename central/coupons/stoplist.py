@@ -21,6 +21,8 @@ from wire.messages import Change, DropRevoked, PutRevoked
 
 REVOKED_MAX: Final = 1_000_000
 NOTE_CHARS_MAX: Final = 500
+LISTED_MAX: Final = 1_000
+ROWS_AT_ONCE: Final = 1_000
 EVERYTHING: Final = 0  # the campaign of a revoked holder
 _ANY: Final = "SELECT 1 FROM revocations LIMIT 1"
 _SELECT: Final = "r.campaign, r.serial, r.holder, r.revoked_ms"
@@ -120,9 +122,9 @@ def stops(connection: Connection, campaign: int, serial: int, holder: int) -> bo
     )
 
 
-def listed(connection: Connection, limit: int = REVOKED_MAX) -> list[Revoked]:
-    """The whole list, oldest first."""
-    rows = connection.execute(select(revocations).order_by(revocations.c.id).limit(limit))
+def listed(connection: Connection, limit: int = LISTED_MAX) -> list[Revoked]:
+    """The newest lines, newest first."""
+    rows = connection.execute(select(revocations).order_by(revocations.c.id.desc()).limit(min(limit, LISTED_MAX)))
     return [
         Revoked(
             campaign=row.campaign,
@@ -138,9 +140,12 @@ def listed(connection: Connection, limit: int = REVOKED_MAX) -> list[Revoked]:
 def changes(connection: Connection, secret: bytes) -> Iterator[Change]:
     """The list as a snapshot tells it."""
     hashes = sealing.Hashes(secret)
-    for line in listed(connection):
-        key = hashes.holder(line.holder) if line.holder else hashes.serial(line.campaign, line.serial)
-        yield PutRevoked(key)
+    rows = connection.execute(
+        select(revocations.c.campaign, revocations.c.serial, revocations.c.holder).order_by(revocations.c.id),
+        execution_options={"yield_per": ROWS_AT_ONCE},
+    )
+    for campaign, serial, holder in rows:
+        yield PutRevoked(hashes.holder(holder) if holder else hashes.serial(campaign, read_serial(serial)))
 
 
 def is_empty(connection: Connection) -> bool:

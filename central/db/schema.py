@@ -237,7 +237,7 @@ boots = Table(
     Column("offset_ms", BigInteger, nullable=False),  # true wall time less the boot's monotonic time
     Column("error_ms", BigInteger, nullable=False),  # at `mono_ms`; it grows with the distance from there
     Column("mono_ms", BigInteger, nullable=False),
-    Column("source", Text, nullable=False),  # central.clocks.Learnt
+    Column("source", Text, nullable=False),  # central.offsets.Learnt
     UniqueConstraint("device_id", "boot"),
 )
 

@@ -13,7 +13,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.exceptions import HTTPException
-from litestar.params import Parameter
+from litestar.params import Parameter, PathParameter, QueryParameter
 
 from central import incarnation, notices
 from central.coupons import clearing, disputes, download, history, issue, persons
@@ -303,20 +303,20 @@ def create_app(office: Office) -> Litestar:
     @get("/api/conflicts", sync_to_thread=True)
     def conflicts(
         request: _Request,
-        limit: Annotated[int, Parameter(ge=1, le=disputes.LIMIT_MAX)] = 100,
-        every: Annotated[bool, Parameter(query="all")] = False,
+        limit: Annotated[int, QueryParameter(ge=1, le=disputes.LIMIT_MAX)] = 100,
+        every: Annotated[bool, QueryParameter(name="all")] = False,
     ) -> list[answers.ConflictRow]:
         return api.conflicts(request, limit, every=every)
 
     @post("/api/conflicts/{number:int}", status_code=200)
     async def end_conflict(
-        request: _Request, number: Annotated[int, Parameter(ge=1, le=answers.NUMBER_MAX)]
+        request: _Request, number: Annotated[int, PathParameter(ge=1, le=answers.NUMBER_MAX)]
     ) -> answers.Done:
         ended = await _body(request, answers.Ended)
         return await sync_to_thread(api.end_conflict, request, number, ended)
 
     @get("/api/notices", sync_to_thread=True)
-    def told(request: _Request, seen: Annotated[bool, Parameter()] = False) -> list[answers.NoticeRow]:
+    def told(request: _Request, seen: Annotated[bool, QueryParameter()] = False) -> list[answers.NoticeRow]:
         return api.notices(request, seen=seen)
 
     @post("/api/notices/seen", status_code=200)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from central.clocks import HELLO_LATE_MS
 from central.db.schema import Flag
 from central.office import Office
+from central.offsets import HELLO_LATE_MS
 from edge_agent.core.reach import HOLD_FIRST_MS, PROBE_OFFLINE_MS, found_out_ms
 from edge_agent.timekeeper import BUILD_MS
 from tests.scenario.house import ONLINE, SIGNED, House

@@ -93,8 +93,7 @@ export const flags = {
   double: ["二重使用", "double use"], late: ["遅れて届いた", "late"], fork: ["履歴の分岐", "fork"], restored: ["復元後", "restored"],
   salvaged: ["救出", "salvaged"], unknown_campaign: ["不明なクーポン", "unknown coupon"], clock_doubted: ["時計が不確か", "clock in doubt"],
   outside_dates: ["期間外", "outside its dates"], over_cap: ["上限超過", "over the cap"], over_person_limit: ["お一人様上限超過", "over the limit per person"],
-  not_granted: ["センター未承認", "not granted"], cancelled: ["取消済み", "cancelled"], repeated: ["再送", "repeated"],
-  clock_corrected: ["時刻を補正", "clock corrected"], revoked: ["停止リスト", "on the stop list"],
+  not_granted: ["センター未承認", "not granted"], cancelled: ["取消済み", "cancelled"], repeated: ["再送", "repeated"], clock_corrected: ["時刻補正", "time corrected"], revoked: ["利用停止後", "after it was blocked"],
 };
 
 let language = localStorage.getItem("tokuten.lang") || (navigator.language?.startsWith("ja") ? "ja" : "en");

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from central import correction
-from central.clocks import CENTRE_ERROR_MS, HELLO_LATE_MS, STEP_MS
 from central.coupons import clearing
 from central.db.schema import Flag
+from central.offsets import CENTRE_ERROR_MS, HELLO_LATE_MS, STEP_MS
 from loyalty.campaign import ConflictRule
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from wire.facts import Stamp, TimeSource
@@ -269,6 +269,14 @@ def test_K6_corrections_go_in_bounded_steps(shop: Shop, monkeypatch: pytest.Monk
     for serial, true_ms in truths.items():
         assert shop.off(serial, true_ms) == 20
     assert shop.centre.query("SELECT count(*) FROM boot_spans WHERE corrected IS NOT NULL") == [(0,)]
+
+
+def test_K6_no_fact_is_later_than_its_booking_however_late_the_hello_was(shop: Shop) -> None:
+    shop.lane.restart(TWO, wall_ms=0, trusted=False)
+    shop.hello(late_ms=30_000)
+    true_ms = shop.lane.use(1)
+    shop.book()
+    assert shop.off(1, true_ms) == 100, "when it was booked, and not half a minute later"
 
 
 def test_K6_a_hello_that_is_late_is_forgotten_for_one_that_is_not(shop: Shop) -> None:

@@ -108,6 +108,16 @@ def test_K5_the_centre_can_not_take_a_unit_below_its_floor() -> None:
     assert shown(time) == (TRUE_MS, True, TimeSource.CENTRE)
 
 
+def test_K5_a_word_of_the_centre_that_ntp_has_overtaken_vouches_for_nothing_any_more() -> None:
+    clock = HandClock(0)
+    time = Timekeeper(clock, 0)
+    time.hear(TRUE_MS, clock.mono_ms, clock.mono_ms)
+    clock.wall_ms, clock.synchronised = TRUE_MS + 86_400_000, True
+    assert time.now().trusted
+    clock.wall_ms, clock.synchronised = 0, False
+    assert shown(time) == (TRUE_MS + 86_400_000, False, TimeSource.FLOOR)
+
+
 @pytest.mark.parametrize("took_ms", [-1, ROUND_TRIP_MAX_MS + 1])
 def test_K5_an_answer_that_took_too_long_says_nothing_about_the_time(took_ms: int) -> None:
     clock = HandClock(0)
@@ -192,6 +202,8 @@ def test_K5_an_answer_that_is_played_again_or_was_never_asked_for_moves_nothing(
     spoken = Spoken(tmp_path / "unit")
     old = spoken.hello()
     spoken.answer(old, TRUE_MS)
+    spoken.answer(old, TRUE_MS + 9_000_000)
+    assert spoken.time.now().wall_ms == TRUE_MS
     spoken.clock.pass_time(5_000)
     fresh = spoken.hello()
     for played in (old, fresh):
@@ -245,8 +257,13 @@ def test_K5_a_unit_that_wakes_up_in_1970_keeps_the_campaigns_rule_until_somebody
 def test_K5_the_answer_to_a_probe_costs_the_disk_nothing(tmp_path: Path) -> None:
     spoken = Spoken(tmp_path / "unit")
     spoken.answer(spoken.hello(), TRUE_MS)
-    before = spoken.store.connection.row("PRAGMA data_version"), spoken.store.connection.wal_pages()
+    other = Store(tmp_path / "unit", "unit-1", read_only=True)
+    before = other.connection.row("PRAGMA data_version")  # changes with each commit of somebody else
     for _ in range(5):
         assert spoken.answer(spoken.hello(), TRUE_MS) is not None
-    assert (spoken.store.connection.row("PRAGMA data_version"), spoken.store.connection.wal_pages()) == before
+    assert other.connection.row("PRAGMA data_version") == before
+    with spoken.store.transaction():
+        spoken.store.cache.set_meta("probe", b"written")
+    assert other.connection.row("PRAGMA data_version") != before
+    other.close()
     spoken.store.close()
