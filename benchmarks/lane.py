@@ -114,7 +114,7 @@ def fill_campaigns(folder: Path, count: int) -> None:
                 cap=1_000 if policy is Policy.LEASE else None,
                 jan=f"{number:013}" if policy is Policy.OPEN else "",
             )
-            rows.append((number, campaign.found_by, encode(campaign), policy is Policy.LEASE))
+            rows.append((number, campaign.jan, encode(campaign), policy is Policy.LEASE))
         sql.executemany("INSERT INTO campaigns (id, found_by, body, leased) VALUES (?, ?, ?, ?)", rows)
         _finish(sql, [])
 

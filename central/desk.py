@@ -69,9 +69,9 @@ class Desk:
         self._key = office.keys.centre()
         self._ingest = Ingest(office.database, incarnation, self._secret)
         self._decider = Decider(office.database, office.settings.shop)
-        self._lessor = Lessor(office.database, incarnation)
-        self._waiting = Waiting()
         self._present: dict[str, Address] = {}  # units that were heard of since they were last gone
+        self._lessor = Lessor(office.database, incarnation, self._present)
+        self._waiting = Waiting()
         self._pushed: dict[str, int] = {}
         self.snapshots = Snapshots(office.database, incarnation, self._secret, office.settings.folder)
 

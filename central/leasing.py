@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 import msgspec
@@ -31,10 +32,10 @@ class Told(NamedTuple):
 
 
 class Lessor:
-    """Grants parts. What it grants is committed when `answer` returns."""
+    """Grants parts. What it grants is committed when `answer` returns. `present`: the units that can be told."""
 
-    def __init__(self, database: Database, incarnation: bytes) -> None:
-        self._database, self._incarnation = database, incarnation
+    def __init__(self, database: Database, incarnation: bytes, present: Container[str]) -> None:
+        self._database, self._incarnation, self._present = database, incarnation, present
 
     def answer(self, ask: AskLease, device_name: str, now_ms: int) -> list[Told]:
         """Raises StorageError: then nothing was granted."""
@@ -101,7 +102,9 @@ class Lessor:
         having = [
             one
             for one in leases.holders(connection, pot)
-            if one.device != but and (urgent or one.left.count > 2 * want.count or one.left.yen > 2 * want.yen)
+            if one.device != but
+            and one.device in self._present
+            and (urgent or one.left.count > 2 * want.count or one.left.yen > 2 * want.yen)
         ][: leases.RECALLS_MAX]
         return [Told(one.device, one.site, Recall(self._incarnation, pot, want)) for one in having]
 

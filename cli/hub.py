@@ -50,14 +50,14 @@ def hub(
     from cli.unit import Lines
     from edge_agent.hub.box import Box
     from edge_agent.steps import StepLog
+    from edge_agent.store.connection import StoreError
 
     lines = Lines()
-    box = Box(
-        settings,
-        steps=StepLog(lines.write, lambda: 0),
-        keys=(key, VerifyKey(bytes.fromhex(settings.centre_public_key))),
-        version=version("tokuten"),
-    )
+    keys = (key, VerifyKey(bytes.fromhex(settings.centre_public_key)))
+    try:
+        box = Box(settings, steps=StepLog(lines.write, lambda: 0), keys=keys, version=version("tokuten"))
+    except StoreError as error:
+        raise Stop(f"{settings.data_dir}: {error}", Exit.MISSING) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: box.stop())
     try:

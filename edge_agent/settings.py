@@ -14,6 +14,7 @@ from loyalty.campaign import Lang
 from wire.topics import Address, address
 
 DAY_MS: Final = 86_400_000
+_IPV4: Final = r"^\d{1,3}(\.\d{1,3}){3}$"
 
 
 class BrokerLogin(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -57,15 +58,19 @@ class SiteNetwork(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     enabled: Annotated[bool, Meta(description="Share redemptions with the other lanes of the site.")] = True
     may_be_hub: Annotated[bool, Meta(description="This unit may run the site's hub when there is none.")] = True
     addresses: Annotated[
-        list[str],
+        list[Annotated[str, Meta(pattern=_IPV4)]],
         Meta(max_length=4, description="Own IPv4 addresses on the shop's network; empty: all but the loopback's."),
     ] = []
     multicast: Annotated[
-        str, Meta(description="IPv4 multicast group of the hub's beacons; empty: none, `peers` are named instead.")
+        str,
+        Meta(
+            pattern=f"{_IPV4}|^$",
+            description="IPv4 multicast group of the hub's beacons; empty: none, `peers` are named instead.",
+        ),
     ] = "239.255.84.75"
     beacon_port: Annotated[int, Meta(ge=1024, le=65535, description="UDP port of the beacons.")] = 18841
     peers: Annotated[
-        list[str],
+        list[Annotated[str, Meta(pattern=_IPV4.removesuffix("$") + r"(:\d{1,5})?$")]],
         Meta(max_length=64, description="Where else beacons go (`address` or `address:port`): without multicast."),
     ] = []
     hub_port: Annotated[

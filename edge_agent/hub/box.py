@@ -7,6 +7,7 @@ better than any lane's: while it is there, it is the hub.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -25,6 +26,8 @@ from edge_agent.settings import BrokerLogin, SiteNetwork
 from edge_agent.site.net import SiteEvent, SiteNet, SiteSaid, SiteUp
 from edge_agent.steps import StepLog
 from edge_agent.store.cache import Cache
+from edge_agent.store.connection import StoreCorrupt
+from edge_agent.store.salvage import set_aside
 from edge_agent.store.store import Store
 from wire import topics
 from wire.chain import EPOCH_BYTES
@@ -35,6 +38,7 @@ from wire.topics import Address, address
 TURN_S: Final = 0.5
 BOOT_BYTES: Final = 8
 MODE: Final = "hub"  # in the inventory
+log = logging.getLogger(__name__)
 
 
 class HubSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -74,6 +78,26 @@ class LanesOnly(Cache):
         super().stage(_lanes(changes))
 
 
+def _opened(settings: HubSettings) -> Store:
+    """The box's store; a damaged one is set aside, and the centre tells the lanes again. Raises StoreError."""
+    try:
+        store = _sound(settings)
+    except StoreCorrupt as error:
+        log.error("the store is damaged (%s); it is set aside in %s", error, set_aside(settings.folder))
+        store = _sound(settings)
+    store.start(secrets.token_bytes(EPOCH_BYTES))
+    return store
+
+
+def _sound(settings: HubSettings) -> Store:
+    store = Store(settings.folder, settings.device, cache=LanesOnly)
+    found = store.connection.row("PRAGMA quick_check(1)")
+    if found != ("ok",):
+        store.close()
+        raise StoreCorrupt(str(found))
+    return store
+
+
 def _lanes(changes: Iterable[Change]) -> list[Change]:
     return [change for change in changes if isinstance(change, PutLane)]
 
@@ -90,8 +114,7 @@ class Box:
         version: str,
     ) -> None:
         self._settings, self._steps, self._version, self._key = settings, steps, version, keys[0]
-        self._store = Store(settings.folder, settings.device, cache=LanesOnly)
-        self._store.start(secrets.token_bytes(EPOCH_BYTES))
+        self._store = _opened(settings)
         self._boot = secrets.token_bytes(BOOT_BYTES)
         self._inbox: Inbox[LinkEvent | SiteEvent] = Inbox()
         self._mqtt = Mqtt(settings.address, settings.broker, self._put)

@@ -29,7 +29,7 @@ from wire.site_envelope import Ear, Forged, Keys, Mouth
 from wire.site_messages import parse_topic, subscriptions, topic
 from wire.topics import PACKET_BYTES_MAX, Address
 
-CONNECT_S: Final = 2.0
+CONNECT_S: Final = 1.0
 ANSWER_S: Final = 4.0  # for CONNACK and SUBACK
 KEEPALIVE_S: Final = 5
 LOOP_S: Final = 0.25
@@ -170,6 +170,7 @@ class Link:
                 why = "the hub did not answer in time"
         self._up = False
         client.disconnect()
+        client.loop(LOOP_S)
         return was_up, why
 
     def _new_client(self) -> paho.Client:

@@ -39,6 +39,7 @@ RESCAN_MS: Final = 5_000  # interfaces come and go
 AIR_FIRST_MS: Final = 500
 AIR_CAP_MS: Final = 30_000
 CONNECTIONS_SPARE: Final = 16  # beside one for each lane: for those whose old connection is not over yet
+EARS_MAX: Final = 8  # sessions of hubs whose messages are remembered, so that none is heard twice
 STOP_S: Final = 3.0
 _random = SystemRandom().random
 log = logging.getLogger(__name__)
@@ -84,9 +85,6 @@ class SiteNet:
         )  # fmt: skip
         self._lanes: dict[str, VerifyKey] = {}
         self._events: queue.SimpleQueue[LinkEvent | Listening | Ended | _Lanes] = queue.SimpleQueue()
-        self._wake, self._woken = socket.socketpair()
-        self._wake.setblocking(False)
-        self._woken.setblocking(False)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="site", daemon=True)
         self._air: Air | None = None
@@ -95,10 +93,13 @@ class SiteNet:
         self._air_trouble = ""
         self._process: HubProcess | None = None
         self._link: Link | None = None
-        self._ears: dict[bytes, Ear] = {}  # of the hub that is followed: reconnecting forgets nothing
+        self._ears: dict[bytes, Ear] = {}  # of the hubs that were followed last: coming back forgets nothing
         self._up = False
 
     def start(self) -> None:
+        self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
+        self._woken.setblocking(False)
         self._thread.start()
 
     @property
@@ -135,8 +136,8 @@ class SiteNet:
 
     def stop(self) -> None:
         self._stop.set()
-        self._awake()
         if self._thread.is_alive():
+            self._awake()
             self._thread.join(STOP_S)
 
     # --- the thread -----------------------------------------------------------------------------------
@@ -264,8 +265,10 @@ class SiteNet:
         if place.device == self._where.device:
             host = self._host()
             place = msgspec.structs.replace(place, addresses=("127.0.0.1" if host == "0.0.0.0" else host,))  # noqa: S104
-        ear = self._ears.get(place.session) or Ear(place.session)
-        self._ears = {place.session: ear}
+        known = place.session in self._ears
+        ear = self._ears[place.session] = self._ears.pop(place.session) if known else Ear(place.session)
+        while len(self._ears) > EARS_MAX:
+            del self._ears[next(iter(self._ears))]
         self._link = Link(self._where, self._key, place, ear, lambda: self._lanes, self._put)
         self._link.start()
 
@@ -284,6 +287,9 @@ class SiteNet:
 
     def _look_at_air(self, now_ms: int) -> Air | None:
         """The sockets, opened where they are needed and are not, and anew where the interfaces changed."""
+        if self._hub.alone:
+            self._close_air()
+            self._air_ms = 0
         if self._hub.alone or now_ms < self._air_ms:
             return self._air
         self._air_ms = now_ms + RESCAN_MS

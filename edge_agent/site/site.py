@@ -161,7 +161,7 @@ class Site:
 
     def pump(self, at: Moment) -> None:
         """What is due. Raises StoreError."""
-        if self._settings.site_network.enabled:
+        if self._settings.site_network.enabled and self._started_ms is not None:
             self._follow_lanes()
             self._remember_epochs()
             self._carry_out(self._peers.poll(at.mono_ms), at)

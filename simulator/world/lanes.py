@@ -57,7 +57,7 @@ from loyalty.coupon import Verdict
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from wire import site_exchange, topics
 from wire.facts import Redeemed
-from wire.messages import PullFeed, encode
+from wire.messages import Conn, PullFeed, encode
 from wire.topics import Address
 
 NOW_MS = 1_800_000_000_000
@@ -149,10 +149,17 @@ class Lane:
 
     def connect(self) -> None:
         self.link_up = True
+        self._conn(True)
         self.unit.connected(self.world.mono_ms)
         self.decide(ev.LinkChanged(up=True))
 
+    def _conn(self, up: bool) -> None:
+        """The birth, or the will that the broker tells for it."""
+        self.world.up.append((self.where.topic(topics.ST_CONN), encode(Conn(up, self.where.device.encode()))))
+
     def cut(self) -> None:
+        if self.link_up:
+            self._conn(False)
         self.link_up = False
         self.unit.disconnected()
         self.decide(ev.LinkChanged(up=False))

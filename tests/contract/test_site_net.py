@@ -14,6 +14,7 @@ from edge_agent.core.visit import Moment
 from edge_agent.inbox import Inbox
 from edge_agent.settings import SiteNetwork, UnitSettings
 from edge_agent.site.air import Air, AirError, own_addresses
+from edge_agent.site.link import HEARD_PER_S
 from edge_agent.site.net import SiteEvent, SiteNet
 from edge_agent.site.site import Site, Witness
 from edge_agent.steps import StepLog
@@ -114,6 +115,16 @@ def test_lanes_find_each_other_and_a_new_kind_of_message_goes_to_all_or_to_one(o
     assert all(desk.site.witness(desk.now().mono_ms) is Witness.ANSWERED for desk in (one, two, three))
 
 
+def test_a_lane_that_floods_the_others_is_heard_so_often_and_not_more(open_desk: Open) -> None:
+    one, two = open_desk("lane-1"), open_desk("lane-2")
+    turning(one, two, until=lambda: one.others() and two.others(), what="both to be here")
+    began_s = time.monotonic()
+    said = sum(one.site.broadcast(Greeting("flood")) for _ in range(20 * HEARD_PER_S))
+    turning(one, two, until=lambda: two.net._link and two.net._link.flooded, what="the flood to be seen")
+    assert said > HEARD_PER_S
+    assert len(two.greeted) <= HEARD_PER_S * (2 + int(time.monotonic() - began_s))
+
+
 def test_multicast_finds_them_without_naming_anybody(open_desk: Open) -> None:
     one = open_desk("lane-1", addresses=["127.0.0.1"], multicast=GROUP, peers=[])
     two = open_desk("lane-2", addresses=["127.0.0.1"], multicast=GROUP, peers=[])
@@ -146,6 +157,17 @@ def test_a_network_that_is_switched_off_is_quiet(open_desk: Open) -> None:
     assert off.site.alive
     assert not off.site.broadcast(Greeting("anybody?"))
     assert off.site.witness(off.now().mono_ms) is Witness.NONE
+
+
+def test_an_agent_that_is_driven_without_a_start_has_no_network(open_desk: Open, tmp_path: Path) -> None:
+    desk = open_desk("lane-1")
+    settings = UnitSettings(device="lane-1", site="s", data_dir=str(tmp_path / "lane-1"))
+    net = SiteNet(settings.address, KEYS["lane-1"], settings.site_network, desk.inbox.put)
+    idle = Site(settings, desk.store, net, StepLog(lambda line: None, lambda: 0))
+    idle.pump(desk.now())
+    assert idle.alive
+    assert not idle.broadcast(Greeting("anybody?"))
+    idle.stop()
 
 
 def test_a_witness_is_waited_for_as_long_as_is_set_and_no_longer(open_desk: Open) -> None:

@@ -46,7 +46,7 @@ def fed(shop: Centre, lane: Lane) -> list[object]:
     found: list[object] = []
     for message in shop.desk._on_pull(lane.address, PullFeed(shop.incarnation, 0), NOW_MS):
         found += decode(shop.opened(message), Feed).changes
-    return found
+    return [change for change in found if isinstance(change, PutRevoked | DropRevoked)]
 
 
 def test_K6_a_revoked_serial_is_told_to_every_cache_as_a_hash_and_taken_back_again(shop: Centre, lane: Lane) -> None:

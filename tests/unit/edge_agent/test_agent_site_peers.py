@@ -235,6 +235,22 @@ def test_after_faults_stop_every_lane_knows_what_every_other_holds(tmp_path: Pat
     shop.close()
 
 
+def test_a_journal_that_was_pruned_is_told_from_where_it_begins_now(shop: Shop) -> None:
+    a, b, _ = shop.lanes.values()
+    b.island = 1
+    for serial in range(1, 7):
+        a.redeem(serial)
+    a.store.connection.execute("DELETE FROM journal WHERE position <= 3")
+    shop.run(1_000)
+    b.island = 0
+    shop.run(6_000)
+    assert [b.refuses(serial) for serial in range(1, 7)] == [False] * 3 + [True] * 3
+    a.redeem(8)
+    shop.run(500)
+    assert b.refuses(8)
+    assert a.old == b.old == []
+
+
 def test_forged_and_impossible_answers_of_a_lane_speak_of_itself_alone(shop: Shop) -> None:
     """A lane can lie about its own journal, not about another's."""
     a, b, c = shop.lanes.values()
