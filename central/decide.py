@@ -164,17 +164,17 @@ def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: 
         if doubt is not None:
             return Coupon(campaign=0), Verdict(reason=doubt), Known()
         issued = issue.get(connection, coupon.campaign)
-    campaign = issued.campaign if issued else None
     known = _known(connection, issued, coupon, device)
     spend_yen = ask.spend_yen if ask.spend_yen > 0 else None
     verdict = judge(coupon, known, site=device.site, spend_yen=spend_yen, now=now)
-    if verdict.reason is Reason.OK and coupon.step and campaign is not None:
-        doubt, _ = freshness.judge(coupon.step, 0, campaign.clock_rule, now, freshness.ON_THE_WAY_MS)
+    if verdict.reason is Reason.OK and coupon.step and issued is not None:
+        doubt, _ = freshness.judge(coupon.step, 0, issued.campaign.clock_rule, now, freshness.ON_THE_WAY_MS)
         if doubt is not None:
             return coupon, Verdict(reason=doubt), known
     if verdict.reason is Reason.OK:
-        leased = campaign is not None and campaign.policy is Policy.LEASE
-        doubt = _held_back(connection, coupon, device, leased=leased)
+        doubt = _held_back(
+            connection, coupon, device, leased=issued is not None and issued.campaign.policy is Policy.LEASE
+        )
         if doubt is not None:
             return coupon, Verdict(reason=doubt), known
     return coupon, verdict, known

@@ -458,8 +458,8 @@ class Agent:
             return scan
         if isinstance(event, CardPresented) and self._core.visit.pending is None:
             return ""
-        follows = ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed | CardPresented
-        return self._scan if isinstance(event, follows) else ""
+        open_still = ev.Answered | ev.TimeUp | ev.LinkChanged | ev.Missed | CardPresented
+        return self._scan if isinstance(event, open_still) else ""
 
     def _note(self, step: Step, decided: Decided, scan: str) -> None:
         """The steps 'decided' and 'on_disk'; an open question keeps its scan open."""

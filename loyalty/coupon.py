@@ -14,8 +14,7 @@ from loyalty.basket import Basket, Missing, missing, saved_yen
 from loyalty.campaign import DAY_MS, Campaign, ClockRule, Kind, Policy
 from loyalty.lease import NOTHING, Amount, Limits, Part
 from loyalty.reason import ACCEPTING, Reason
-from loyalty.terms import NOTHING as NO_TERMS
-from loyalty.terms import Save, Terms, Unit
+from loyalty.terms import NO_TERMS, Save, Terms, Unit
 
 EXPIRES_S_MAX: Final = 2**32 - 1  # 32 bits in the text: until the year 2106
 
@@ -101,9 +100,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     part: Part | None = None  # policy lease: what this unit may spend alone
     home: Home | None = None  # policy home: where the serial may be decided
     card_holder: int = 0  # pseudonym of the card in the slot; 0: none; STRANGER: nobody's that is known here
-    revoked: bool = False  # the stop list has this serial or this holder
     last_step: int = 0  # the newest step of this phone that counted here, for moving codes without serials
     retailers: frozenset[str] = frozenset()  # GS1 numbers under which this shop is known
+    revoked: bool = False  # the stop list has this serial or this holder
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,7 +208,10 @@ def limits(campaign: Campaign) -> Limits:
 def cost(
     campaign: Campaign, spend_yen: int | None, coupon: Coupon | None = None, basket: Basket | None = None
 ) -> Amount:
-    """What one use takes of the campaign's limits; without a basket, an amount counts in full."""
+    """What one use takes of the campaign's limits; without a basket, an amount counts in full.
+
+    Where the code says how much, and no code is given, the most that it may say counts.
+    """
     if spend_yen is None:
         return Amount(1, campaign.amount_yen if campaign.kind is Kind.AMOUNT else 0)
     return Amount(1, discount_yen(campaign, spend_yen, coupon, basket))
@@ -245,7 +247,7 @@ def judge(
         MISPRINTED          the code should say what it is worth, and says nothing, or what this campaign can't give
      4. USED                the serial counted before
      5. STOPPED, REVOKED    by the issuer; this coupon alone, or all of its holder's (the stop list)
-     6. NOT_YET, EXPIRED    the campaign's dates, and the coupon's own end where that is earlier
+     6. NOT_YET, EXPIRED    the campaign's dates, and the coupon's own where those are narrower
         CLOCK_UNTRUSTED     ... where the clock can't tell and the campaign says refuse
      7. WRONG_SHOP          it counts elsewhere
      8. WRONG_HOLDER        the card in the slot is somebody else's
@@ -304,12 +306,12 @@ def judge(
         return Verdict(reason=Reason.NEEDS_BASKET, campaign=campaign, coupon=coupon, needed_yen=minimum)
     if spend_yen is not None and spend_yen < minimum:
         return Verdict(reason=Reason.MIN_SPEND, campaign=campaign, coupon=coupon, needed_yen=minimum - spend_yen)
-    if campaign.budget_yen is not None and campaign.kind is Kind.PERCENT and spend_yen is None:
-        return Verdict(reason=Reason.NEEDS_BASKET, campaign=campaign, coupon=coupon)  # what it costs is not known
     if coupon.terms.purchases:
         refusal = _by_goods(campaign, coupon, spend_yen, basket)
         if refusal is not None:
             return refusal
+    if campaign.budget_yen is not None and campaign.kind is Kind.PERCENT and spend_yen is None:
+        return Verdict(reason=Reason.NEEDS_BASKET, campaign=campaign, coupon=coupon)  # what it costs is not known
     if known.part is not None and not known.part.covers(costs, now.wall_ms):
         return Verdict(reason=Reason.NO_PART, campaign=campaign, coupon=coupon)
     if known.home is not None and not known.home.here:

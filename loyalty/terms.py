@@ -72,4 +72,4 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.value // 10**self.decimals)
 
 
-NOTHING = Terms()
+NO_TERMS = Terms()

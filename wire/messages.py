@@ -300,12 +300,12 @@ Change = (
     | PutSecret
     | PutRedemption
     | DropRedemption
-    | PutCard
     | PutHome
     | PutLane
     | PutMoved
     | PutRevoked
     | DropRevoked
+    | PutCard
 )
 
 

@@ -53,8 +53,8 @@ class Session(msgspec.Struct):
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     campaign: Annotated[int, msgspec.Meta(ge=1, le=CAMPAIGN_ID_MAX)]
     password: str | None = None
-    home: Annotated[str, msgspec.Meta(max_length=32)] = ""  # policy home: the site that decides about it
     phone: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""  # its public key, for a code that moves
+    home: Annotated[str, msgspec.Meta(max_length=32)] = ""  # policy home: the site that decides about it
 
 
 class Health(msgspec.Struct):

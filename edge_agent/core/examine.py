@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from edge_agent.core.visit import Moment, Row, Want
@@ -9,7 +11,7 @@ from loyalty import freshness, keys
 from loyalty.barcode import Jan, NotACoupon, Own, Reading, Shop, Trade
 from loyalty.barcode.trade import coupon_of, serial_number
 from loyalty.basket import Basket
-from loyalty.campaign import ClockRule
+from loyalty.campaign import Campaign, ClockRule
 from loyalty.coupon import Coupon, Known, Now, Verdict, judge, of_code
 from loyalty.reason import Reason
 from wire.facts import Redeemed
@@ -41,34 +43,47 @@ def examine(
         if trouble is not None:
             return Verdict(reason=trouble)
     elif isinstance(reading, Jan | Trade):
-        if isinstance(reading, Jan):
-            coupon, surely = of_code(reading.code, known.campaign), False
-        else:
-            coupon, surely = (
-                coupon_of(reading, known.campaign, now.wall_ms, shop.utc_offset_min),
-                reading.surely_a_coupon,
-            )
-            if coupon.terms.retailer:
-                known = msgspec.structs.replace(known, retailers=shop.retailers)
-        if not coupon.campaign:  # a product's code, not a coupon's; or a coupon of somebody else's
+        found = coupon_in(reading, known.campaign, now, shop)
+        if found is None:  # a product's code, not a coupon's; or a coupon of somebody else's
+            surely = isinstance(reading, Trade) and reading.surely_a_coupon
             return Verdict(reason=Reason.UNKNOWN_CAMPAIGN if surely else Reason.NOT_A_COUPON)
         if not confirmed:
             return Verdict(reason=Reason.UNCONFIRMED, campaign=known.campaign)
+        coupon = found
+        if coupon.terms.retailer:
+            known = msgspec.structs.replace(known, retailers=shop.retailers)
     else:  # a member's number, or goods
         return Verdict(reason=Reason.NOT_A_COUPON)
     verdict = judge(coupon, known, site=site, spend_yen=spend_yen, now=now, basket=basket)
     return _fresh(verdict, coupon, known, shown_at or now) if coupon.step else verdict
 
 
+_MAY_COUNT: Final = frozenset({Reason.OK, Reason.NO_PART, Reason.NOT_HOME})
+"""A yes of this unit, or of another that is asked."""
+
+
 def _fresh(verdict: Verdict, coupon: Coupon, known: Known, shown_at: Now) -> Verdict:
-    """The same verdict, unless it is a yes (here or elsewhere) to a moving code that was not on the screen just now."""
-    if verdict.reason not in (Reason.OK, Reason.NO_PART, Reason.NOT_HOME):
+    """The same verdict, unless it may be a yes, and the moving code was not on the screen just now."""
+    if verdict.reason not in _MAY_COUNT:
         return verdict
     rule = ClockRule.REFUSE if known.campaign is None else known.campaign.clock_rule
     reason, doubted = freshness.judge(coupon.step, known.last_step, rule, shown_at)
     if reason is not None:
         return Verdict(reason=reason, campaign=verdict.campaign, coupon=coupon)
     return msgspec.structs.replace(verdict, clock_doubted=verdict.clock_doubted or doubted)
+
+
+def coupon_in(reading: Reading, campaign: Campaign | None, now: Now, shop: Shop) -> Coupon | None:
+    """The coupon that a reading stands for, not yet believed; `campaign` is the row that was found for it."""
+    if isinstance(reading, Own):
+        return reading.coupon
+    if isinstance(reading, Jan):
+        coupon = of_code(reading.code, campaign)
+    elif isinstance(reading, Trade):
+        coupon = coupon_of(reading, campaign, now.wall_ms, shop.utc_offset_min)
+    else:
+        return None
+    return coupon if coupon.campaign else None
 
 
 def redeemed(

@@ -32,7 +32,7 @@ from edge_agent.core.effects import (
     TellHint,
     View,
 )
-from edge_agent.core.examine import examine, redeemed, wants
+from edge_agent.core.examine import coupon_in, examine, redeemed, wants
 from edge_agent.core.reach import Reach
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.visit import Asked, Counted, Moment, Pending, Reserved, Row, SpentStep, Step, Visit, Want
@@ -125,7 +125,9 @@ class Core:
         reading = self._reading(event)
         if self._still_up(reading, at):  # what was said stands, and nothing is shown anew
             return Step(visit=visit, verdict=Verdict(reason=Reason.OK_AGAIN))
-        row = self._with_basket(rows[0], reading.coupon if isinstance(reading, Own) else None) if rows else Row()
+        row = rows[0] if rows else Row()
+        if visit.reserved:
+            row = self._with_basket(row, coupon_in(reading, row.known.campaign, at.now, self._shop))
         verdict = examine(
             reading,
             event.confirmed,
@@ -141,7 +143,7 @@ class Core:
         if campaign is not None and campaign.needs_card and verdict.reason in _FOR_A_CARD:
             return self._show(verdict, pending=Pending(event=event, shown_at=shown_at), asked=None)
         if verdict.reason in ELSEWHERE:
-            return self._elsewhere(event, verdict, row, at, card)
+            return self._elsewhere(event, verdict, row, at)
         if not verdict.accepted or coupon is None or campaign is None:
             return self._refuse(verdict, event.frame)
         (want,) = wants(reading, card)
@@ -152,7 +154,7 @@ class Core:
         if any(other.coupon.is_same(coupon) for other in visit.reserved):
             return self._show(msgspec.structs.replace(verdict, reason=Reason.RESERVED))
         if campaign.policy is Policy.ONLINE:
-            return self._ask_centre(event, msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), at, card)
+            return self._ask_centre(event, msgspec.structs.replace(verdict, reason=Reason.NOT_NOW), at)
         if self._mode is Mode.LANE and visit.basket_yen is not None:
             return self._reserve(verdict, Reserved(want=want, coupon=coupon, leased=verdict.leased))
         return self._redeem(verdict, coupon, b"", at)
@@ -198,7 +200,7 @@ class Core:
 
     # --- questions: to the centre, or to the lane that keeps a home ---------------------------------------
 
-    def _elsewhere(self, event: Scanned, verdict: Verdict, row: Row, at: Moment, card: bytes) -> Step:
+    def _elsewhere(self, event: Scanned, verdict: Verdict, row: Row, at: Moment) -> Step:
         """Somebody else may still say yes: the home of the serial, or the centre, who knows what is left in all."""
         home, coupon, campaign = row.known.home, verdict.coupon, verdict.campaign
         assert coupon is not None, "only a coupon can be decided elsewhere"
@@ -206,14 +208,14 @@ class Core:
         if verdict.reason is Reason.NOT_HOME and home is not None and home.keeper in self.visit.lanes:
             question = self._new_id()
             keeper = AskKeeper(keeper=home.keeper, question=question, campaign=coupon.campaign, serial=coupon.serial)
-            return self._ask(event, question, verdict, keeper, self.visit.reach.limit_ms, at, card)
+            return self._ask(event, question, verdict, keeper, self.visit.reach.limit_ms, at)
         seek: tuple[Effect, ...] = ()
         if verdict.reason is Reason.NO_PART:
             seek = (SeekPart(pot=Pot(CAMPAIGN, campaign.id), cost=cost(campaign, self.visit.basket_yen)),)
-        step = self._ask_centre(event, verdict, at, card)
+        step = self._ask_centre(event, verdict, at)
         return msgspec.structs.replace(step, effects=(*step.effects, *seek))
 
-    def _ask_centre(self, event: Scanned, otherwise: Verdict, at: Moment, card: bytes) -> Step:
+    def _ask_centre(self, event: Scanned, otherwise: Verdict, at: Moment) -> Step:
         """Ask, and tell the shopper `otherwise` where no answer can be had in time."""
         wait_ms = self.visit.reach.wait_ms
         if not wait_ms:
@@ -223,7 +225,7 @@ class Core:
         asking = AskCentre(
             question=question, text=event.text, spend_yen=spend_yen, wait_ms=wait_ms, format=event.format
         )
-        return self._ask(event, question, otherwise, asking, wait_ms, at, card)
+        return self._ask(event, question, otherwise, asking, wait_ms, at)
 
     def _ask(
         self,
@@ -233,9 +235,8 @@ class Core:
         asking: AskCentre | AskKeeper,
         wait_ms: int,
         at: Moment,
-        card: bytes,
     ) -> Step:
-        (want,) = wants(self._reading(event), card)
+        (want,) = wants(self._reading(event), self.visit.card)
         coupon = otherwise.coupon
         assert coupon is not None, "only a coupon is asked about"
         asked = Asked(
@@ -454,7 +455,11 @@ class Core:
         pending = before.pending
         if pending is not None and self._may_scan():
             step = self._held_up(pending.event, rows, at, pending.shown_at, event.uid)
-            return msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, card=event.uid))
+            asked = step.visit.asked
+            if asked is not None:  # it is judged again when the answer comes: with this card
+                asked = msgspec.structs.replace(asked, want=msgspec.structs.replace(asked.want, card=event.uid))
+            visit = msgspec.structs.replace(step.visit, card=event.uid, asked=asked)
+            return msgspec.structs.replace(step, visit=visit)
         if before.state not in (State.READY, State.SHOWING) or before.basket_yen is not None:
             return Step(visit=msgspec.structs.replace(before, card=event.uid))
         known = bool(rows) and rows[0].known.card_holder > 0

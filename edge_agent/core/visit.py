@@ -37,7 +37,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Want(msgspec.Struct, frozen=True):
-    """The rows about one coupon, by its numbers or by the unsigned code that stands for it; about a card; a part."""
+    """The rows about one coupon, by its numbers or by the unsigned code that stands for it, and about the card beside
+    it; or about this unit's part of a limit."""
 
     coupon: Coupon | None = None
     found_by: str = ""  # a JAN, or the key of a code of the trade

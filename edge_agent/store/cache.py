@@ -245,10 +245,12 @@ class Cache:
                 "INSERT INTO campaigns (id, found_by, body, leased) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
                 " SET found_by = excluded.found_by, body = excluded.body, leased = excluded.leased",
                 (
-                    campaign.id, campaign.found_by, encode(campaign),
+                    campaign.id,
+                    campaign.found_by,
+                    encode(campaign),
                     campaign.policy is Policy.LEASE and not campaign.stopped,
                 ),
-            )  # fmt: skip
+            )
         elif isinstance(change, PutCard):
             if change.holder:
                 self._sql.execute(

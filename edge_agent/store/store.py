@@ -180,17 +180,17 @@ class Store:
         )
         return None if own is None else Seen(at_ms=own[1], here=True, shown=False, fact=own[0])
 
+    def _last_step(self, coupon: Coupon) -> int:
+        phone = sealing.phone_hash(self.cache.secret, coupon.campaign, coupon.phone)
+        row = self.connection.row("SELECT step FROM phones WHERE phone = ?", (phone,))
+        return int(row[0]) if row else 0
+
     def _revoked(self, coupon: Coupon) -> bool:
         """Whether the stop list has this coupon, or its holder."""
         secret = self.cache.secret
         serial = sealing.serial_hash(secret, coupon.campaign, coupon.serial) if coupon.serial else b""
         holder = sealing.holder_hash(secret, coupon.holder) if coupon.holder else b""
         return bool(serial or holder) and self.cache.revoked(serial, holder)
-
-    def _last_step(self, coupon: Coupon) -> int:
-        phone = sealing.phone_hash(self.cache.secret, coupon.campaign, coupon.phone)
-        row = self.connection.row("SELECT step FROM phones WHERE phone = ?", (phone,))
-        return int(row[0]) if row else 0
 
     def _person_count(self, campaign: Campaign, coupon: Coupon) -> int:
         if campaign.per_person is None or not coupon.holder:
@@ -291,8 +291,8 @@ class Store:
                 (TIDY_ROWS_MAX,),
             )
             self.cache.empty_old(TIDY_ROWS_MAX)
-            self.parts.tidy(before_ms - TRANSFERS_KEPT_MS, TIDY_ROWS_MAX)
             self._forget_phones()
+            self.parts.tidy(before_ms - TRANSFERS_KEPT_MS, TIDY_ROWS_MAX)
         if self.connection.wal_pages() > WAL_PAGES_MAX:
             self.connection.checkpoint()
 

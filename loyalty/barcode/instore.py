@@ -28,7 +28,7 @@ from loyalty.barcode import check_rules
 from loyalty.barcode.check_rules import Check
 from loyalty.barcode.kinds import Item, Member, NotACoupon, Priced, Trade
 from loyalty.reason import Reason
-from loyalty.terms import NOTHING, Save, Terms
+from loyalty.terms import NO_TERMS, Save, Terms
 
 RULES_MAX: Final = 100
 PATTERN_CHARS_MAX: Final = 48
@@ -191,5 +191,5 @@ def _meaning(code: str, compiled: _Compiled, *, ean: bool) -> Trade | Member | P
     if rule.means is Means.ITEM:
         return Item(taken("i"))
     key = "".join(code[place] for place, letter in enumerate(rule.pattern) if letter == "i" or letter not in _LETTERS)
-    terms = Terms(save=Save.AMOUNT, value=int(taken("y"))) if places["y"] else NOTHING
+    terms = Terms(save=Save.AMOUNT, value=int(taken("y"))) if places["y"] else NO_TERMS
     return Trade(key=f"store:{key}", terms=terms)

@@ -7,7 +7,7 @@ import msgspec
 from loyalty.barcode.gs1.faults import Trouble
 from loyalty.coupon import Coupon
 from loyalty.reason import Reason
-from loyalty.terms import NOTHING, Terms
+from loyalty.terms import NO_TERMS, Terms
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     serial: str = ""  # as it stands in the code
     expires: str = ""  # its last day, YYMMDD
     starts: str = ""  # its first day
-    terms: Terms = NOTHING
+    terms: Terms = NO_TERMS
     elements: tuple[tuple[str, str], ...] = ()  # (AI, value), for people who want to know what it says
 
     @property

@@ -19,7 +19,7 @@ from loyalty.barcode.kinds import Member, NotACoupon, Trade
 from loyalty.campaign import Campaign
 from loyalty.coupon import EXPIRES_S_MAX, Coupon, of_code
 from loyalty.reason import Reason
-from loyalty.terms import NOTHING, Save, Terms
+from loyalty.terms import NO_TERMS, Save, Terms
 
 GCN_DIGITS: Final = 13
 DIGITS_AS_NUMBER_MAX: Final = 18  # so many digits behind a 1 stay below 2**63
@@ -86,7 +86,7 @@ def _value(found: Message) -> Terms:
         element = found.found.get(family)
         if element is not None:
             return Terms(save=save, value=int(element.value), decimals=int(element.ai[3]), points=points)
-    return Terms(points=points) if points else NOTHING
+    return Terms(points=points) if points else NO_TERMS
 
 
 def serial_number(serial: str) -> int:

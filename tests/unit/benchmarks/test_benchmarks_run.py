@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import (
+    barcodes,
     disk_bytes,
     drain,
     figures,
@@ -113,6 +114,13 @@ def test_a_frame_becomes_a_green_light(tmp_path: Path, capsys: pytest.CaptureFix
     assert "frame to verdict" in said(capsys)
 
 
+def test_every_kind_of_barcode_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    barcodes.measure(3)
+    out = said(capsys)
+    for kind in barcodes.kinds():
+        assert kind.name in out
+
+
 def test_memory_of_agent_and_camera_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     memory.measure(tmp_path, 1)
     assert "camera" in said(capsys)
@@ -124,9 +132,17 @@ def test_bytes_on_disk_for_a_redemption(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_every_benchmark_is_found_by_make_bench() -> None:
-    assert {"decode", "disk_bytes", "drain", "flat", "frame_to_verdict", "ingest", "memory", "redemption"} <= set(
-        names()
-    )
+    assert {
+        "barcodes",
+        "decode",
+        "disk_bytes",
+        "drain",
+        "flat",
+        "frame_to_verdict",
+        "ingest",
+        "memory",
+        "redemption",
+    } <= set(names())
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names_that_there_are() -> None:

@@ -121,6 +121,42 @@ def test_dead_letters_are_seen_and_settled_by_a_person(shell: Shell, tmp_path: P
     assert "a test" in shell.run("central", "dead-letters", "show", "1")
 
 
+def test_K1_a_coupon_is_issued_for_a_code_of_the_trade_and_is_not_downloaded(shell: Shell) -> None:
+    issued = shell.run(
+        "coupon", "issue", "お茶", "--provider", "maker", "--policy", "open", "--no-serials", "--amount-yen", "500",
+        "--trade", "gcn:4912345678904", "--value-in-code",
+    )  # fmt: skip
+    assert "Up to 500 yen off" in issued
+    assert "printed" in shell.run("coupon", "download", "1", code=1)
+    assert "gcn:4912345678904" in shell.run("coupon", "show", "1", code=1)
+    wrong = shell.run(
+        "coupon", "issue", "x", "--provider", "maker", "--amount-yen", "1", "--trade", "gcn:4912345678905", code=2
+    )
+    assert "should be 4" in wrong
+    assert "policy must be open, lease or online" in wrong
+
+
+def test_a_card_is_somebodys_until_it_is_lost(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    shell.run("central", "person", "BBB", "--password-file", str(tmp_path / "password"))
+    uid = "04a1b2c3d4e501"
+    assert "BBB's" in shell.run("central", "card", uid, "--person", "BBB")
+    assert "nobody called" in shell.run("central", "card", uid, "--person", "ZZZ", code=1)
+    assert "hexadecimal" in shell.run("central", "card", "xyz", "--person", "BBB", code=2)
+    assert "bytes" in shell.run("central", "card", "04a1", "--person", "BBB", code=1)
+    assert "nobody's any more" in shell.run("central", "card", uid)
+    assert "was nobody's" in shell.run("central", "card", uid, code=1)
+
+
+def test_a_moving_coupon_is_given_to_phones_alone(shell: Shell) -> None:
+    shell.run(
+        "coupon", "issue", "券", "--provider", "s", "--kind", "ticket", "--gift", "席", "--moving", "--needs-card"
+    )
+    shell.run("coupon", "issue", "券2", "--provider", "s", "--kind", "ticket", "--gift", "席", "--moving")
+    assert "needs_password" in shell.run("coupon", "download", "1", code=1)
+    assert "needs_phone" in shell.run("coupon", "download", "2", code=1)
+
+
 def booked(tmp_path: Path, *lanes: Lane) -> None:
     centre = Centre.reopened(tmp_path / "centre")
     for lane in lanes:

@@ -172,6 +172,28 @@ def test_no_name_password_token_or_text_is_written_to_a_log(
         assert secret not in ours
 
 
+def test_K3_a_moving_coupon_goes_to_the_phone_that_sends_its_public_key(
+    client: TestClient[Any], bearer: dict[str, str], shop: Centre
+) -> None:
+    with shop.office.database.write() as connection:
+        issue.issue(connection, campaign(3, moving=True), NOW_MS)
+    assert client.get("/api/coupons").json()[-1]["moving"] is True
+    for phone in ("zz", "ab" * 31, "AB" * 32):
+        answer = client.post("/api/me/coupons", json={"campaign": 3, "phone": phone}, headers=bearer)
+        assert (answer.status_code, answer.json()["reason"]) == (400, "bad_request")
+    answer = client.post("/api/me/coupons", json={"campaign": 3}, headers=bearer)
+    assert (answer.status_code, answer.json()["reason"]) == (409, "needs_phone")
+    key = SigningKey(b"p" * 32)
+    answer = client.post(
+        "/api/me/coupons", json={"campaign": 3, "phone": key.verify_key.encode().hex()}, headers=bearer
+    )
+    assert answer.status_code == 201
+    row = answer.json()
+    assert row["moving"] is True
+    assert len(moving.show(row["text"], key, 1)) == moving.TEXT_CHARS
+    assert client.get("/api/me/coupons", headers=bearer).json() == [row]
+
+
 @pytest.fixture
 def operator(shop: Centre) -> dict[str, str]:
     return {"authorization": f"Bearer {read_secret(shop.settings.operator_token_path).hex()}"}
@@ -218,25 +240,3 @@ def test_an_operator_sees_notices_until_they_are_marked(
     assert client.get("/api/notices", headers=bearer).status_code == 401
     assert client.post("/api/notices/seen", json={"ids": [1]}, headers=bearer).status_code == 401
     assert client.post("/api/notices/seen", json={"ids": [2**70]}, headers=operator).status_code == 400
-
-
-def test_K3_a_moving_coupon_goes_to_the_phone_that_sends_its_public_key(
-    client: TestClient[Any], bearer: dict[str, str], shop: Centre
-) -> None:
-    with shop.office.database.write() as connection:
-        issue.issue(connection, campaign(3, moving=True), NOW_MS)
-    assert client.get("/api/coupons").json()[-1]["moving"] is True
-    for phone in ("zz", "ab" * 31, "AB" * 32):
-        answer = client.post("/api/me/coupons", json={"campaign": 3, "phone": phone}, headers=bearer)
-        assert (answer.status_code, answer.json()["reason"]) == (400, "bad_request")
-    answer = client.post("/api/me/coupons", json={"campaign": 3}, headers=bearer)
-    assert (answer.status_code, answer.json()["reason"]) == (409, "needs_phone")
-    key = SigningKey(b"p" * 32)
-    answer = client.post(
-        "/api/me/coupons", json={"campaign": 3, "phone": key.verify_key.encode().hex()}, headers=bearer
-    )
-    assert answer.status_code == 201
-    row = answer.json()
-    assert row["moving"] is True
-    assert len(moving.show(row["text"], key, 1)) == moving.TEXT_CHARS
-    assert client.get("/api/me/coupons", headers=bearer).json() == [row]

@@ -305,3 +305,14 @@ def test_a_snapshot_replaces_the_cards(store: Store) -> None:
     assert store.cache.holder_of_card(STRANGE_CARD) == 77
     assert store.cache.holder_of_card(HER_CARD) == -1
     assert store.cache.holder_of_card(b"") == 0
+
+
+def test_nobody_else_is_asked_about_a_picture_of_the_screen(drive: Driver) -> None:
+    """Without a part of the cap the centre would be asked; a stale code is refused before that."""
+    leased = replaced(LIVE, id=36, policy=Policy.LEASE, cap=5)
+    with drive.store.transaction():
+        drive.store.cache.apply([PutCampaign(leased)], b"i" * 16, 10)
+    drive(ev.LinkChanged(up=True))
+    assert reason(drive(live(leased), at(AT_MS + 120_000))) is Reason.STALE
+    asked = drive(live(leased), at())
+    assert any(isinstance(effect, AskCentre) for effect in asked.effects)

@@ -19,6 +19,7 @@ from loyalty.barcode.trade import serial_number
 from loyalty.basket import Basket, Line
 from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.check_digit import check_digit
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import Driver, scanned
 from wire.facts import Redeemed
@@ -165,3 +166,33 @@ def test_a_store_of_the_first_version_finds_its_campaigns_after_the_step_forward
     assert plan is not None
     assert "campaigns_found_by" in str(plan[3])
     old.close()
+
+
+LEASED = Campaign(
+    id=24, name="先着", kind=Kind.AMOUNT, amount_yen=500, policy=Policy.LEASE, provider="maker", serials=False, cap=10,
+    trade="gcn:9780201379624", value_in_code=True,
+)  # fmt: skip
+
+
+def part(store: Store, count_left: int) -> None:
+    """This unit's part of the campaign's cap, as the centre would have granted it."""
+    with store.transaction():
+        store.cache.apply([PutCampaign(LEASED)], b"i" * 16, 10)
+        store.parts.grant(Pot(CAMPAIGN, LEASED.id), Amount(count_left), None)
+
+
+def test_a_code_that_anybody_can_print_counts_within_this_units_part_of_the_cap(store: Store) -> None:
+    part(store, 2)
+    drive = Driver(store)
+    text = b"2559780201379624\x1d3900300"
+    assert [reason(drive(scanned(text, "gs1_128"))) for _ in range(3)] == [Reason.OK, Reason.OK, Reason.NO_PART]
+
+
+def test_what_is_promised_to_a_basket_is_not_promised_again(store: Store) -> None:
+    part(store, 1)
+    drive = Driver(store, Mode.LANE)
+    drive(ev.BasketOpened(spend_yen=900, basket=Basket()))
+    assert reason(drive(scanned(b"2559780201379624\x1d3900300", "gs1_128"))) is Reason.RESERVED
+    other = drive(scanned(b"2559780201379624\x1d3900200", "gs1_128"))  # another copy, worth something else
+    assert reason(other) is Reason.NO_PART
+    assert len(drive(ev.BasketPaid()).facts) == 1
