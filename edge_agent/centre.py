@@ -218,7 +218,7 @@ class Centre:
         ack: Ack = decode(body, Ack)
         said = self._evidence(ack, at)
         actions = self.uplink.on_ack(ack)
-        actions += self._leave_old_epoch()
+        actions += self._leave_old_epoch([*self._unwritten, *actions])
         self._unwritten += actions
         if self.uplink.waiting and all(isinstance(action, uplink.Advance) for action in actions):
             # A backlog drains. The centre need not wait for our disk: a cursor that a power cut loses costs duplicates
@@ -236,10 +236,12 @@ class Centre:
                 self._steps.booked(base + action.upto, at.mono_ms)
         return said
 
-    def _leave_old_epoch(self) -> list[uplink.Action]:
+    def _leave_old_epoch(self, already: list[uplink.Action]) -> list[uplink.Action]:
         """A disk that a witness calls old, though the centre sees nothing odd in its journal, begins a new epoch."""
         journal, state = self._store.journal, self.uplink.epochs[-1]
         if not self._store.disk_is_old or self.uplink.waiting or state.incarnation != self.uplink.incarnation:
+            return []
+        if any(isinstance(action, uplink.OpenEpoch) for action in already):
             return []
         return [uplink.OpenEpoch(journal.epoch, journal.last, "restored")]
 

@@ -25,6 +25,7 @@ from central import registry
 from central.coupons import cards, download, history, issue, persons
 from central.coupons.download import Given
 from central.db.database import Database
+from central.db.schema import DeviceState
 from central.decide import QUESTION_BYTES, Decider
 from central.ingest import Ingest, Origin
 from central.keys import Keys
@@ -140,6 +141,9 @@ def load(database: Database, keys: Keys, incarnation: bytes, now_ms: int, phones
             _enter(connection, keys, now_ms, phones)
     if _unbooked(database):
         _book_uses(database, keys, incarnation, now_ms if entered is None else entered.issued_ms)
+    with database.write() as connection:  # the lanes of the past are gone: no kiosk of today need look for them
+        for site in SITES:
+            registry.set_state(connection, _lane(site), DeviceState.BLOCKED)
     return entered is None
 
 

@@ -109,7 +109,8 @@ def end_cost(text: str, at: int) -> int | None:
     if after == " " or after in NEVER_FIRST or before in NEVER_LAST:
         return None
     if before == " ":
-        return _PHRASE
+        solid = text[:at].rstrip(" ")
+        return None if solid and solid[-1] in NEVER_LAST else _PHRASE
     if _latin(before) and _latin(after):
         return None
     if before in NEVER_FIRST and not _kana(before):

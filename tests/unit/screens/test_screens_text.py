@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_agent.screens.fonts import GETA, Face, drawable, font, glyph
@@ -33,6 +33,7 @@ def test_lines_end_where_phrases_end(text: str, lines: list[str]) -> None:
 
 
 @given(text=ANY_TEXT, width_px=st.integers(24, 128))
+@example(text="「 カ", width_px=24)
 def test_no_line_is_too_wide_or_begins_or_ends_with_a_mark_that_may_not(text: str, width_px: int) -> None:
     text = text.strip(" ")
     lines = _lines(text, Face.TEXT12, width_px)
