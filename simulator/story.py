@@ -6,6 +6,9 @@ downloads, and what was used was booked as real facts: signed batches of the sho
 own ingest. What the figures do not say (amounts, where a coupon counts) is ours. Figure 2 lists 28 remaining
 vouchers of S楽器 and 26 numbers; 28 is taken.
 
+Two coupons are ours: one that only the first fifty may use together (policy `lease`), and one that the lane which keeps
+the home of Ginza decides about (policy `home`).
+
 The air ticket's code moves on the phone (`TK2:`), and the people's member cards are known to the units.
 
 `load` can be called again, also after a crash in the middle: what is there stays as it is.
@@ -63,6 +66,7 @@ PEOPLE: Final = (
 )  # fmt: skip
 
 D_RECORD, F_STORE, S_MUSIC, V_BAR, LEAFLET, T_AIR, P_SPORT, R_DINER, SAKURADAI, SOCCER, N_CINEMA = range(1, 12)
+FIRST_COME, COFFEE = 12, 13  # ours: what a cap and a home are, to be tried with the network cut
 
 # (who, campaign, downloaded, used, where) as figure 3 has it; then what our three people got besides.
 _FIGURE_3: Final = (
@@ -82,6 +86,10 @@ _FIGURE_3: Final = (
     ("CCC", D_RECORD, "0516 12:31", "", ""),
     ("BBB", S_MUSIC, "0517 21:05", "", ""),
     ("CCC", S_MUSIC, "0518 18:44", "", ""),
+    ("AAA", FIRST_COME, "0519 09:30", "", ""),
+    ("BBB", FIRST_COME, "0519 09:31", "", ""),
+    ("CCC", FIRST_COME, "0519 09:32", "", ""),
+    ("BBB", COFFEE, "0520 08:15", "", ""),
 )
 
 
@@ -127,6 +135,10 @@ def campaigns(now_ms: int) -> list[Campaign]:
         Campaign(id=N_CINEMA, name="Nシネマ", kind=Kind.TICKET, gift="Nシネマ", policy=Policy.SIGNED,
                  provider="Nシネマ", first_number=71865, strong_auth=True, shops=("shinjuku",),
                  download_ends_ms=day_after("0401")),
+        Campaign(id=FIRST_COME, name="銀座祭先着50名", kind=Kind.AMOUNT, amount_yen=200, policy=Policy.LEASE,
+                 provider="銀座商店会", cap=50),
+        Campaign(id=COFFEE, name="C珈琲店の一杯", kind=Kind.GIFT, gift="珈琲一杯", policy=Policy.HOME,
+                 provider="C珈琲店", shops=("ginza",)),
     ]  # fmt: skip
 
 
