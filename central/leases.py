@@ -217,6 +217,8 @@ def grant(connection: Connection, owner: Owner, pot: Pot, want: Amount, now_ms: 
     connection.execute(update(parts).where(*mine).values(ends_ms=now_ms + PART_LIFE_MS, asked_ms=now_ms))
     if not want or stand.limits.cover(more, want):
         return granted + more, GrantReason.GRANTED
+    if stand.limits.cover(left - more, stand.limits.of(stand.unit)):
+        return granted + more, GrantReason.SHARED
     others = stand.out + stand.transit - (part.left if part is not None else NOTHING)
     return granted + more, GrantReason.WITH_OTHERS if others else GrantReason.NONE_LEFT
 

@@ -100,6 +100,7 @@ class GrantReason(StrEnum):
     """Why a grant is not more than it is."""
 
     GRANTED = "granted"
+    SHARED = "shared"  # there is more, but others want some too: ask again
     NONE_LEFT = "none_left"  # all is spent
     WITH_OTHERS = "with_others"  # other units have it, and were asked to return some
     CLOSED = "closed"  # stopped, not leased, or unknown

@@ -73,8 +73,8 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 def test_what_is_left_is_halved_among_those_who_ask_and_never_exceeded(shop: Shop) -> None:
-    assert shop.grant(shop.one, 100) == (5, GrantReason.NONE_LEFT)
-    assert shop.grant(shop.two, 100) == (1, GrantReason.WITH_OTHERS)
+    assert shop.grant(shop.one, 100) == (5, GrantReason.SHARED)
+    assert shop.grant(shop.two, 100) == (1, GrantReason.SHARED), "nobody is asked to return what is still to be had"
     total = 0
     for _ in range(20):
         total = shop.grant(shop.one, 100)[0] + shop.grant(shop.two, 100)[0]
