@@ -1,7 +1,7 @@
 """The core of a unit: events and rows in; facts and effects out. Pure; see `machine`.
 
-events    what can happen to a unit
-effects   what a unit does: data, performed by the adapters
-states    the states and every transition that may happen, as one table
-machine   the decisions
+events    what can happen to a unit                       reach    is the centre in reach?
+effects   what a unit does: data, done by the adapters    sharing  parts of limits, homes of serials
+states    every transition that may happen, as a table    examine  from a reading to its verdict
+machine   the decisions; on `till` (the basket of a till), `asking` (questions) and `base`
 """

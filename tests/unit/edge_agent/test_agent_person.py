@@ -6,8 +6,8 @@ import pytest
 from nacl.signing import SigningKey
 
 from edge_agent.core import events as ev
+from edge_agent.core.base import SHOW_CARD_MS
 from edge_agent.core.effects import AskCentre, Show, StartTimer, View
-from edge_agent.core.machine import SHOW_CARD_MS
 from edge_agent.core.states import Mode, State
 from edge_agent.core.visit import Moment, Step
 from edge_agent.store.store import PHONES_HELD_MAX, Store

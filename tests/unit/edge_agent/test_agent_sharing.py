@@ -285,3 +285,14 @@ def test_M11_points_are_spent_within_the_floors_of_the_person_and_of_the_unit(dr
     lease(store, Pot(POINTS, 1, 6), 200)
     assert reason(drive(ev.PointsWanted(programme=1, holder=6, points=151))) is Reason.NO_POINTS
     assert drive(ev.PointsWanted(programme=1, holder=6, points=150)).facts
+
+
+def test_points_that_come_while_the_centre_is_asked_disturb_no_question(drive: Driver) -> None:
+    drive(ev.LinkChanged(up=True))
+    drive(scanned(code(LEASE)))
+    asked = drive.core.visit.asked
+    assert asked is not None
+    assert len(drive(ev.PointsEarned(programme=1, holder=5, points=12, spend_yen=1_200)).facts) == 1
+    assert drive(ev.PointsWanted(programme=1, holder=5, points=5)).facts == ()
+    assert drive.core.visit.asked == asked
+    assert reason(drive(ev.Answered(question=asked.question, granted=True, reason=Reason.OK))) is Reason.OK
