@@ -5,15 +5,14 @@ One JSON line for each step on standard output, the first says {"event":"started
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.exits import Exit, Stop
+from cli.machine import Lines, enrolled
 from cli.settings import load
 
 
@@ -25,29 +24,16 @@ def hub(
 ) -> None:
     """Run a box that is the hub of a site. It relays what lanes say to each other, and owns nothing."""
     from edge_agent.hub.box import HubSettings
-    from edge_agent.identity import BadKeyFile, device_key
-    from wire.topics import BadTopic
 
     settings = load("hub", HubSettings, config)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        settings.address  # noqa: B018 - an id that can't be one is refused before anything is opened
-        key = device_key(settings.folder)
-    except (BadTopic, BadKeyFile) as error:
-        raise Stop(str(error), Exit.SETTINGS) from error
-    except OSError as error:
-        raise Stop(f"{settings.data_dir}: {error.strerror}", Exit.MISSING) from error
-    if print_key:
-        typer.echo(key.verify_key.encode().hex())
+    key = enrolled("hub", settings, print_key=print_key)
+    if key is None:
         return
-    if not settings.centre_public_key:
-        raise Stop("hub.centre_public_key is not set: `tokuten central init` prints it", Exit.SETTINGS)
 
     from importlib.metadata import version
 
     from nacl.signing import VerifyKey
 
-    from cli.unit import Lines
     from edge_agent.hub.box import Box
     from edge_agent.steps import StepLog
     from edge_agent.store.connection import StoreError

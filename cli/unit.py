@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import queue
 import signal
-import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Exit, Stop
+from cli.machine import Lines, enrolled
 from cli.settings import load
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
     from edge_agent.settings import UnitSettings
-
-LINES_WAITING_MAX = 2_000
 
 
 def unit(
@@ -31,25 +24,12 @@ def unit(
     ] = False,
 ) -> None:
     """Run a unit: camera, decisions, journal, report. One JSON line for each step on standard output."""
-    from edge_agent.identity import BadKeyFile, device_key
     from edge_agent.settings import UnitSettings
-    from wire.topics import BadTopic
 
     settings = load("unit", UnitSettings, config)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        settings.address  # noqa: B018 - an id that can't be one is refused before anything is opened
-        key = device_key(settings.folder)
-    except (BadTopic, BadKeyFile) as error:
-        raise Stop(str(error), Exit.SETTINGS) from error
-    except OSError as error:
-        raise Stop(f"{settings.data_dir}: {error.strerror}", Exit.MISSING) from error
-    if print_key:
-        typer.echo(key.verify_key.encode().hex())
-        return
-    if not settings.centre_public_key:
-        raise Stop("unit.centre_public_key is not set: `tokuten central init` prints it", Exit.SETTINGS)
-    _run(settings, key)
+    key = enrolled("unit", settings, print_key=print_key)
+    if key is not None:
+        _run(settings, key)
 
 
 def _run(settings: UnitSettings, key: SigningKey) -> None:
@@ -115,35 +95,3 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
         cards.stop()
         camera.stop()
         lines.close()
-
-
-class Lines:
-    """Writes lines to standard output from a thread of its own: a reader that stalls never stalls a scan."""
-
-    def __init__(self) -> None:
-        self._queue: queue.Queue[bytes | None] = queue.Queue(LINES_WAITING_MAX)
-        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
-        self._thread.start()
-
-    def write(self, line: bytes) -> None:
-        try:
-            self._queue.put_nowait(line + b"\n")
-        except queue.Full:
-            return  # nobody reads: the log gives way, not the unit
-
-    def _run(self) -> None:
-        while (line := self._queue.get()) is not None:
-            try:
-                os.write(1, line)
-            except OSError:
-                return
-
-    def close(self) -> None:
-        self.write_end()
-        self._thread.join(1.0)
-
-    def write_end(self) -> None:
-        try:
-            self._queue.put_nowait(None)
-        except queue.Full:
-            return
