@@ -120,7 +120,7 @@ class _Terms(NamedTuple):
     late: bool  # the campaign ended so long ago that a redemption booked now is late
     online: bool
     stake: stakes.Stakes
-    counted: bool  # caches count its redemptions even without serials
+    counted: bool  # caches count its redemptions by person, even without serials
     kept: bool  # its limits are kept in sum: what is used is taken from its pot
 
     def surely_outside(self, at_ms: int, error_ms: int) -> bool:
@@ -401,7 +401,7 @@ def _terms(connection: Connection, wanted: set[int], now_ms: int) -> dict[int, _
             late=now_ms >= ends_ms + LATE_AFTER_MS,
             online=campaign.policy is Policy.ONLINE,
             stake=stakes.of(campaign),
-            counted=campaign.cap is not None or campaign.per_person is not None,
+            counted=campaign.per_person is not None,
             kept=leases.is_kept(campaign),
         )
     return terms

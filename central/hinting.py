@@ -33,7 +33,7 @@ def take(connection: Connection, secret: bytes, address: Address, hint: Hint, no
         and 0 <= hint.wall_ms <= _MS_MAX
     )
     issued = issue.get(connection, hint.campaign) if plausible and 0 < hint.campaign < 2**32 else None
-    if issued is None or not (hint.serial or issued.campaign.cap is not None or issued.campaign.per_person):
+    if issued is None or not (hint.serial or issued.campaign.per_person):
         return False
     device_id = connection.execute(select(devices.c.id).where(devices.c.name == address.device)).scalar_one()
     booked = connection.execute(

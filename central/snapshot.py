@@ -118,7 +118,7 @@ def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> It
         )  # also where it does not count: the shopper is told 'not in this shop', not 'unknown'
         if campaign.shops and site not in campaign.shops:
             continue
-        if campaign.serials or campaign.cap is not None or campaign.per_person is not None:
+        if campaign.serials or campaign.per_person is not None:
             tracked.append(campaign.id)
         if campaign.policy is Policy.HOME:
             by_home.append(campaign.id)
