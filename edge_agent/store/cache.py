@@ -55,6 +55,7 @@ class Cache:
         self._keys.clear()
         self.homes.reload()
         self._lanes = None
+        self._anything_revoked: bool | None = None
         self._generation = int(self.meta("generation", 0))
         self.secret = bytes(self.meta("secret", _EMPTY_SECRET))
 
@@ -122,6 +123,14 @@ class Cache:
         rows = self._sql.rows("SELECT id FROM campaigns WHERE leased = 1 ORDER BY id DESC LIMIT ?", (limit,))
         found = (self.campaign(row[0]) for row in rows)
         return [campaign for campaign in found if campaign and (not campaign.shops or site in campaign.shops)]
+
+    @property
+    def anything_revoked(self) -> bool:
+        """Whether the stop list has anything; asked once until it changes, for it is short or empty."""
+        if self._anything_revoked is None:
+            row = self._sql.row("SELECT 1 FROM revoked WHERE generation = ? LIMIT 1", (self._generation,))
+            self._anything_revoked = row is not None
+        return self._anything_revoked
 
     def revoked(self, serial: bytes, holder: bytes) -> bool:
         """Whether the stop list has one of these keyed hashes; empty: there is none."""
@@ -191,6 +200,7 @@ class Cache:
             self._apply(decode(body, Change), self._generation)
         self._sql.execute("DELETE FROM staged")
         self._generation = 1 - self._generation
+        self._anything_revoked = None
         self._staging = False
         self.set_meta("generation", self._generation)
         self._set_position(incarnation, number)
@@ -235,8 +245,10 @@ class Cache:
                 (change.serial or change.fact, change.fact),
             )
         elif isinstance(change, PutRevoked):
+            self._anything_revoked = None
             self._sql.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?)", (generation, change.key))
         elif isinstance(change, DropRevoked):
+            self._anything_revoked = None
             self._sql.execute("DELETE FROM revoked WHERE generation = ? AND key = ?", (generation, change.key))
         elif isinstance(change, PutCampaign):
             campaign = change.campaign

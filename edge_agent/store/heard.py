@@ -28,15 +28,31 @@ class Heard:
     def __init__(self, connection: Connection, cache: Cache, journal: Journal, device: str) -> None:
         self._sql, self._cache, self._journal, self._device = connection, cache, journal, device
         self._swept = 0  # the row up to which the last tidying has looked
+        self.reload()
 
     # --- look-ups -------------------------------------------------------------------------------------
 
+    def reload(self) -> None:
+        """A transaction was rolled back."""
+        self._any: bool | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether other lanes told of any redemption that the centre has not told yet; asked once until it changes."""
+        if self._any is None:
+            self._any = self._sql.row("SELECT 1 FROM heard LIMIT 1") is not None
+        return self._any
+
     def at_ms(self, serial: bytes) -> int | None:
         """When another lane redeemed the coupon with this keyed hash; None: nobody said so."""
+        if not self.anything:
+            return None
         row = self._sql.row("SELECT at_ms FROM heard WHERE serial = ? AND serial <> x'' LIMIT 1", (serial,))
         return None if row is None else int(row[0])
 
     def facts_of_holder(self, campaign: int, holder: bytes, at_most: int) -> list[bytes]:
+        if not self.anything:
+            return []
         rows = self._sql.rows(
             "SELECT DISTINCT fact FROM heard WHERE holder = ? AND campaign = ? AND holder <> x'' LIMIT ?",
             (holder, campaign, at_most),
@@ -56,6 +72,7 @@ class Heard:
 
     def keep(self, device: str, run: Run, *, mark: bool, wall_ms: int) -> None:
         """Write down what a lane told. `mark`: and that it was seen so far."""
+        self._any = None
         names = sealing.FactNames(device, run.epoch)
         for spent in run.spent:
             if spent.serial or spent.holder:  # nothing looks for what has neither
@@ -94,6 +111,7 @@ class Heard:
 
         `wall_ms`: None while the clock can't be trusted; nothing goes for its age then.
         """
+        self._any = None
         rows = self._sql.rows(
             "SELECT id, fact, serial FROM heard WHERE id > ? ORDER BY id LIMIT ?", (self._swept, TIDY_ROWS_MAX)
         )

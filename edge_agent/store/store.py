@@ -106,6 +106,7 @@ class Store:
             self.journal.reload()
             self.cache.reload()
             self.parts.reload()
+            self.heard.reload()
             raise
 
     # --- one event ------------------------------------------------------------------------------------
@@ -187,6 +188,8 @@ class Store:
 
     def _revoked(self, coupon: Coupon) -> bool:
         """Whether the stop list has this coupon, or its holder."""
+        if not self.cache.anything_revoked:
+            return False
         secret = self.cache.secret
         serial = sealing.serial_hash(secret, coupon.campaign, coupon.serial) if coupon.serial else b""
         holder = sealing.holder_hash(secret, coupon.holder) if coupon.holder else b""
