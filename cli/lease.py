@@ -55,3 +55,30 @@ def parts(
         found = leases.holders(connection, pot)
     rows = [(one.device, one.site, f"{one.left.count:,}", f"{one.left.yen:,}") for one in found]
     print_table(("unit", "site", "uses left", "yen left"), rows)
+
+
+@app.command()
+def floor(
+    programme: Annotated[int, typer.Argument(help="The points programme's number.")],
+    points: Annotated[int, typer.Argument(min=0, help="How many may be spent while the centre can't be asked.")],
+    person: Annotated[str, typer.Option(help="Whose floor; without it, that of all units together.")] = "",
+    config: Config = None,
+) -> None:
+    """Set how many points may be spent without the centre: by one person, or at all units together."""
+    from central import leases
+    from central.coupons import persons
+    from cli.office import opened
+    from loyalty.campaign import CAMPAIGN_ID_MAX
+    from loyalty.lease import POINTS, Pot
+
+    if not 0 < programme <= CAMPAIGN_ID_MAX:
+        raise Stop(f"programme {programme}: a number from 1 to {CAMPAIGN_ID_MAX}", Exit.USAGE)
+    with opened(config) as office, office.database.write() as connection:
+        holder = 0
+        if person:
+            found = persons.find(connection, person)
+            if found is None:
+                raise Stop(f"there is nobody called {person}", Exit.NO)
+            holder = found.holder
+        leases.put(connection, Pot(POINTS, programme, holder), (points, None))
+    typer.echo(f"{person or 'all units together'}: {points:,} points of programme {programme} without the centre")

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from central import leases
+from edge_agent.core import events as ev
 from loyalty.campaign import Campaign, Kind, Policy
+from loyalty.lease import POINTS, Pot
 from loyalty.reason import Reason
 from simulator.world.lanes import World
 
@@ -324,3 +327,29 @@ def test_an_old_disk_in_which_the_centre_sees_nothing_odd_begins_a_new_epoch(wor
     assert lane.store.journal.epoch not in (first, second)
     assert lane.store.alone
     assert lane.left(1) >= 1
+
+
+def test_M11_points_are_spent_in_the_dark_within_what_was_leased_for_the_person_and_the_unit(world: World) -> None:
+    person, others = Pot(POINTS, 1, 77), Pot(POINTS, 1)
+    with world.office.database.write() as connection:
+        leases.put(connection, person, (300, None))
+        leases.put(connection, others, (1_000, None))
+    lane = world.lanes["lane-1"]
+
+    def pay(points: int) -> bool:
+        before = lane.store.journal.last
+        lane.decide(ev.PointsWanted(programme=1, holder=77, points=points))
+        return lane.store.journal.last > before
+
+    assert not pay(100), "nothing is leased before somebody wants to pay"
+    for _ in range(60):
+        world.turn()
+    lane.cut()
+    assert pay(100)
+    had = lane.store.parts.account(person).left.count
+    assert not pay(had + 1)
+    assert had == 0 or pay(had)
+    world.settle()
+    assert world.one("SELECT spent_count FROM pots WHERE kind = 'p' AND holder = 77") == 100 + had <= 300
+    assert world.one("SELECT spent_count FROM pots WHERE kind = 'p' AND holder = 0") == 100 + had
+    assert world.one("SELECT exposure_count FROM pots WHERE kind = 'p' AND holder = 77") == 0

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 from central.coupons import clearing
 from cli.exits import Stop
 from cli.main import app
-from tests.unit.central.central_kit import Centre, Lane
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
+from tests.unit.central.central_kit import NOW_MS, Centre, Lane
+from wire.messages import AskLease, Held, encode
+from wire.topics import UP_REQ
 
 
 class Shell:
@@ -215,3 +218,31 @@ def test_K6_a_lost_phone_is_put_on_the_stop_list_and_taken_off(shell: Shell, tmp
     assert "of which coupon" in shell.run("coupon", "revoke", "--number", "500", code=2)
     assert "is no serial" in shell.run("coupon", "revoke", "1", "--serial", "xyz", code=2)
     assert "nobody called" in shell.run("coupon", "revoke", "--person", "ZZZ", code=2)
+
+
+def test_an_operator_sees_where_parts_and_homes_are_and_gives_a_lost_unit_up(shell: Shell, tmp_path: Path) -> None:
+    lane = Lane()
+    key = lane.key.verify_key.encode().hex()
+    shell.run("device", "add", "lane-1", "--site", "ginza", "--site-title", "銀座店", "--key", key)
+    shell.run("coupon", "issue", "先着", "--provider", "s", "--amount-yen", "100", "--policy", "lease", "--cap", "10",
+              "--budget-yen", "5000", "--no-serials")  # fmt: skip
+    shell.run("coupon", "issue", "発行店", "--provider", "s", "--kind", "gift", "--gift", "珈琲", "--policy", "home")
+    assert "50,000" not in shell.run("lease", "list")
+    assert "5,000 yen" in shell.run("lease", "list")
+    assert "no cap or budget" in shell.run("lease", "parts", "2", code=1)
+    assert "(nobody)" not in shell.run("home", "list")
+    assert "nobody keeps a home in ginza" in shell.run("home", "keeper", "ginza", "lane-1", code=2)
+    assert "never given out" in shell.run("home", "move", "2", "00000000000000ff", "ginza", code=2)
+    assert "hexadecimal" in shell.run("home", "move", "2", "xyz", "ginza", code=2)
+    assert "there is no site nowhere" in shell.run("coupon", "download", "2", "--home", "nowhere", code=2)
+    assert "written to" in shell.run("coupon", "download", "2", "--home", "ginza", "--png", str(tmp_path / "home.png"))
+    centre = Centre.reopened(tmp_path / "centre")
+    ask = AskLease(centre.incarnation, lane.epoch, [Held(Pot(CAMPAIGN, 1), NOTHING, Amount(4, 400))], whole=True)
+    centre.desk.handle(lane.address.topic(UP_REQ), encode(ask), NOW_MS)
+    centre.close()
+    assert "lane-1" in shell.run("lease", "parts", "1")
+    assert "銀座店" in shell.run("home", "list")
+    assert "4 uses and 400 yen are free again" in shell.run("device", "write-off", "lane-1")
+    assert "(nobody)" in shell.run("home", "list")
+    assert "500 points of programme 3" in shell.run("lease", "floor", "3", "500")
+    assert "nobody called" in shell.run("lease", "floor", "3", "500", "--person", "BBB", code=1)
