@@ -57,11 +57,13 @@ class Lessor:
         return told + recalls
 
     def _reported(self, connection: Connection, device: Device, ask: AskLease) -> None:
-        """All that the unit holds, said to this incarnation: what a restored database forgot is entered again."""
-        if registry.owes_parts(connection, device):
-            for one in ask.parts:
-                leases.report(connection, leases.Owner(device.id, ask.epoch), one.pot, one.granted)
-            registry.told_its_parts(connection, device)
+        """All that the unit holds, said to this incarnation: what a restored database forgot is entered again.
+
+        Whether or not the unit owes that word: one that was written off since, and comes up after all, is believed.
+        """
+        for one in ask.parts:
+            leases.report(connection, leases.Owner(device.id, ask.epoch), one.pot, one.granted)
+        registry.told_its_parts(connection, device)
         homes.reported(connection, device, ask.epoch)
 
     def _grants(

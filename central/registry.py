@@ -162,11 +162,6 @@ def anybody_owes_parts(connection: Connection) -> bool:
     return connection.execute(select(devices.c.id).where(devices.c.owes_parts).limit(1)).first() is not None
 
 
-def owes_parts(connection: Connection, device: Device) -> bool:
-    """Whether, after a restore, a unit has not said yet what was leased to it."""
-    return bool(connection.execute(select(devices.c.owes_parts).where(devices.c.id == device.id)).scalar_one())
-
-
 def told_its_parts(connection: Connection, device: Device) -> None:
     connection.execute(update(devices).where(devices.c.id == device.id).values(owes_parts=False))
 

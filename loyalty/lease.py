@@ -127,16 +127,16 @@ class Rate:
         return Amount(*((quantity * span_ms * 100 + more) // divisor for quantity in (level.count, level.yen)))
 
     def _faded(self, now_ms: int) -> Amount:
-        """Halved for each whole half-life, and on a straight line within one."""
+        """Halved for each whole half-life, and within one by a parabola that is 2 ** -x but for 0.4 %."""
         halvings, rest_ms = divmod(max(0, now_ms - self._at_ms), RATE_HALF_LIFE_MS)
         if halvings >= HALVINGS_MAX:
             return NOTHING
-        whole = 2 * RATE_HALF_LIFE_MS
-        return Amount(
-            *((quantity >> halvings) * (whole - rest_ms) // whole for quantity in (self._level.count, self._level.yen))
-        )
+        x = rest_ms * UNITY // RATE_HALF_LIFE_MS
+        left = UNITY - x * 6931 // 10_000 + x * x * 1931 // (10_000 * UNITY)
+        return Amount(*((quantity >> halvings) * left // UNITY for quantity in (self._level.count, self._level.yen)))
 
 
+UNITY: Final = 1 << 20
 SCALE: Final = 1 << 16
 HALVINGS_MAX: Final = 64
 

@@ -126,7 +126,8 @@ class Leasing:
 
     def sought(self, pot: Pot, cost: Amount, now_ms: int) -> None:
         """A shopper could not be served out of this unit's part."""
-        self._rate(pot).spent(cost, now_ms)  # it would have been spent
+        if pot.kind == CAMPAIGN:
+            self._rate(pot).spent(cost, now_ms)  # it would have been spent
         if len(self._sought) < POTS_MAX:
             self._sought[pot] = self._sought.get(pot, NOTHING).most(cost)
         self._ask_at_ms = min(self._ask_at_ms, max(now_ms, self._asked_ms + ASK_HURRY_MS))

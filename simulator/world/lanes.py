@@ -496,6 +496,14 @@ class World:
             held = leases.held(connection, pot)
         return stand.promised.count + held.count - stand.exposure.count
 
+    def granted(self, lane: Lane, pot: Pot) -> Amount:
+        """What the centre's books say it granted to the open epoch of a lane."""
+        with self.office.database.read() as connection:
+            device = registry.find(connection, lane.where.device)
+            assert device is not None
+            part = leases.holding(connection, leases.Owner(device.id, lane.store.journal.epoch), pot)
+        return part.granted if part is not None else Amount()
+
     def close(self) -> None:
         for lane in self.lanes.values():
             lane.store.close()

@@ -251,6 +251,7 @@ def test_a_lane_without_a_part_gets_one_from_its_neighbour(dark: World) -> None:
     for lane in dark.lanes.values():
         lane.connect()
     dark.settle()
+    assert one.store.parts.under_way(9) == two.store.parts.under_way(9) == [], "nothing is offered for ever"
     assert dark.one("SELECT transit_count FROM pots WHERE id = 1") == 0
     assert dark.one("SELECT exposure_count FROM pots WHERE id = 1") == 0
     assert dark.booked_of(1) == total

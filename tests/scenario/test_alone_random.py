@@ -89,6 +89,10 @@ def check(life: Life) -> None:
     assert world.shown_of(1) <= CAP + beyond
     assert world.shown_of(3) <= 1 + beyond
     assert world.shown_of(2) * 100 <= BUDGET_YEN + 100 * beyond
+    for lane in world.lanes.values():
+        for pot, account in lane.store.parts.accounts():
+            known = world.granted(lane, pot)
+            assert account.granted.least(known) == account.granted, "the centre knows of all that it granted"
     if not life.disks:
         for (campaign, serial), count in world.shown().items():
             assert count == 1 or not serial or campaign == 1, (campaign, serial, count)
