@@ -32,6 +32,8 @@ LAN: Final = "lan"
 NETWORKS: Final = {WAN: "10.77.0", LAN: "10.77.1"}
 BOTH_WAYS: Final = frozenset({"in", "out"})
 SWITCHES: Final = "switches"
+# At the card itself: what is sent there is lost like on a broken cable, where a later hook would tell the sender.
+_HOOKS: Final = {"in": "ingress", "out": "egress"}
 COMMAND_S: Final = 20.0
 _PATH: Final = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 _NAME: Final = re.compile(r"^tokuten-(\d+)-(\d+)-\d+-[a-z0-9-]+$")
@@ -156,24 +158,18 @@ class Networks:
 
     def dropped(self, machine: str) -> int:
         """Packets that vanished since the last change of this machine's cuts."""
-        said = run(*self.inside(machine), "nft", "list", "table", "inet", "tokuten")
+        said = run(*self.inside(machine), "nft", "list", "table", "netdev", "tokuten")
         return sum(int(number) for number in re.findall(r"counter packets (\d+)", said))
 
     def _filter(self, machine: str, cuts: frozenset[Cut]) -> None:
-        drop = {
-            way: "\n".join(
-                f"    {'iifname' if way == 'in' else 'oifname'} {cut.network} counter drop"
-                for cut in sorted(cuts)
-                if cut.way == way
-            )
-            for way in BOTH_WAYS
-        }
         chains = "\n".join(
-            f"  chain {way} {{\n    type filter hook {hook} priority 0; policy accept;\n{drop[way]}\n  }}"
-            for way, hook in (("in", "input"), ("out", "output"))
+            f"  chain {cut.network}_{cut.way} {{\n"
+            f'    type filter hook {_HOOKS[cut.way]} device "{cut.network}" priority 0; policy accept;\n'
+            f"    counter drop\n  }}"
+            for cut in sorted(cuts)
         )
         # Made, removed and made anew in one transaction: there is no instant without rules, nor with two sets.
-        rules = f"table inet tokuten {{ }}\ndelete table inet tokuten\ntable inet tokuten {{\n{chains}\n}}\n"
+        rules = f"table netdev tokuten {{ }}\ndelete table netdev tokuten\ntable netdev tokuten {{\n{chains}\n}}\n"
         run(*self.inside(machine), "nft", "-f", "-", given=rules)
         self._cuts[machine] = cuts
 
