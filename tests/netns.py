@@ -32,7 +32,8 @@ LAN: Final = "lan"
 NETWORKS: Final = {WAN: "10.77.0", LAN: "10.77.1"}
 BOTH_WAYS: Final = frozenset({"in", "out"})
 SWITCHES: Final = "switches"
-# At the card itself: what is sent there is lost like on a broken cable, where a later hook would tell the sender.
+# At the card itself: what is sent is lost without a word, where the usual hook of an output tells the sender so.
+# Only IP: who has which address (ARP) is still told, or a cut one way would be one in both.
 _HOOKS: Final = {"in": "ingress", "out": "egress"}
 COMMAND_S: Final = 20.0
 _PATH: Final = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -165,7 +166,7 @@ class Networks:
         chains = "\n".join(
             f"  chain {cut.network}_{cut.way} {{\n"
             f'    type filter hook {_HOOKS[cut.way]} device "{cut.network}" priority 0; policy accept;\n'
-            f"    counter drop\n  }}"
+            f"    meta protocol ip counter drop\n  }}"
             for cut in sorted(cuts)
         )
         # Made, removed and made anew in one transaction: there is no instant without rules, nor with two sets.

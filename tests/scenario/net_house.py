@@ -468,6 +468,11 @@ def part_on(folder: Path, campaign: int) -> int:
     return max(0, int(found[0][0])) if found else 0
 
 
+def taken_on(folder: Path) -> int:
+    """Uses that were taken from neighbours, in all."""
+    return int(rows(folder, "SELECT coalesce(sum(count), 0) FROM transfers WHERE given = 0")[0][0])
+
+
 def facts_on(folder: Path) -> set[Fact]:
     found = set()
     for (body,) in rows(folder, "SELECT body FROM journal"):

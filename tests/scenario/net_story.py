@@ -44,11 +44,12 @@ from tests.scenario.net_house import (
     Scan,
     facts_on,
     part_on,
+    taken_on,
 )
 from tests.servers import wait_until
 
 GIVEN: Final = {
-    SIGNED.id: 60, ONLINE.id: 30, ONE.id: 8, FEW.id: 40, MANY.id: 120, HOME.id: 40, STOPPED.id: 60,
+    SIGNED.id: 60, ONLINE.id: 30, ONE.id: 8, FEW.id: 40, MANY.id: 120, HOME.id: 40, STOPPED.id: 150,
 }  # fmt: skip
 WEIGHTS: Final = {SIGNED: 4, ONLINE: 2, ONE: 1, FEW: 2, MANY: 6, HOME: 4, STOPPED: 4}
 ROUND_S: Final = 0.3  # from shopper to shopper
@@ -56,7 +57,14 @@ SLACK_MS: Final = 2_500  # of a busy machine, beyond what a unit promises
 LEASED: Final = (ONE, FEW, MANY, STOPPED)
 YEAR_2040_MS: Final = 2_208_988_800_000
 RECENT: Final = 12
+TRIES_MAX: Final = 40
+SELL_ON_S: Final = 60.0  # until every lane has a part again and knows all that it should
 Act = Callable[[], None]
+
+NO_OLD_DISK: Final = "no old disk"
+WITNESSED: Final = "old disk with a witness"
+UNSEEN: Final = "old disk alone"
+ENDINGS: Final = (NO_OLD_DISK, WITNESSED, UNSEEN)  # by the seed: one story of each kind in every three
 
 
 @dataclass
@@ -67,8 +75,7 @@ class OldDisk:
     held: dict[int, int]  # campaign -> uses that the image says are left
     lost: set[Fact]  # what the disk held that was taken out, and the image does not
     restored_s: float
-    known_s: float | None  # when the lane knew that its disk is old; None: it never heard so
-    keeps_home: bool
+    taken: int  # uses that the lost disk had taken from neighbours: nobody's journal says where they are
 
 
 @dataclass
@@ -99,7 +106,7 @@ class Story:
         self._held_until: dict[tuple[str, str], float] = {}  # when a lane saw a code last
         self._image: Path | None = None
         self._starting: set[str] = set()
-        self._witnessed = self.rng.random() < 0.5  # whether the old disk finds its neighbours
+        self.ending = ENDINGS[seed % len(ENDINGS)]
         self._imaged = self.rng.choice(LANES)
 
     # --- the story --------------------------------------------------------------------------------------
@@ -119,15 +126,17 @@ class Story:
     def _plan(self) -> dict[int, list[Act]]:
         """What must happen in every story, and about when."""
         plan: dict[int, list[Act]] = {}
-        for share, act in (
+        acts: list[tuple[float, Act]] = [
             (0.15, self._take_image),
             (0.20, lambda: self._wrong_clock(0)),
             (0.30, lambda: self._wrong_clock(YEAR_2040_MS)),
             (0.45, self._kill_hub),
             (0.55, self._stop_while_some_are_dark),
             (0.65, self._cut_power_in_a_scan),
-            (0.75, self._put_old_disk_back),
-        ):
+        ]
+        if self.ending != NO_OLD_DISK:
+            acts.append((0.75, self._put_old_disk_back))
+        for share, act in acts:
             at = round(self.rounds * (share + self.rng.uniform(-0.04, 0.04)))
             plan.setdefault(at, []).append(act)
         return plan
@@ -191,31 +200,31 @@ class Story:
     def _put_old_disk_back(self) -> None:
         lane, networks = self.house.lanes[self._imaged], self.house.networks
         assert self._image is not None
-        keeps = bool(lane.rows("SELECT 1 FROM homes WHERE device = ?", lane.device))
-        if self._witnessed:
+        if self.ending == WITNESSED:
             for machine in LANES:
                 networks.heal(machine, LAN)
         else:
             networks.cut(lane.device, LAN)
             networks.cut(lane.device, WAN)
-        before, image = lane.facts(), self._image
+        image = self._image
         lane.kill()
+        before, taken = lane.facts(), taken_on(lane.data)
         lane.restore_disk(image)
         old = OldDisk(
             device=lane.device,
             held={campaign.id: part_on(image, campaign.id) for campaign in LEASED},
             lost=before - facts_on(image),
             restored_s=time.monotonic(),
-            known_s=None,
-            keeps_home=keeps,
+            taken=taken - taken_on(image),
         )
         self.old_disks.append(old)
         shutil.rmtree(image)
         lane.start()
-        self.seen.note("old disk with a witness" if self._witnessed else "old disk alone", f"{lane.device} {old.held}")
+        self.seen.note(self.ending, f"{lane.device} {old.held}")
         wait_until(lambda: lane.started, START_S, "the old disk to start")
-        if self._witnessed and old.lost:
-            self._scan_until(lambda: lane.last("disk_is_old"))
+        if self.ending == WITNESSED and old.lost:
+            epochs = len(lane.rows("SELECT 1 FROM epochs"))
+            self._scan_until(lambda: lane.last("disk_is_old") or len(lane.rows("SELECT 1 FROM epochs")) > epochs)
 
     def _scan_until(self, over: Callable[[], object]) -> None:
         """Shoppers go on coming until something has happened; for a bounded time."""
@@ -251,7 +260,7 @@ class Story:
         """A camera takes a code that was away for a moment only for the same one, held up still."""
         return time.monotonic() - self._held_until.get((lane.device, code.text), 0.0) > 2 * GONE_MS / 1000
 
-    def _scan_all(self, shown: list[tuple[NetLane, Code]]) -> None:
+    def _scan_all(self, shown: list[tuple[NetLane, Code]]) -> list[str]:
         stopped = {}
         for lane, code in shown:
             known = lane.knows(STOPPED) if code.campaign == STOPPED.id else None
@@ -263,6 +272,7 @@ class Story:
             self._held_until[scan.lane.device, scan.code.text] = time.monotonic()
         for scan in scans:
             self._take(scan, before, stopped[scan.lane.device])
+        return [scan.reason for scan in scans]
 
     def _take(self, scan: Scan, before: int, knew_of_stop: bool) -> None:
         reason, lane = scan.reason, scan.lane
@@ -288,6 +298,44 @@ class Story:
         self.seen.note("rest", f"after {time.monotonic() - healed_s:.1f} s")
         self.house.agree(timeout_s=START_S)
         self.seen.note("one hub", f"after {time.monotonic() - healed_s:.1f} s")
+        for lane in self.house.lanes.values():
+            self._sells_on(lane)
+        self.seen.note("sells on", f"after {time.monotonic() - healed_s:.1f} s")
+        if self.ending == NO_OLD_DISK:
+            self._sell_out()
+        self.house.come_to_rest()
+
+    def _sells_on(self, lane: NetLane) -> None:
+        """What is left is within reach of every lane; what is used up, or stopped, of none."""
+        self._until(lane, STOPPED, Reason.STOPPED)
+        self._until(lane, SIGNED, Reason.OK)
+        self._until(lane, MANY, Reason.OK)
+        self._until(lane, ONLINE, Reason.OK)
+        used = [green.code for green in self.house.greens if green.code.campaign == ONLINE.id][:1]
+        for code in used:
+            _pass(self._held_until.get((lane.device, code.text), 0.0) + 2 * GONE_MS / 1000)
+            self._scan_all([(lane, code)])
+
+    def _until(self, lane: NetLane, campaign: Campaign, reason: Reason) -> None:
+        """Shoppers come with fresh coupons until one is told `reason`."""
+        if campaign != STOPPED:  # of which none is given out any more
+            self.house.give({campaign.id: TRIES_MAX})
+            self._fresh[campaign.id] = self.house.codes[campaign.id][-TRIES_MAX:]
+        codes = self._fresh[campaign.id]
+        end_s = time.monotonic() + SELL_ON_S
+        while (answer := self._scan_all([(lane, codes.pop())])[0]) != reason:
+            assert codes, f"{lane.device} still says {answer} to {campaign.name}"
+            assert time.monotonic() < end_s, f"{lane.device} still says {answer} to {campaign.name}"
+            _pass(time.monotonic() + 1)
+
+    def _sell_out(self) -> None:
+        """Nothing was lost: so the last of the few finds its shopper, wherever that one stands."""
+        end_s = time.monotonic() + SELL_ON_S
+        while sum(self.house.shown(FEW).values()) < (FEW.cap or 0):
+            assert time.monotonic() < end_s, "uses of the cap are nowhere to be had"
+            self.house.give({FEW.id: 1})
+            lane = self.rng.choice(list(self.house.lanes.values()))
+            self._scan_all([(lane, self.house.codes[FEW.id][-1])])
 
     def told(self) -> str:
         """The story, for whoever looks into a failure."""
@@ -301,7 +349,7 @@ class Story:
         self._check_books()
         assert not self.honoured_after_stop
         assert not self.too_slow
-        assert self.old_disks or not self.house.under_way, "what was handed over has arrived, by both lanes' journals"
+        assert self.house.under_way <= sum(old.taken for old in self.old_disks), "what was handed over has arrived"
         for campaign in (ONLINE,):
             assert max(self.house.shown(campaign).values(), default=0) <= 1
 
@@ -314,7 +362,7 @@ class Story:
                 for green in self.house.greens
                 if green.device == old.device and green.code.campaign == campaign.id and green.mono_s > old.restored_s
             ]
-            if not self._witnessed:
+            if self.ending == UNSEEN:
                 beyond += min(old.held[campaign.id], len(spent))
         return beyond
 
@@ -327,7 +375,7 @@ class Story:
         forgotten = {
             fact.serial
             for old in self.old_disks
-            if not self._witnessed
+            if self.ending == UNSEEN
             for fact in old.lost
             if fact.campaign == HOME.id
         }
