@@ -53,12 +53,11 @@ def house(tmp_path: Path) -> Iterator[NetHouse]:
     made.close()
 
 
-def cut_wan(house: NetHouse, *names: str) -> None:
-    """These lanes (none named: all) are cut from the centre, and have noticed it."""
-    lanes = [house.lanes[name] for name in names or LANES]
-    for lane in lanes:
-        house.networks.cut(lane.device, WAN)
-    for lane in lanes:
+def cut_wan(house: NetHouse, *, noticed: bool = True) -> None:
+    """The lanes are cut from the centre, and have noticed it, if the test does not go on meanwhile."""
+    for device in LANES:
+        house.networks.cut(device, WAN)
+    for lane in house.lanes.values() if noticed else ():
         lane.wait_until(lambda one: not one.online, "to notice the cut", NOTICED_S)
 
 
@@ -111,7 +110,7 @@ def test_K6_a_line_that_works_one_way_only_is_noticed_and_every_fact_is_booked_o
 
 def test_a_hub_that_is_killed_is_replaced_and_so_is_the_lane_that_took_over(house: NetHouse) -> None:
     house.start()
-    cut_wan(house)
+    cut_wan(house, noticed=False)
     assert house.box is not None
     house.box.kill()
     wait_until(
@@ -139,7 +138,7 @@ def test_a_hub_that_is_killed_is_replaced_and_so_is_the_lane_that_took_over(hous
 def test_a_hub_that_is_cut_off_is_replaced_by_the_others_and_one_is_left_when_it_is_back(house: NetHouse) -> None:
     house.start(box=False)
     first = house.agree()
-    cut_wan(house)
+    cut_wan(house, noticed=False)
     others = [name for name in LANES if name != first]
     house.networks.cut(first, LAN)
     wait_until(lambda: all(house.lanes[name].hub in others for name in others), REPLACED_S, "a hub for the others")
@@ -166,11 +165,11 @@ def test_a_cap_of_one_gives_one_green_and_the_use_goes_to_where_the_shopper_stan
     dark, other = [lane for lane in house.lanes.values() if lane is not holder]
     for network in (WAN, LAN):
         house.networks.cut(dark.device, network)
-    wait_until(lambda: not dark.online and dark.hub in ("", dark.device), NOTICED_S, "the lane to be alone")
-    assert dark.scan(next(codes)) == "no_part"
+    assert dark.scan(next(codes)) == "no_part", "in time, though it does not know yet that nobody answers"
     assert other.scan(next(codes)) == "ok", "the centre has the use brought over while the shopper waits"
     assert holder.scan(next(codes)) in ("cap_reached", "no_part")
-    assert dark.scan(house.codes[ONE.id][3]) == "no_part"
+    wait_until(lambda: not dark.online, NOTICED_S, "the cut to be noticed")
+    assert dark.scan(next(codes)) == "no_part"
     heal(house)
     assert sum(house.shown(ONE).values()) == 1
     assert sum(count for (campaign, _), count in house.booked().items() if campaign == ONE.id) == 1
@@ -191,7 +190,7 @@ def test_an_old_disk_spends_nothing_twice_where_a_neighbour_recognises_it(house:
     image = lane.copy_disk()
     lane.start()
     wait_until(lambda: lane.online and lane.hub, BACK_S, "the lane to be back")
-    cut_wan(house)
+    cut_wan(house, noticed=False)
     house.networks.cut("lane-2", LAN)  # so that it is the third one that speaks
     house.networks.cut("lane-3", LAN, frozenset({"out"}))  # and no neighbour gives any of its own
     held = lane.part(FEW)
@@ -229,7 +228,7 @@ def test_home_the_keeper_is_asked_over_the_shops_own_network(house: NetHouse) ->
     house.start()
     keeps = keeper(house)
     asks, third = [lane for lane in house.lanes.values() if lane is not keeps]
-    cut_wan(house)
+    cut_wan(house, noticed=False)
     codes = iter(house.codes[HOME.id])
     code = next(codes)
     assert [asks.scan(code), keeps.scan(code), third.scan(code)] == ["ok", "used", "used"]
@@ -299,7 +298,7 @@ def test_K6_a_random_hour_of_a_shop_keeps_caps_homes_and_books(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_K6_many_random_hours(tmp_path: Path) -> None:
-    for seed in SLOW_SEEDS:
-        live(tmp_path / str(seed), seed, SLOW_ROUNDS)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", SLOW_SEEDS)
+def test_K6_many_random_hours(tmp_path: Path, seed: int) -> None:
+    live(tmp_path / "house", seed, SLOW_ROUNDS)
