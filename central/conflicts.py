@@ -28,7 +28,7 @@ class ConflictState(StrEnum):
     SETTLED = "settled"
     PAID = "paid"  # what was claimed came in
     GIVEN_UP = "given_up"  # it never will: the issuer bears it
-    WITHDRAWN = "withdrawn"  # there was none after all: the clock was corrected
+    WITHDRAWN = "withdrawn"  # there was none after all: the clock was corrected, or the home's word came later
 
 
 class Party(StrEnum):

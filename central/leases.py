@@ -255,6 +255,7 @@ def write_off(connection: Connection, device_id: int, pot: Pot | None = None) ->
     where = [parts.c.device_id == device_id]
     if pot is not None:
         where += _is(parts, pot)
+    _take_over(connection, device_id, pot)
     gone: dict[Pot, Amount] = {}
     for row in connection.execute(select(parts).where(*where)).all():
         one, left = Pot(row.kind, row.id, row.holder), _holding(row).left
@@ -262,6 +263,29 @@ def write_off(connection: Connection, device_id: int, pot: Pot | None = None) ->
             _change(connection, Owner(device_id, row.epoch), one, written_off=left)
             gone[one] = gone.get(one, NOTHING) + left
     return gone
+
+
+def _take_over(connection: Connection, device_id: int, pot: Pot | None) -> None:
+    """What was given to a unit whose taking is not booked: the disk that had it is lost, so nobody will say so.
+
+    It counts as taken by an old copy, once: a journal that comes up after all moves nothing any more.
+    """
+    moves, taken, giver, taker = part_moves.c, part_moves.alias(), devices.alias(), devices.alias()
+    where = [moves.side == "given", taker.c.id == device_id, taken.c.id.is_(None)]
+    if pot is not None:
+        where += [moves.kind == pot.kind, moves.pot_id == pot.id, moves.holder == pot.holder]
+    found = connection.execute(
+        select(moves.id, giver.c.name, moves.booked_ms, moves.kind, moves.pot_id, moves.holder, moves.count, moves.yen)
+        .join_from(part_moves, taker, taker.c.name == moves.peer)
+        .join(giver, giver.c.id == moves.device_id)
+        .outerjoin(taken, (taken.c.id == moves.id) & (taken.c.side == "taken"))
+        .where(*where)
+    ).all()
+    for transfer, name, booked_ms, kind, number, holder, count, yen in found:
+        one, amount = Pot(kind, number, holder), Amount(count, yen)
+        once(connection, transfer, "taken", device_id, name, one, amount, booked_ms)
+        _change(connection, Owner(device_id, OLD_COPY), one, moved=amount)
+        _add(connection, one, transit=NOTHING - amount)
 
 
 # --- booking ------------------------------------------------------------------------------------------------

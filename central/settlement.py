@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -60,9 +60,9 @@ def granted_elsewhere(connection: Connection, left: HomeLeft, now_ms: int) -> No
     same = (redemptions.c.campaign == left.campaign) & (redemptions.c.serial == stored_serial(left.serial))
     # The redemption may have been booked before: the home's journal and the asker's arrive in any order.
     mine = same & (redemptions.c.device_id == asker) & redemptions.c.state.in_(USES)
-    settled = connection.execute(
-        update(redemptions).where(mine).values(flags=redemptions.c.flags.op("&")(~int(Flag.NOT_GRANTED)))
-    ).rowcount
+    settled = connection.execute(select(redemptions).where(mine)).all()
+    for row in settled:
+        _was_granted(connection, row, now_ms)
     held = (questions.c.campaign == left.campaign) & (questions.c.serial == stored_serial(left.serial))
     connection.execute(
         update(questions)
@@ -83,6 +83,19 @@ def granted_elsewhere(connection: Connection, left: HomeLeft, now_ms: int) -> No
             asked_ms=now_ms,
         )
     )
+
+
+def _was_granted(connection: Connection, row: Any, now_ms: int) -> None:
+    """A booked use turns out to have been granted: its flag goes, and so does a conflict that came of it alone."""
+    flags = row.flags & ~int(Flag.NOT_GRANTED)
+    connection.execute(update(redemptions).where(redemptions.c.id == row.id).values(flags=flags))
+    about = (conflicts.c.second_epoch == row.epoch_id) & (conflicts.c.second_seq == row.seq)
+    of_it = about & (conflicts.c.kind == stakes.kind_of(int(Flag.NOT_GRANTED)))
+    rest = flags & stakes.AT_STAKE
+    values: dict[str, Any] = {"kind": stakes.kind_of(rest)} if rest else {
+        "state": stakes.ConflictState.WITHDRAWN.value, "resolved_ms": now_ms, "note": "its home had let it go",
+    }  # fmt: skip
+    connection.execute(update(conflicts).where(of_it).values(**values))
 
 
 def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the Debian packages that the tests need (the demo needs none). Does nothing where they are all present.
 set -eu
-packages="mosquitto chromium libzbar0 fonts-noto-cjk"
+packages="mosquitto chromium libzbar0 fonts-noto-cjk iproute2 nftables"
 
 command -v dpkg-query >/dev/null || {
     echo "tokuten: this is not Debian; the tests need these by other means: $packages" >&2

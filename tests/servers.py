@@ -83,6 +83,9 @@ class _Process(ABC):
     def command(self) -> list[str]:
         """The words that start it."""
 
+    def listens(self, pid: int) -> bool:
+        return listens(self.port)
+
     def start(self) -> None:
         assert self.process is None or self.process.poll() is not None, "it runs already"
         with self.log.open("ab") as log:
@@ -92,7 +95,7 @@ class _Process(ABC):
         def ready() -> bool:
             if process.poll() is not None:
                 raise AssertionError(f"{self.command()[0]} ended with {process.returncode}:\n{self.log.read_text()}")
-            return listens(self.port)
+            return self.listens(process.pid)
 
         wait_until(ready, START_S, f"{type(self).__name__} to listen")
 
@@ -148,6 +151,8 @@ def password_line(name: str, password: str) -> str:
 class Mosquitto(_WithPasswords):
     """Mosquitto with the access rules that we ship (deploy/mosquitto/tokuten.acl)."""
 
+    host = "127.0.0.1"
+
     def command(self) -> list[str]:
         program = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         assert program, "mosquitto is not installed: run scripts/install_system.sh"
@@ -157,7 +162,7 @@ class Mosquitto(_WithPasswords):
         acl.chmod(0o600)
         config = self.folder / "mosquitto.conf"
         lines = [
-            f"listener {self.port} 127.0.0.1",
+            f"listener {self.port} {self.host}",
             "allow_anonymous false",
             "persistence false",
             "max_packet_size 65536",

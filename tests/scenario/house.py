@@ -44,13 +44,16 @@ CODE_SIDE_PX = 420
 
 
 class Process:
-    """One `tokuten` process; its standard output is kept as lines."""
+    """One `tokuten` process; its standard output is kept as lines. `inside`: words that start it somewhere else."""
 
-    def __init__(self, folder: Path, *command: str) -> None:
+    def __init__(self, folder: Path, *command: str, inside: tuple[str, ...] = ()) -> None:
         self.lines: list[dict[str, Any]] = []
         self._errors = (folder / f"{command[0]}.err").open("ab")
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "cli", *command], stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
+            [*inside, sys.executable, "-m", "cli", *command],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

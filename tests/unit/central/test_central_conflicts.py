@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from central import exposure, notices
-from central.coupons import disputes, issue
+from central import exposure, homes, notices, registry
+from central.coupons import disputes, download, issue
 from central.coupons.disputes import Ending
+from central.coupons.download import Given
 from central.coupons.issue import IssueError
 from loyalty.campaign import Campaign, ConflictRule, Kind, Policy
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
+from wire.facts import HomeLeft
 from wire.messages import Feed, PullFeed, PutCampaign, decode
 
 DAY_MS = 86_400_000
@@ -304,3 +306,44 @@ def test_notices_are_shown_until_somebody_has_seen_them(centre: Centre) -> None:
         assert notices.mark_seen(connection, [1], NOW_MS + 2) == 0
         assert [one.kind for one in notices.listed(connection)] == ["two"]
         assert [(one.kind, one.seen_ms) for one in notices.listed(connection, seen=True)] == [("one", NOW_MS + 1)]
+
+
+@pytest.mark.parametrize("rule", ConflictRule)
+def test_K6_a_home_s_word_that_comes_after_the_use_it_allowed_takes_the_conflict_back(
+    tmp_path: Path, lane: Lane, rule: ConflictRule
+) -> None:
+    asker, question = Lane("lane-2"), b"q" * 16
+    centre = house(tmp_path, [lane, asker], campaign(policy=Policy.HOME, conflict=rule, starts_ms=NOW_MS - 1_000))
+    with centre.office.database.write() as connection:
+        keeper = registry.find(connection, lane.name)
+        assert keeper is not None
+        homes.reported(connection, keeper, lane.epoch)
+        first, second = (
+            download.download(connection, centre.office.keys, 1, None, proven=True, now_ms=NOW_MS, home=lane.site)
+            for _ in range(2)
+        )
+    assert isinstance(first, Given)
+    assert isinstance(second, Given)
+    asker.redeem(first.coupon.serial, question=question, policy="home")
+    centre.book(asker)
+    (before,) = conflicts_of(centre)
+    assert before.kind == "not_granted", "nobody is known to have let it go"
+    lane.journal(HomeLeft(lane.stamp(), question, 1, first.coupon.serial, asker.name))
+    centre.book(lane)
+    (after,) = conflicts_of(centre)
+    assert (after.state, after.resolved_ms) == ("withdrawn", NOW_MS)
+    assert centre.query("SELECT state, flags FROM redemptions") == [("cleared", 0)]
+
+    asker.redeem(second.coupon.serial, question=b"r" * 16, policy="home", at_ms=NOW_MS - DAY_MS)  # too early anyhow
+    centre.book(asker, 2)
+    lane.journal(HomeLeft(lane.stamp(), b"r" * 16, 1, second.coupon.serial, asker.name))
+    centre.book(lane, 2)
+    assert [(one.kind, one.state == "withdrawn") for one in conflicts_of(centre)] == [
+        ("outside_dates", False), ("not_granted", True),
+    ]  # fmt: skip
+
+
+def conflicts_of(centre: Centre) -> list[disputes.Conflict]:
+    """All of them, newest first."""
+    with centre.office.database.read() as connection:
+        return disputes.listed(connection, waiting=False)

@@ -171,6 +171,26 @@ def test_a_unit_that_is_written_off_frees_its_part_at_the_price_of_exposure(shop
     assert shop.stand.exposure.count == 9, "what it spent was counted when it was written off"
 
 
+def test_a_part_that_was_taken_by_a_disk_that_is_lost_is_freed_when_its_unit_is_written_off(shop: Shop) -> None:
+    shop.all_to(shop.one)
+    shop.one.journal(Given(shop.one.stamp(), b"t" * 16, "lane-2", POT, Amount(4)))
+    shop.centre.book(shop.one)
+    with shop.centre.office.database.write() as connection:
+        nothing = leases.write_off(connection, shop.owner(shop.two).device_id, Pot(CAMPAIGN, 2))
+        gone = leases.write_off(connection, shop.owner(shop.two).device_id)
+        again = leases.write_off(connection, shop.owner(shop.two).device_id)
+    assert (nothing, gone, again) == ({}, {POT: Amount(4)}, {})
+    stand = shop.stand
+    assert (stand.out.count, stand.transit.count, stand.exposure.count) == (6, 0, 4)
+    assert shop.grant(shop.two, 1)[0] == 1
+    shop.two.journal(Taken(shop.two.stamp(), b"t" * 16, "lane-1", POT, Amount(4)))  # the disk is found after all
+    sell(shop.two, 4)
+    shop.centre.book(shop.two)
+    stand = shop.stand
+    assert stand.transit.count == 0
+    assert stand.promised.count <= CAP + stand.exposure.count
+
+
 def test_the_sums_of_a_pot_are_those_of_its_parts(shop: Shop) -> None:
     shop.all_to(shop.one)
     sell(shop.one, 3)
