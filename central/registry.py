@@ -162,6 +162,11 @@ def anybody_owes_parts(connection: Connection) -> bool:
     return connection.execute(select(devices.c.id).where(devices.c.owes_parts).limit(1)).first() is not None
 
 
+def owing_parts(connection: Connection) -> list[str]:
+    """The units that, after a restore, have not said yet what was leased to them."""
+    return list(connection.execute(select(devices.c.name).where(devices.c.owes_parts).order_by(devices.c.name)).scalars())
+
+
 def told_its_parts(connection: Connection, device: Device) -> None:
     connection.execute(update(devices).where(devices.c.id == device.id).values(owes_parts=False))
 

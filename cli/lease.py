@@ -16,7 +16,7 @@ Config = Annotated[Path | None, typer.Option(help="Settings file (TOML); its sec
 @app.command("list")
 def list_pots(config: Config = None) -> None:
     """Each limit: how much of it is spent, lies with units, is under way, is left, and what exposure it has."""
-    from central import leases
+    from central import leases, registry
     from central.coupons import issue
     from cli.office import opened, print_table
     from loyalty.lease import CAMPAIGN, Pot
@@ -24,6 +24,7 @@ def list_pots(config: Config = None) -> None:
     heads = ("coupon", "limit", "spent", "with units", "under way", "left", "exposure")
     rows: list[tuple[str, ...]] = []
     with opened(config) as office, office.database.read() as connection:
+        owing = registry.owing_parts(connection)
         for issued in issue.listed(connection):
             campaign, pot = issued.campaign, Pot(CAMPAIGN, issued.campaign.id)
             stand = leases.find(connection, pot)
@@ -37,6 +38,9 @@ def list_pots(config: Config = None) -> None:
                     figures = [f"{getattr(amount, what):,}{unit}" for amount in amounts]
                     rows.append((f"{campaign.id} {campaign.name}", *figures))
     print_table(heads, rows)
+    if owing:
+        typer.echo("This centre was restored. It grants no parts until these units have reported, or are written off:")
+        typer.echo(f"  {', '.join(owing)}")
 
 
 @app.command()
