@@ -253,7 +253,7 @@ def test_home_the_keeper_is_asked_over_the_shops_own_network(house: NetHouse) ->
     heal(house)
     assert set(house.shown(HOME).values()) == {1}
     assert house.booked() == {(HOME.id, one.serial): 1 for one in house.codes[HOME.id][:3]}
-    assert not house.centre_rows("SELECT 1 FROM conflicts")
+    assert not house.centre_rows("SELECT 1 FROM conflicts WHERE state <> 'withdrawn'")
 
 
 def test_a_lane_that_runs_low_gets_a_part_from_its_neighbour_over_the_shops_own_network(house: NetHouse) -> None:
