@@ -164,7 +164,8 @@ def anybody_owes_parts(connection: Connection) -> bool:
 
 def owing_parts(connection: Connection) -> list[str]:
     """The units that, after a restore, have not said yet what was leased to them."""
-    return list(connection.execute(select(devices.c.name).where(devices.c.owes_parts).order_by(devices.c.name)).scalars())
+    owing = select(devices.c.name).where(devices.c.owes_parts).order_by(devices.c.name)
+    return list(connection.execute(owing).scalars())
 
 
 def told_its_parts(connection: Connection, device: Device) -> None:
