@@ -152,11 +152,11 @@ class Mqtt:
             )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.will_set(self._where.topic(topics.ST_CONN), encode(Conn(False, self.session)), 1, True)
-        client.on_socket_open = _guarded(_send_at_once)
-        client.on_connect = _guarded(self._on_connect)
-        client.on_subscribe = _guarded(self._on_subscribe)
-        client.on_message = _guarded(self._on_message)
-        client.on_publish = _guarded(self._on_publish)
+        client.on_socket_open = guarded(send_at_once)
+        client.on_connect = guarded(self._on_connect)
+        client.on_subscribe = guarded(self._on_subscribe)
+        client.on_message = guarded(self._on_message)
+        client.on_publish = guarded(self._on_publish)
         return client
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -185,12 +185,12 @@ class Mqtt:
         self._sink(Arrived(message.topic, bytes(message.payload)))
 
 
-def _send_at_once(client: paho.Client, data: Any, opened: Any) -> None:
+def send_at_once(client: paho.Client, data: Any, opened: Any) -> None:
     """No waiting for more to send: beside small PUBACKs a batch would lie for 40 ms (delayed TCP acknowledgement)."""
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _guarded(callback: Callable[..., None]) -> Callable[..., None]:
+def guarded(callback: Callable[..., None]) -> Callable[..., None]:
     """An exception in a callback would end paho's loop without a word: log it instead."""
 
     def guard(*values: Any) -> None:

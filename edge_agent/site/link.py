@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import socket
 import threading
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from nacl.signing import SigningKey
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from edge_agent.mqtt import guarded, send_at_once
 from wire import site_envelope
 from wire.backoff import Backoff
 from wire.hub import Place
@@ -182,11 +182,11 @@ class Link:
         client.connect_timeout = CONNECT_S
         once = secrets.token_bytes(site_envelope.LOGIN_BYTES)
         client.username_pw_set(device, site_envelope.login(self._key, device, place.device, place.session, once))
-        client.on_socket_open = _guarded(_send_at_once)
-        client.on_connect = _guarded(self._on_connect)
-        client.on_subscribe = _guarded(self._on_subscribe)
-        client.on_message = _guarded(self._on_message)
-        client.on_publish = _guarded(self._on_publish)
+        client.on_socket_open = guarded(send_at_once)
+        client.on_connect = guarded(self._on_connect)
+        client.on_subscribe = guarded(self._on_subscribe)
+        client.on_message = guarded(self._on_message)
+        client.on_publish = guarded(self._on_publish)
         return client
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -230,19 +230,3 @@ class Link:
             self._second, self._heard = second, Counter()
         self._heard[sender] += 1
         return self._heard[sender] <= HEARD_PER_S
-
-
-def _send_at_once(client: paho.Client, data: Any, opened: Any) -> None:
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _guarded(callback: Callable[..., None]) -> Callable[..., None]:
-    """An exception in a callback would end paho's loop without a word: log it instead."""
-
-    def guard(*values: Any) -> None:
-        try:
-            callback(*values)
-        except Exception:
-            log.exception("a callback of the connection to the hub failed")
-
-    return guard

@@ -82,19 +82,25 @@ def show(ticket: str, phone_key: SigningKey, step: int) -> str:
     return PREFIX.decode() + base45.encode(kept + moment + signature)
 
 
-def parse(text: bytes) -> Own | NotACoupon:
-    """What a text that begins with `PREFIX` says, its signatures not yet checked."""
-    if len(text) > TEXT_CHARS:
-        return NotACoupon(Reason.DAMAGED, f"{len(text)} characters, more than the {TEXT_CHARS} of a moving code")
-    payload = text[len(PREFIX) :]
-    if len(text) < TEXT_CHARS:
-        if not base45.legal(payload):
+def payload(text: bytes, prefix: int, chars: int, what: str) -> bytes | NotACoupon:
+    """The bytes behind the prefix of a code of ours (`what`) that has `chars` characters."""
+    if len(text) > chars:
+        return NotACoupon(Reason.DAMAGED, f"{len(text)} characters, more than the {chars} of {what}")
+    if len(text) < chars:
+        if not base45.legal(text[prefix:]):
             return NotACoupon(Reason.DAMAGED, "a character that is not one of the 45, and too short")
-        return NotACoupon(Reason.INCOMPLETE, f"{len(text)} of {TEXT_CHARS} characters of a moving code")
+        return NotACoupon(Reason.INCOMPLETE, f"{len(text)} of {chars} characters of {what}")
     try:
-        data = base45.decode(payload)
+        return base45.decode(text[prefix:])
     except base45.Base45Error as error:
         return NotACoupon(Reason.DAMAGED, str(error))
+
+
+def parse(text: bytes) -> Own | NotACoupon:
+    """What a text that begins with `PREFIX` says, its signatures not yet checked."""
+    data = payload(text, len(PREFIX), TEXT_CHARS, "a moving code")
+    if isinstance(data, NotACoupon):
+        return data
     body = data[:BODY_BYTES]
     version, key, campaign, serial, expires_s, holder_high, holder_low = _HEAD.unpack_from(body)
     if version != VERSION:

@@ -77,17 +77,9 @@ def parse(text: bytes) -> Own | NotACoupon:
         if _is_beginning(text):
             return NotACoupon(Reason.INCOMPLETE, "the first characters of a code of ours, and no more")
         return NotACoupon(Reason.UNKNOWN_VERSION, f"a code of ours, of another version than {VERSION}")
-    if len(text) > TEXT_CHARS:
-        return NotACoupon(Reason.DAMAGED, f"{len(text)} characters, more than the {TEXT_CHARS} of a code of ours")
-    payload = text[len(PREFIX) :]
-    if len(text) < TEXT_CHARS:
-        if not base45.legal(payload):
-            return NotACoupon(Reason.DAMAGED, "a character that is not one of the 45, and too short")
-        return NotACoupon(Reason.INCOMPLETE, f"{len(text)} of {TEXT_CHARS} characters")
-    try:
-        data = base45.decode(payload)
-    except base45.Base45Error as error:
-        return NotACoupon(Reason.DAMAGED, str(error))
+    data = moving.payload(text, len(PREFIX), TEXT_CHARS, "a code of ours")
+    if isinstance(data, NotACoupon):
+        return data
     body = data[:BODY_BYTES]
     version, key, campaign, serial, expires_s, holder_high, holder_low = _BODY.unpack(body)
     if version != VERSION:
