@@ -24,7 +24,7 @@ import msgspec
 from nacl.signing import SigningKey
 
 from benchmarks.figures import Limits, Size, given, in_turn, spread, timed_ms
-from benchmarks.lane import CAMPAIGN, DEVICE, EPOCH, SITE, Lane, fill_campaigns, fill_seen, fill_waiting
+from benchmarks.lane import CAMPAIGN, DEVICE, EPOCH, SITE, Lane, fill_campaigns, fill_seen, fill_waiting, redeeming
 from edge_agent.centre import Centre
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
@@ -35,7 +35,6 @@ REDEMPTION_RATIO_MAX: Final = 1.3
 START_RATIO_MAX: Final = 1.5
 LIMITED: Final = msgspec.structs.replace(CAMPAIGN, per_person=5)
 WARM_UP: Final = 50  # redemptions on each store before its times count
-CHECKPOINT_EVERY: Final = 200
 
 
 class Sizes(NamedTuple):
@@ -78,21 +77,6 @@ def filled(folder: Path, serials: int, campaigns: int, waiting: int) -> Filled:
         fill_waiting(folder, waiting)
     print(f"    made: {name}, {(folder / 'store.db').stat().st_size / 1e6:,.0f} MB", flush=True)
     return Filled(name, Lane(folder, LIMITED))
-
-
-def redeeming(lane: Lane) -> Callable[[], float]:
-    """One redemption, milliseconds; a checkpoint between two of them now and then, as the agent does."""
-    count = 0
-
-    def side() -> float:
-        nonlocal count
-        count += 1
-        if count % CHECKPOINT_EVERY == 0:
-            lane.store.connection.checkpoint()
-        scan = lane.scan()
-        return timed_ms(lambda: lane.redeem(scan))
-
-    return side
 
 
 def starting(folder: Path) -> Callable[[], float]:

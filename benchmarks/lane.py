@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -18,6 +19,7 @@ from typing import Final
 import msgspec
 from nacl.signing import SigningKey
 
+from benchmarks.figures import timed_ms
 from edge_agent.core.machine import Core
 from edge_agent.core.states import Mode
 from edge_agent.core.visit import Moment
@@ -43,6 +45,7 @@ BOOT: Final = b"bench..."
 EPOCH: Final = b"epoch of a bench"
 FILL_ROWS: Final = 20_000  # inserted at a time
 FILL_CACHE_KIB: Final = 1_000_000
+CHECKPOINT_EVERY: Final = 400  # redemptions
 
 
 class Lane:
@@ -170,3 +173,18 @@ def _finish(sql: sqlite3.Connection, index: list[str]) -> None:
     sql.execute("PRAGMA synchronous = FULL")
     sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     os.sync()
+
+
+def redeeming(lane: Lane) -> Callable[[], float]:
+    """One redemption, milliseconds; a checkpoint between two of them now and then, as the agent does."""
+    count = 0
+
+    def side() -> float:
+        nonlocal count
+        count += 1
+        if count % CHECKPOINT_EVERY == 0:
+            lane.store.connection.checkpoint()
+        scan = lane.scan()
+        return timed_ms(lambda: lane.redeem(scan))
+
+    return side

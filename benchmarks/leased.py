@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.figures import Limits, Size, given, in_turn, spread, timed_ms
-from benchmarks.lane import NOW_MS, Lane
+from benchmarks.figures import Limits, Size, given, in_turn, spread
+from benchmarks.lane import NOW_MS, Lane, redeeming
 from loyalty.campaign import COUNT_MAX, Campaign, Kind, Policy
 from loyalty.lease import CAMPAIGN, Amount, Pot
 
 RATIO_MAX: Final = 1.2
 ROUNDS: Final = {Size.QUICK: 300, Size.USUAL: 3_000, Size.FULL: 10_000}
-CHECKPOINT_EVERY: Final = 400
 WARM_UP: Final = 50
 OPEN: Final = Campaign(
     id=2, name="V居酒屋 10%", kind=Kind.PERCENT, policy=Policy.OPEN, provider="v", percent=10, serials=False
@@ -28,21 +26,6 @@ LEASE: Final = Campaign(
     id=3, name="先着 100円券", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=100, serials=False,
     cap=COUNT_MAX, budget_yen=COUNT_MAX * 100,
 )  # fmt: skip
-
-
-def redeeming(lane: Lane) -> Callable[[], float]:
-    """One redemption, milliseconds; a checkpoint between two of them now and then, as the agent does."""
-    count = 0
-
-    def side() -> float:
-        nonlocal count
-        count += 1
-        if count % CHECKPOINT_EVERY == 0:
-            lane.store.connection.checkpoint()
-        scan = lane.scan()
-        return timed_ms(lambda: lane.redeem(scan))
-
-    return side
 
 
 def measure(folder: Path, rounds: int) -> Limits:
