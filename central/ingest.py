@@ -83,7 +83,8 @@ class Ingest:
                 return Ack(self._incarnation, request.epoch, 0, b"", "bad", detail="this unit is not enrolled here")
             row = _find_epoch(connection, device.id, request.epoch)
             upto, upto_hash = (row.upto, row.upto_hash) if row else (0, chain.genesis(device.name, request.epoch))
-            registry.told_where_it_ends(connection, device, request.epoch, request.head, upto)
+            if request.before in (b"", self._incarnation):
+                registry.told_where_it_ends(connection, device, request.epoch, request.head, upto)
             if request.at is not None:
                 clocks.greeted(connection, device, request.at, origin.now_ms)
             nonce = request.nonce[:NONCE_BYTES]
@@ -103,7 +104,10 @@ class Ingest:
         upto, upto_hash = (epoch.upto, epoch.upto_hash) if epoch else (0, genesis)
 
         def answer(status: str, number: int, hash_there: bytes, aside: int = 0) -> Ack:
-            return Ack(self._incarnation, batch.epoch, number, hash_there, status, first=first, last=last, aside=aside)
+            return Ack(
+                self._incarnation, batch.epoch, number, hash_there, status, first=first, last=last, aside=aside,
+                answers=batch.after,
+            )  # fmt: skip
 
         if first > upto + 1:
             return answer("gap", upto, upto_hash)

@@ -167,7 +167,8 @@ class Centre:
         head = self._store.journal.hash_at(epoch, last) or b""
         nonce = self._random_bytes(NONCE_BYTES)
         at = self._time.now().stamp if self._time is not None else None
-        if self._mqtt.publish(topics.UP_REQ, encode(PullAck(epoch, last, head, at, nonce))):
+        hello = PullAck(epoch, last, head, at, nonce, self.uplink.booked_before(epoch))
+        if self._mqtt.publish(topics.UP_REQ, encode(hello)):
             self.awaited.ask(nonce, now_ms)
 
     def _batch(self, want: uplink.SendBatch, now_ms: int) -> None:

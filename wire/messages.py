@@ -59,6 +59,9 @@ class PullAck(Message, tag="ack", frozen=True):
     head_hash: bytes
     at: Stamp | None = None  # when it was sent
     nonce: bytes = b""  # 8 random bytes
+    # Under which incarnation all epochs before this one are booked; empty: there are none. None: not all are, or
+    # this is not the open one: then the unit has more to report than it says here.
+    before: bytes | None = b""
 
 
 class Ask(Message, tag="ask", frozen=True):
@@ -197,6 +200,7 @@ class Ack(Message, frozen=True):
     detail: str = ""
     now_ms: int = 0  # the centre's time, where a PullAck is answered; 0: not told
     nonce: bytes = b""  # of that PullAck, so that an old answer can't set a clock
+    answers: bytes = b""  # the chain's hash after the batch that is answered, so that it can't be another history's
 
 
 class PutCampaign(Message, tag="campaign", frozen=True):

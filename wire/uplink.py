@@ -149,6 +149,13 @@ class Uplink:
         """How many facts are not yet known to be booked."""
         return sum(state.last - state.acked for state in self.epochs)
 
+    def booked_before(self, epoch: bytes) -> bytes | None:
+        """For a hello of `epoch`: `PullAck.before`."""
+        *older, newest = self.epochs
+        if epoch != newest.epoch or any(s.acked < s.last or s.incarnation != self.incarnation for s in older):
+            return None
+        return self.incarnation if older else b""
+
     # --- what to do ----------------------------------------------------------------------------------
 
     def poll(self, now_ms: int) -> Hello | SendBatch | None:
@@ -250,8 +257,12 @@ class Uplink:
         return [Refused(ack.detail)]
 
     def _answered(self, ack: Ack) -> int | None:
-        """The last number of the batch that `ack` answers, when that is what is on its way."""
-        if self._out is not None and self._out == (ack.epoch, ack.first, ack.last):
+        """The last number of the batch that `ack` answers, when that is what is on its way.
+
+        A late one may answer a batch with the same numbers, of a history that was lost with its disk.
+        """
+        same_numbers = self._out is not None and self._out == (ack.epoch, ack.first, ack.last)
+        if same_numbers and ack.answers == self._journal.hash_at(ack.epoch, ack.last):
             self._forget_outstanding()
             self._backoff.reset()
             return ack.last

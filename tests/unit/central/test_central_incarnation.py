@@ -61,6 +61,27 @@ def test_a_restore_by_command_is_a_new_incarnation_and_units_send_again_what_it_
     assert centre.one("SELECT count(*) FROM redemptions WHERE state = 'cleared'") == 2
 
 
+def test_a_restored_centre_waits_for_all_epochs_of_a_unit(centre: Centre, lane: Lane, tmp_path: Path) -> None:
+    lane.redeem(1)
+    centre.book(lane)
+    copy = copy_of(centre, tmp_path / "copy.db")
+    new = lane.under_a_new_epoch(1, "fork")
+    new.redeem(2)
+    centre.close()
+    told = bureau.restore(centre.settings, copy)
+    centre.office = bureau.open_office(centre.settings)
+    centre.start()
+    old_one = PullAck(lane.epoch, 1, lane.hashes[1], before=None)
+    open_one = PullAck(new.epoch, len(new), new.hashes[-1], before=None)
+    for hello in (old_one, open_one, PullAck(new.epoch, len(new), new.hashes[-1], before=b"gone" * 4)):
+        centre.ingest.tell(hello, lane.origin())
+        assert centre.one("SELECT awaits FROM devices") == 1, "its open epoch is not told of yet"
+    centre.ingest.tell(PullAck(new.epoch, len(new), new.hashes[-1], before=told), new.origin())
+    assert centre.one("SELECT awaits FROM devices") == 1, "and not booked"
+    centre.book(new)
+    assert centre.one("SELECT awaits FROM devices") == 0
+
+
 def test_a_database_that_went_back_is_found_out_at_the_next_start(centre: Centre, tmp_path: Path) -> None:
     before = centre.incarnation
     copy = copy_of(centre, tmp_path / "copy.db")

@@ -27,7 +27,9 @@ def flags(centre: Centre, serial: int) -> list[list[str]]:
 def test_a_batch_is_booked_and_acknowledged_with_the_hash_of_its_end(centre: Centre, lane: Lane) -> None:
     for serial in (1, 2, 3):
         lane.redeem(serial)
-    assert centre.book(lane) == Ack(centre.incarnation, lane.epoch, 3, lane.hashes[3], "ok", 1, 3, 0, "")
+    assert centre.book(lane) == Ack(
+        centre.incarnation, lane.epoch, 3, lane.hashes[3], "ok", 1, 3, answers=lane.hashes[3]
+    )  # fmt: skip
     assert centre.one("SELECT count(*) FROM facts") == 3
     assert centre.query("SELECT serial, state, flags FROM redemptions ORDER BY id") == [
         (1, "cleared", 0), (2, "cleared", 0), (3, "cleared", 0),

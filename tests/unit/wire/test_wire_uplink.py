@@ -48,7 +48,8 @@ def machine(last: int, acked: int, *, oldest: int = 1, incarnation: bytes = I) -
 
 
 def ack(upto: int, hash: bytes | None = None, status: str = "ok", first: int = 0, last: int = 0, by: bytes = I) -> Ack:
-    return Ack(by, E, upto, ours(upto) if hash is None else hash, status, first, last)
+    answers = ours(last) if last else b""
+    return Ack(by, E, upto, ours(upto) if hash is None else hash, status, first, last, answers=answers)
 
 
 def greeted(last: int, acked: int) -> Uplink:
@@ -215,6 +216,33 @@ def test_epochs_are_sent_in_order() -> None:
     up.on_ack(Ack(I, b"o" * 16, 4, ours(4), "ok"))
     assert up.poll(1) == Hello(E, 3)
     assert up.waiting == 3
+
+
+def test_a_late_answer_to_a_batch_with_the_same_numbers_of_a_lost_history_advances_nothing() -> None:
+    up = machine(1, 0)
+    assert up.poll(0) == Hello(E, 1)
+    up.on_ack(ack(1, b"theirs-1"))  # the disk was put back; what was number 1 before is booked
+    assert up.poll(1) == SendBatch(E, 1)
+    up.sent(1)
+    late = Ack(I, E, 1, b"theirs-1", "ok", 1, 1, answers=b"theirs-1")
+    assert all(isinstance(action, Ignored) for action in up.on_ack(late))
+    assert up.waiting == 1
+    later = Ack(I, E, 2, b"theirs-2", "ok", 1, 1, answers=b"theirs-1")
+    assert not any(isinstance(action, Advance) for action in up.on_ack(later))
+    assert up.on_ack(ack(0, status="fork", first=1, last=1)) == [OpenEpoch(E, 0, "fork")]
+
+
+def test_a_hello_says_under_which_incarnation_all_before_it_is_booked() -> None:
+    old = EpochState(epoch=b"o" * 16, last=4, acked=2, incarnation=I)
+    up = Uplink([old, EpochState(epoch=E, last=3, acked=3, incarnation=I)], I, [], Chain(9), lambda: 0.5)
+    up.connected(0)
+    assert up.booked_before(E) is None, "two facts of the older epoch are not booked"
+    up.on_ack(Ack(I, b"o" * 16, 4, ours(4), "ok"))
+    assert up.booked_before(E) == I
+    assert up.booked_before(b"o" * 16) is None, "the open epoch is still to be spoken of"
+    up.on_ack(ack(3, by=b"2" * 16))
+    assert up.booked_before(E) is None, "the restored database may have forgotten the older epoch"
+    assert machine(3, 3).booked_before(E) == b""
 
 
 @pytest.mark.parametrize("status", ["", "maybe", "OK"])
