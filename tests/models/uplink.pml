@@ -33,6 +33,12 @@
 #define NONE 15
 #define OPENED 7
 
+/* What the code does: an answer is known by the numbers of its batch. What the model asks for: by its hash too. */
+#ifdef TODAY_NO_ECHO
+#define is_echo true
+#else
+#define is_echo (a_echo == pre(unit.e[a_e].h, a_last))
+#endif
 #ifdef BUG_NO_EPOCH     /* numbers are compared without their epoch */
 #define same_numbers true
 #else
@@ -57,7 +63,8 @@
 mtype = { hello, batch, ok, gap, fork };
 
 chan up = [WIRE] of { mtype, byte, byte, byte, int };                    /* kind, epoch, first, last, history */
-chan down = [WIRE] of { mtype, byte, byte, byte, byte, byte, int };      /* status, epoch, incarnation, first, last, upto, hash */
+chan down = [WIRE] of { mtype, byte, byte, byte, byte, byte, int, int };
+                        /* status, epoch, incarnation, first, last, upto, hash; the hash after the batch that is answered */
 
 typedef Epoch { bool here; byte last; byte acked; byte inc; int h }      /* one epoch as the unit keeps it */
 typedef Disk { Epoch e[EPOCHS]; byte cur; byte inc; byte retired }       /* retired: a bit for each incarnation */
@@ -78,7 +85,7 @@ byte out_e = NONE, out_first = 0, out_last = 0;
 
 /* scratch, zero between steps */
 hidden byte i, j, a_e, a_inc, a_first, a_last, a_upto, b_e, b_first, b_last, common, rounds, n, f, known;
-hidden int a_h, b_h, was;
+hidden int a_h, a_echo, b_h, was;
 hidden mtype a_status, b_kind;
 hidden byte reply, more, told;
 
@@ -135,7 +142,7 @@ inline open_epoch(from_, after) {
 inline answered() {
     told = 0;
     if
-    :: out_e == a_e && out_first == a_first && out_last == a_last && a_first > 0 -> told = 1; forget()
+    :: out_e == a_e && out_first == a_first && out_last == a_last && a_first > 0 && is_echo -> told = 1; forget()
     :: else ->
         if
         :: hello_for == a_e && a_first == 0 -> forget()
@@ -289,7 +296,7 @@ inline say(what, upto_, hash_) { a_status = what; a_upto = upto_; a_h = hash_; r
 
 /* Ingest.tell and Ingest.book, for the message in b_*; the answer is left in a_*. */
 inline centre() {
-    a_e = b_e; a_inc = inc; a_first = b_first; a_last = b_last;
+    a_e = b_e; a_inc = inc; a_first = b_first; a_last = b_last; a_echo = b_h;
     if
     :: b_kind == hello -> a_last = 0; say(ok, base.upto[b_e], base.h[b_e])
     :: else ->
@@ -386,7 +393,7 @@ inline all_booked() {
 
 inline clear() {
     i = 0; j = 0; a_e = 0; a_inc = 0; a_first = 0; a_last = 0; a_upto = 0; b_e = 0; b_first = 0; b_last = 0;
-    common = 0; rounds = 0; n = 0; f = 0; known = 0; a_h = 0; b_h = 0; was = 0; reply = 0; more = 0;
+    common = 0; rounds = 0; n = 0; f = 0; known = 0; a_h = 0; a_echo = 0; b_h = 0; was = 0; reply = 0; more = 0;
     told = 0
 }
 
@@ -417,23 +424,23 @@ active proctype world() {
     :: d_step { nempty(up) ->
             up?b_kind, b_e, b_first, b_last, b_h; clear() }
     :: d_step { nempty(down) ->
-            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h; clear() }
+            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo; clear() }
     :: d_step { len(up) == 2 ->
             up?b_kind, b_e, b_first, b_last, b_h; up!b_kind, b_e, b_first, b_last, b_h; clear() }
     :: d_step { len(down) == 2 ->
-            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h;
-            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h; clear()
+            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo;
+            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo; clear()
         }
     /* the centre books, commits, answers; what came stays to come again (losing it is above) */
     :: d_step { !beyond && nempty(up) && nfull(down) ->
             up?<b_kind, b_e, b_first, b_last, b_h>;
             centre();
-            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h;
+            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo;
             laws(); clear()
         }
     /* the unit hears an acknowledgement, which may come again */
     :: d_step { !beyond && nempty(down) ->
-            down?<a_status, a_e, a_inc, a_first, a_last, a_upto, a_h>;
+            down?<a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo>;
             on_ack();
             laws(); clear()
         }
