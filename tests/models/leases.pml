@@ -117,7 +117,8 @@ byte extra = 0;          /* what a restored image could spend once more */
 byte given_up = 0;       /* what an operator wrote off */
 bool offered = false, imaged = false, copied = false;
 
-hidden byte i, k, n, c, total, t, l;
+hidden byte i, k, n, c, total, t;   /* set and read within one step */
+byte l;
 
 inline clear() { i = 0; k = 0; n = 0; c = 0; total = 0; t = 0; l = 0 }
 
@@ -224,6 +225,9 @@ inline send_ask(who) {
     ask[who].inc = lane[who].inc; ask[who].granted = lane[who].granted
 }
 
+inline no_ask(who) { ask[who].here = 0; ask[who].second = 0; ask[who].whole = 0; ask[who].inc = 0; ask[who].granted = 0 }
+inline no_grant(who) { grant[who].here = 0; grant[who].second = 0; grant[who].whole = 0; grant[who].inc = 0; grant[who].total = 0 }
+
 inline answer(who) {
     if
     :: ask[who].inc == inc ->
@@ -312,6 +316,8 @@ inline settle(who) {
     fi
 }
 
+inline ask_now(who) { send_ask(who); answer(who); apply(who) }
+
 inline agree(who) {
     assert(WRITE_OFFS > 0 || plus(part(open(who))) == left(who) || (IMAGES > 0 && !lane[who].second))
 }
@@ -344,10 +350,11 @@ active proctype world() {
         /* messages: a slot is overwritten (lost), read again (doubled), read late */
         :: d_step { asks < ASKS && left(l) == 0 -> asks++; send_ask(l) }
         :: d_step { lane[l].whole && !ask[l].here -> send_ask(l) }
-        :: d_step { ask[l].here -> answer(l); ask[l].here = 0 }
+        :: d_step { ask[l].here -> answer(l); no_ask(l) }
         :: d_step { ask[l].here && ask[l].inc == inc && promised < CAP -> answer(l) }
+        :: d_step { ask[l].here && ask[l].inc != inc -> no_ask(l) }
         :: d_step { grant[l].here && lane[l].granted < 4 -> apply(l) }
-        :: d_step { grant[l].here -> grant[l].here = 0 }
+        :: d_step { grant[l].here -> no_grant(l) }
         /* the uplink */
         :: d_step { behind(l, 0) -> book_fact(l, 2 * l, 0) }
         :: d_step { !behind(l, 0) && behind(l, 1) -> book_fact(l, 2 * l + 1, 1) }
@@ -388,6 +395,8 @@ active proctype world() {
         fi;
         laws();
         assert(!closed);
+        ask_now(0); ask_now(1); ask_now(2);      /* the next answer tells the total again */
+        laws();
         agree(0); agree(1); agree(2);
         /* the others give back what they have; lane 2 wants one */
         if
@@ -403,8 +412,8 @@ active proctype world() {
             book_all(0); book_all(1);
             if
             :: left(0) == 0 && left(1) == 0 ->
-                n = left(2); send_ask(2); answer(2); apply(2);
-                assert(left(2) > 0 || shown >= CAP);
+                ask_now(2);
+                assert(left(2) > 0 || shown >= CAP)
             :: else
             fi
         :: else
