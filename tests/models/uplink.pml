@@ -8,6 +8,7 @@
    Asserted whenever faults stop (`calm`): within ROUNDS exchanges all that is on the disk is booked, and known to be.
 
    BUG_*: a deliberate bug, which spin must find. TODAY_*: what the code does now, where the model asks for more.
+   FRESH=1 is such a place, too: see docs/models.md.
    docs/models.md says what is left out. */
 
 #ifndef SHOWN
@@ -33,6 +34,11 @@
 #define NONE 15
 #define OPENED 7
 
+#ifdef BUG_NEVER_BACK   /* the cursor never moves back, whoever says so */
+#define goes_back false
+#else
+#define goes_back true
+#endif
 /* What the code does: an answer is known by the numbers of its batch. What the model asks for: by its hash too. */
 #ifdef TODAY_NO_ECHO
 #define is_echo true
@@ -180,7 +186,7 @@ inline on_ok() {
     :: a_upto <= unit.e[a_e].last && ours_is(a_upto, a_h) ->
         greeted = greeted | (1 << a_e);
         if
-        :: a_upto >= unit.e[a_e].acked || a_first == 0 || unit.e[a_e].inc != a_inc -> move(a_e, a_upto, a_inc)
+        :: a_upto >= unit.e[a_e].acked || (goes_back && (a_first == 0 || unit.e[a_e].inc != a_inc)) -> move(a_e, a_upto, a_inc)
         :: else                     /* older than the cursor */
         fi
     :: else ->
@@ -208,20 +214,20 @@ inline on_ok() {
 
 inline on_gap() {
     answered();
-#ifndef BUG_GAP_IGNORED
     if
     :: a_upto <= unit.e[a_e].last && pre(unit.e[a_e].h, a_upto) == a_h -> move(a_e, a_upto, a_inc)
     :: else -> move(a_e, 0, a_inc)
     fi
-#endif
 }
 
 inline on_fork() {
     answered();
+#ifndef BUG_FORK_IGNORED
     if
     :: a_upto < unit.e[a_e].last && pre(unit.e[a_e].h, a_upto) == a_h -> open_epoch(a_e, a_upto)
     :: else
     fi
+#endif
 }
 
 inline handle() {
@@ -245,9 +251,7 @@ inline on_ack() {
             if
             :: unit.inc != 0 ->
                 unit.retired = unit.retired | (1 << unit.inc);
-#ifndef BUG_NOT_ANEW        /* after a restore only the open epoch is spoken of */
                 greeted = 0;
-#endif
                 forget()
             :: else
             fi;
@@ -453,7 +457,7 @@ active proctype world() {
     /* images and copies, and their coming back */
     :: d_step { !beyond && !imaged && IMAGES > 0 ->
             imaged = true; copy_disk(image, unit); clear() }
-    :: d_step { !beyond && imaged && images < IMAGES ->
+    :: d_step { !beyond && images < IMAGES ->
             images++; copy_disk(unit, image); forget(); greeted = 0; laws(); clear() }
     :: d_step { !beyond && !copied && BACKUPS > 0 ->
             copied = true; copy_base(copy, base); clear() }
@@ -465,7 +469,7 @@ active proctype world() {
     /* From here on each message arrives once, and is answered. */
     skip;
     d_step {
-        forget(); greeted = 0; rounds = 0;
+        forget(); greeted = greeted & ~(1 << unit.cur); rounds = 0;     /* HELLO_EVERY_MS */
         do
         :: rounds < ROUNDS && !beyond ->
             rounds++;
