@@ -1,6 +1,7 @@
-"""The models of the uplink and of the leases, searched by spin: without errors as they are, with one under each deliberate bug.
+"""The models of the uplink and of the leases, searched by spin: they hold, and each deliberate bug is found.
 
-What the models say and leave out: docs/models.md. The wider searches run in `make soak`; without spin or a C compiler none do.
+What they say and leave out: docs/models.md. The wider searches run in `make soak`; where spin or a C compiler is
+missing, none does.
 """
 
 from __future__ import annotations
