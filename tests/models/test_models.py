@@ -73,7 +73,7 @@ def fails(folder: Path, model: str, bounds: str) -> None:
 SMALL: Final = "SHOWN=1 WIRE=1 BACKUPS=0 RESTARTS=0"
 
 
-def test_K5_the_smallest_uplink_loses_nothing_and_a_cursor_moved_on_puback_does(tmp_path: Path) -> None:
+def test_the_smallest_uplink_loses_nothing_and_a_cursor_moved_on_puback_does(tmp_path: Path) -> None:
     (tmp_path / "right").mkdir()
     (tmp_path / "wrong").mkdir()
     holds(tmp_path / "right", "uplink", SMALL)
