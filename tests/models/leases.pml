@@ -85,10 +85,10 @@
 #else
 #define grants_now (!closed)
 #endif
-#ifdef BUG_ANY_GRANT_ENDS   /* any grant ends the report that a restored centre waits for */
-#define ends_report(who) true
+#ifdef BUG_NOT_REPORTED     /* a lane that hears of a restored centre does not say anew what it was granted */
+#define reports_anew 0
 #else
-#define ends_report(who) grant[who].whole
+#define reports_anew 1
 #endif
 #ifdef BUG_TAKEN_TWICE
 #define knows(who) false
@@ -207,7 +207,7 @@ inline book_fact(who, key, e_) {
 #endif
 inline say_hello(who, e_) {
     if
-    :: lane[who].inc != inc -> lane[who].inc = inc; lane[who].whole = 1
+    :: lane[who].inc != inc -> lane[who].inc = inc; lane[who].whole = reports_anew
     :: else
     fi;
     if
@@ -258,7 +258,7 @@ inline apply(who) {
     if
     :: grant[who].second == lane[who].second && grant[who].inc == lane[who].inc ->
         if
-        :: ends_report(who) -> lane[who].whole = 0
+        :: grant[who].whole -> lane[who].whole = 0
         :: else
         fi;
 #ifdef BUG_ADDED            /* a grant says how much more, not how much in all */
