@@ -1,4 +1,4 @@
-"""What can be seen of a world from outside: by shoppers, by whoever pulls a plug, and by who reads the disks at the end.
+"""What can be seen of a world from outside: by shoppers, by whoever pulls a plug, and by who reads the disks later.
 
 Checkers (`simulator.world.checks`) are given these and nothing else: they know no machine of the production code. All
 `at_ms` are the world's true time; `boot` and `mono_ms` are what the unit itself writes into the stamp of a fact that
@@ -103,6 +103,22 @@ class DiskSpoilt(NamedTuple):
     device: str
 
 
+class DiskFull(NamedTuple):
+    """A write on the disk of a unit failed for want of room (or for any other error that the disk reports)."""
+
+    at_ms: int
+    device: str
+
+
+class FloorSet(NamedTuple):
+    """So many points of a programme may be spent without the centre: by a holder, or (0) by all units together."""
+
+    at_ms: int
+    programme: int
+    holder: int
+    points: int
+
+
 class Enrolled(NamedTuple):
     """A unit was enrolled at a site."""
 
@@ -148,6 +164,8 @@ Seen = (
     | Started
     | DiskRestored
     | DiskSpoilt
+    | DiskFull
+    | FloorSet
     | Enrolled
     | WrittenOff
     | CentreDown
