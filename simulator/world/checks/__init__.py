@@ -7,10 +7,16 @@ the value types that stand in observations. docs/world-checks.md has the table.
 
 from __future__ import annotations
 
+from simulator.world.checks.auditor import Auditor
+from simulator.world.checks.bounded import Bounded
+from simulator.world.checks.caches_converge import CachesConverge
+from simulator.world.checks.cap_holds_in_sum import CapHoldsInSum
 from simulator.world.checks.exactly_once import ExactlyOnce
+from simulator.world.checks.limits_add_up import LimitsAddUp
 from simulator.world.checks.no_internal_error import NoInternalError
 from simulator.world.checks.nothing_waits import NothingWaits
 from simulator.world.checks.one_use_per_serial import OneUsePerSerial
+from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
 from simulator.world.checks.unseen_yes_is_repeated import UnseenYesIsRepeated
 from simulator.world.observe import Checker
@@ -22,7 +28,14 @@ def all_checkers() -> list[Checker]:
         ShownIsOnDisk(),
         UnseenYesIsRepeated(),
         OneUsePerSerial(),
+        CapHoldsInSum(),
+        PointsWithinFloors(),
         ExactlyOnce(),
+        Auditor(),
+        LimitsAddUp(),
+        PointsAddUp(),
+        CachesConverge(),
         NothingWaits(),
+        Bounded(),
         NoInternalError(),
     ]
