@@ -7,13 +7,20 @@ commit and before anything is shown, or after it is shown and before that is wri
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
+import msgspec
+
+from central import leases
+from central.coupons import download, issue, persons
 from edge_agent.core import events as ev
 from hal.events import Scanned
 from loyalty.campaign import Campaign, Kind, Policy
+from loyalty.lease import POINTS, Pot
 from loyalty.reason import ACCEPTING, Reason
 from simulator.world import lanes
 from simulator.world.checks import all_checkers
@@ -26,6 +33,7 @@ from simulator.world.observe import (
     Down,
     Downloaded,
     Enrolled,
+    FloorSet,
     Green,
     Healed,
     Issued,
@@ -49,8 +57,13 @@ PLAIN = Campaign(
     id=6, name="総額", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=100, serials=False,
     budget_yen=1_500,
 )  # fmt: skip
-CAMPAIGNS = (ONLINE, HOME, LEASE, SIGNED, OPEN, PLAIN)
+PERSONAL = Campaign(
+    id=7, name="お一人様", kind=Kind.AMOUNT, policy=Policy.ONLINE, provider="s", amount_yen=30, serials=False,
+    per_person=2,
+)  # fmt: skip
+CAMPAIGNS = (ONLINE, HOME, LEASE, SIGNED, OPEN, PLAIN, PERSONAL)
 LANES = {"lane-1": "ginza", "lane-2": "ginza", "lane-3": "shibuya"}
+REST_S = 150  # a lost push shows with the next pull
 
 
 class Killed(Exception):
@@ -180,23 +193,35 @@ class World(lanes.World):
         """No more faults, and all must have come together."""
         self.see(Healed(self.at_ms))
         self.settle()
+        for _ in range(REST_S):
+            self.turn(1_000)
         world = self.rest()
         for checker in self.checkers:
             checker.at_rest(world)
 
-    def history(self, checker: Checker) -> Checker:
-        """A checker that has been told everything that happened, and nothing of what lies on disks."""
-        for seen in self.seen:
-            checker.saw(seen)
-        return checker
-
     # --- what happens -----------------------------------------------------------------------------------
 
-    def coupon(self, campaign: int, home: str = "") -> str:
-        given = self.give(campaign, home)
+    def coupon(self, campaign: int, home: str = "", person: str = "") -> str:
+        with self.office.database.write() as connection:
+            whose = persons.add(connection, person, "-", self.at_ms) if person else None
+            given = download.download(
+                connection, self.office.keys, campaign, whose, proven=True, now_ms=self.at_ms, home=home
+            )
+        assert isinstance(given, download.Given), given
         coupon = given.coupon
         self.see(Downloaded(self.at_ms, campaign, coupon.serial, coupon.holder, home))
         return given.text
+
+    def floor(self, programme: int, holder: int, points: int) -> None:
+        """So many points may be spent without the centre."""
+        with self.office.database.write() as connection:
+            leases.put(connection, Pot(POINTS, programme, holder), (points, None))
+        self.see(FloorSet(self.at_ms, programme, holder, points))
+
+    def put(self, campaign: Campaign) -> None:
+        """Other terms."""
+        with self.office.database.write() as connection:
+            self.see(Issued(self.at_ms, issue.change(connection, campaign)))
 
     def scan(self, device: str, code: str, turns: int = 4) -> None:
         lane = self.lane(device)
@@ -243,11 +268,86 @@ class World(lanes.World):
         self.see(WrittenOff(self.at_ms, device))
 
 
-def copied(world: AtRest, folder: Path) -> AtRest:
-    """The disks as they lie there now, to be spoilt by a test."""
-    units = []
-    for unit in world.units:
-        shutil.copytree(unit.store.parent, folder / unit.device)
-        units.append(unit._replace(store=folder / unit.device / unit.store.name))
-    shutil.copytree(world.centre.parent, folder / "centre")
-    return AtRest(world.at_ms, tuple(units), folder / "centre" / world.centre.name)
+class Story:
+    """One life in which everything happens that checkers know of, well and good: what was seen, and the disks then.
+
+    Uses that may be twice are: a signed and a leased serial at two lanes that can't hear each other.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        world = World(folder)
+        world.floor(1, 0, 1_000)
+        world.floor(1, 77, 300)
+        codes = {
+            number: world.coupon(number, home="ginza" if number == 2 else "", person="花子" if number == 7 else "")
+            for number in range(1, 8)
+        }
+        for code in codes.values():
+            for device in LANES:
+                world.scan(device, code)
+        for _ in range(2):
+            world.lane("lane-1").decide(ev.PointsWanted(programme=1, holder=77, points=40))
+            for _ in range(60):
+                world.turn()
+        world.lane("lane-2").decide(ev.PointsEarned(programme=1, holder=77, points=25, spend_yen=500))
+        self._twice(world)
+        self._unseen(world)
+        image = world.image_of("lane-2")
+        world.scan("lane-2", world.coupon(4))
+        world.restore_lane("lane-2", image)
+        world.scan("lane-2", world.coupon(4))
+        world.put(msgspec.structs.replace(OPEN, stopped=True))
+        world.judge()
+        self.seen, self.rest = tuple(world.seen), world.rest()
+        world.close()
+
+    def _twice(self, world: World) -> None:
+        for device in ("lane-1", "lane-3"):
+            world.lane(device).cut()
+            world.lane(device).leave()
+        for code in (world.coupon(4), world.coupon(3)):
+            for device in ("lane-1", "lane-3"):
+                world.scan(device, code)
+        for device in ("lane-1", "lane-3"):
+            world.lane(device).join()
+            world.lane(device).connect()
+        for _ in range(60):
+            world.turn()
+
+    def _unseen(self, world: World) -> None:
+        code, lane = world.coupon(4), world.lane("lane-1")
+        lane.dies_unseen = True
+        world.scan("lane-1", code)
+        world.scan("lane-1", code)
+        lane.dies_unseen = True
+        world.scan("lane-1", world.coupon(4))  # this shopper does not come back
+        lane.dies_unmarked = True
+        code = world.coupon(4)
+        world.scan("lane-1", code)
+        world.scan("lane-1", code)
+
+    def copied(self, folder: Path) -> AtRest:
+        """The disks, to be spoilt by a test."""
+        units = []
+        for unit in self.rest.units:
+            shutil.copytree(unit.store.parent, folder / unit.device)
+            units.append(unit._replace(store=folder / unit.device / unit.store.name))
+        shutil.copytree(self.rest.centre.parent, folder / "centre")
+        return AtRest(self.rest.at_ms, tuple(units), folder / "centre" / self.rest.centre.name)
+
+
+def change(file: Path, *statements: str) -> None:
+    """Changes rows of a disk; each statement must change something."""
+    with closing(sqlite3.connect(file)) as sql:
+        for statement in statements:
+            assert sql.execute(statement).rowcount > 0, statement
+        sql.commit()
+
+
+def told(checker: Checker, seen: Iterable[Seen], rest: AtRest | None = None) -> Checker:
+    """A checker that was told all that, and, if it is given, what lies on the disks in the end."""
+    for one in seen:
+        checker.saw(one)
+    if rest is not None:
+        checker.at_rest(rest)
+    return checker

@@ -9,7 +9,8 @@ For each pot (a campaign's cap and budget, a floor of points), at rest:
     the law     spent + out + transit + held by open questions <= the highest limit that was set + exposure
 
 For each part: what is spent of it is what the facts of that epoch of that unit say, and a unit that still has the disk
-it began with holds the same part as the centre believes: granted at most that, moved and spent exactly that.
+it began with and was never written off holds the same part as the centre believes: granted at most that, moved and
+spent exactly that.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class LimitsAddUp(Watch):
                     key: PotKey = row[:3]
                     self._pot(key, row[3:], uses, old_gifts.get(key, (Sum(), Sum())), disk)
                 for unit in world.units:
-                    if unit.enrolled and unit.up and unit.device not in self._losses.lost:
+                    changed = unit.device in self._losses.lost or unit.device in self._losses.written_off
+                    if unit.enrolled and unit.up and not changed:
                         self._same_parts(unit, disk)
         except Odd as error:
             self.broken(str(error))
