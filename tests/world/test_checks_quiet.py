@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
+from edge_agent.core import events as ev
 from simulator.world.observe import Green, Refused
 from tests.world.watched_world import World
 
@@ -35,6 +37,9 @@ class Life:
         self.world = World(folder, seed, loss=0.1)
         self.codes = [self.world.coupon(number) for number in (1, 3, 4, 5, 6) for _ in range(6)]
         self.codes += [self.world.coupon(2, home=site) for site in ("ginza", "shibuya", "") for _ in range(3)]
+        self.codes += [self.world.coupon(7, person=name) for name in ("花子", "太郎")]
+        for holder, points in ((0, 500), (7, 150), (8, 90)):
+            self.world.floor(1, holder, points)
         self.images: list[tuple[str, Path]] = []
         self.backups: list[Path] = []
 
@@ -68,6 +73,14 @@ class Life:
             world.restore_lane(*rng.choice(self.images))
         elif luck < 0.95 and self.disks:
             world.write_off(device)
+        elif luck < 0.96:
+            number = rng.choice((3, 4, 5))
+            issued = world.issued(number)
+            world.put(msgspec.structs.replace(issued, stopped=not issued.stopped))
+        elif luck < 0.98:
+            lane.decide(ev.PointsWanted(programme=1, holder=rng.choice((7, 8)), points=rng.randrange(1, 40)))
+        else:
+            lane.decide(ev.PointsEarned(programme=1, holder=rng.choice((7, 8)), points=9, spend_yen=100))
         for _ in range(rng.randrange(1, 10)):
             world.turn(rng.choice((50, 100, 500)))
 

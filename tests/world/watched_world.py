@@ -218,6 +218,13 @@ class World(lanes.World):
             leases.put(connection, Pot(POINTS, programme, holder), (points, None))
         self.see(FloorSet(self.at_ms, programme, holder, points))
 
+    def issued(self, number: int) -> Campaign:
+        """A campaign as it stands now."""
+        with self.office.database.read() as connection:
+            found = issue.get(connection, number)
+        assert found is not None
+        return found.campaign
+
     def put(self, campaign: Campaign) -> None:
         """Other terms."""
         with self.office.database.write() as connection:
@@ -262,6 +269,8 @@ class World(lanes.World):
     def restore_centre(self, backup: Path) -> None:
         self.see(CentreRestored(self.at_ms, self.backed_up[backup]))
         super().restore_centre(backup)
+        for number in self.campaigns:
+            self.see(Issued(self.at_ms, self.issued(number)))
 
     def write_off(self, device: str) -> None:
         super().write_off(device)
@@ -339,8 +348,13 @@ class Story:
 def change(file: Path, *statements: str) -> None:
     """Changes rows of a disk; each statement must change something."""
     with closing(sqlite3.connect(file)) as sql:
+        triggers = sql.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            sql.execute(f"DROP TRIGGER {name}")
         for statement in statements:
-            assert sql.execute(statement).rowcount > 0, statement
+            before = sql.total_changes
+            sql.execute(statement)
+            assert sql.total_changes > before, statement
         sql.commit()
 
 

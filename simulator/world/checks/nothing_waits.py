@@ -48,7 +48,7 @@ class NothingWaits(Watch):
             self.broken(f"a disk can't be read: {error}")
 
     def _unit(self, unit: UnitAtRest, centre: Disk, at_work: set[str]) -> None:
-        incarnation = disks.meta(centre, "incarnation")
+        incarnation = bytes(disks.meta(centre, "incarnation") or b"")
         name = unit.device
         with disks.opened(unit.store) as disk:
             for span in disks.spans(disk):

@@ -250,3 +250,19 @@ def test_an_unknown_status_changes_nothing(status: str) -> None:
     up = greeted(5, 3)
     assert isinstance(up.on_ack(ack(5, status=status))[0], Ignored)
     assert up.waiting == 2
+
+
+def test_after_a_fork_the_epoch_before_is_spoken_of_again() -> None:
+    """Else it would stand under the incarnation that is gone, and a restored centre would wait for this unit."""
+    up = greeted(9, 7)
+    new = b"j" * 16
+    assert isinstance(up.on_ack(ack(12, b"theirs", by=new))[0], NewIncarnation)
+    assert up.poll(1) == SendBatch(E, 8)
+    up.sent(9)
+    assert up.on_ack(ack(7, by=new, status="fork", first=8, last=9)) == [OpenEpoch(E, 7, "fork")]
+    newer = b"f" * 16
+    up.reload([EpochState(epoch=E, last=7, acked=7, incarnation=I), EpochState(epoch=newer, last=3, acked=0)])
+    assert up.poll(3) == Hello(E, 7)
+    assert up.on_ack(ack(7, by=new)) == [Advance(E, 7, new)]
+    assert up.poll(4) == Hello(newer, 3)
+    assert up.booked_before(newer) == new
