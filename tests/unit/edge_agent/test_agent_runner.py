@@ -142,7 +142,7 @@ def test_K5_without_room_for_a_fact_there_is_no_green(unit: Unit, monkeypatch: p
 def test_K5_waiting_for_a_disk_does_not_keep_the_processor_busy(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(unit, monkeypatch)
     unit.agent.decide(scanned(code(SIGNED, serial=1)))
-    assert unit.agent._until_due_s() > 0.5
+    assert unit.agent.until_due_s() > 0.5
 
 
 class FixedClock:
