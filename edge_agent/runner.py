@@ -145,10 +145,12 @@ class Agent:
     def start(self) -> None:
         """Begin: withdraw what was open, show that we are ready, connect."""
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
-        self.decide(ev.Started(open_questions=self._store.open_questions()))
+        questions = self._guarded(self._store.open_questions)
+        if questions is not None:
+            self.decide(ev.Started(open_questions=questions))
         self._mqtt.start()
         now_ms = self._time.now().mono_ms
-        self.site.start(now_ms)
+        self._guarded(lambda: self.site.start(now_ms))
         self._store.waits_for_witness = self.site.witness(now_ms) is Witness.WAITING
 
     def run(self) -> None:
