@@ -15,6 +15,8 @@ raises `DiskModelFault`.
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
@@ -95,7 +97,10 @@ class DiskVfs:
 
 
 class _Plumbing:
-    """The structures that SQLite points at. They stay for good: a forgotten connection may close at any time."""
+    """The structures that SQLite points at. They stay for good: a forgotten connection may close at any time.
+
+    Also while the interpreter ends and takes its modules apart: then every call fails without looking at anything.
+    """
 
     def __init__(self) -> None:
         self.library = sql.library()
@@ -108,6 +113,9 @@ class _Plumbing:
         self._methods = sql.IoMethods(VERSION, *self._callbacks(file_methods(self.files)))
         self._methods_at = addressof(self._methods)
         self._vfs = self._made_vfs()
+        self._ended = False
+        atexit.register(self._end)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
 
     # --- in and out ------------------------------------------------------------------------------------
 
@@ -137,6 +145,11 @@ class _Plumbing:
         self.world = None
         self._start_randomness_anew()
 
+    def _end(self) -> None:
+        if self.world is not None:
+            self.take_out()
+        self._ended = True
+
     def _start_randomness_anew(self) -> None:
         """SQLite draws from a generator of its own, which takes its seed from the default file system, once."""
         self.library.sqlite3_randomness(0, None)
@@ -156,6 +169,8 @@ class _Plumbing:
 
     def _guarded(self, function: Callable[..., int | None], failed: int) -> Callable[..., int | None]:
         def call(*arguments: int) -> int | None:
+            if self._ended:
+                return failed
             try:
                 return function(*arguments)
             except BaseException as error:  # noqa: BLE001  # ctypes would print it and give SQLite any number
