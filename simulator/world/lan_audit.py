@@ -1,7 +1,8 @@
 """What the lanes of a simulated site said and heard, compared from outside: nothing heard unsaid, nothing heard twice.
 
-It knows bodies only, neither signatures nor counts. Bounded: of each pair of lanes it remembers the last
-`BODIES_MAX` different bodies; what is heard later than that was said too long ago to be right.
+It knows bodies only, neither signatures nor counts; and the hubs that really were, but not their beacons. Bounded: of
+each pair of lanes it remembers the last `BODIES_MAX` different bodies; what is heard later was said too long ago to be
+right.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from wire.topics import ALL
 
 BODIES_MAX: Final = 1_024
 VIOLATIONS_MAX: Final = 100
+HUBS_MAX: Final = 10_000  # that are remembered
 DIGEST_BYTES: Final = 12
 
 
@@ -23,8 +25,19 @@ class Audit:
     def __init__(self) -> None:
         self.violations: list[str] = []
         self.said_count = self.heard_count = 0
+        self._hubs: OrderedDict[bytes, str] = OrderedDict()  # session: whose
         self._said: dict[tuple[str, str], OrderedDict[bytes, int]] = {}  # sender, to: how often
         self._heard: dict[tuple[str, str], OrderedDict[bytes, int]] = {}  # sender, receiver: how often
+
+    def hub_began(self, device: str, session: bytes) -> None:
+        self._hubs[session] = device
+        while len(self._hubs) > HUBS_MAX:
+            self._hubs.popitem(last=False)
+
+    def followed(self, device: str, hub: str, session: bytes) -> None:
+        """This lane tries to connect to that hub."""
+        if self._hubs.get(session) != hub:
+            self.wrong(f"{device} follows a hub of {hub} that never was")
 
     def said(self, sender: str, to: str, body: bytes) -> None:
         self.said_count += 1

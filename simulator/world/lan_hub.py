@@ -32,6 +32,7 @@ class SimHub:
         self.port = 0
         self.ended = self.hung = False
         self.mute = False  # it hangs, and answers logins all the same
+        lan.audit.hub_began(self.device, self.session)
         lan.agenda.after(lan.between(*START_MS), self._listen)
 
     @property

@@ -273,6 +273,7 @@ class SimLink:
         lan = self._lan
         self._try += 1
         number, self._address, self._was_up = self._try, address, False
+        lan.audit.followed(self.device, self.place.device, self.place.session)
         login = self.talk.login()
         at = (self.place.addresses or ("",))[address]
         found = lan.find(self.device, at, self.place.port)

@@ -94,6 +94,15 @@ class Shop:
             self.pass_ms(50)
         return self.agreed(*names)
 
+    def settle(self, within_ms: int) -> str:
+        """Wait until there is one hub and all that are on are connected to it, and say whose it is."""
+        end_ms = self.now_ms + within_ms
+        while not (self.agreed() and [hub.device for hub in self.lan.hubs] == [self.agreed()]):
+            found = [hub.device for hub in self.lan.hubs], [(lane.device, lane.hub) for lane in self.on()]
+            assert self.now_ms < end_ms, f"not one hub for all after {within_ms} ms: {found}"
+            self.pass_ms(50)
+        return self.agreed()
+
     def hears_all(self, *names: str) -> bool:
         """Everybody says something of its own, and everybody of these hears it from everybody else, once."""
         lanes = [self.lanes[name] for name in names] if names else self.on()

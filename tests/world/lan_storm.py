@@ -1,0 +1,80 @@
+"""A site's network through minutes of faults, from one seed; then the faults stop, and what must be is asked."""
+
+from __future__ import annotations
+
+import sys
+from random import Random
+from typing import Final
+
+from tests.world.lan_kit import LANES, Shop
+from wire.hub import DOUBT_FIRST_MS, HUB_LOST_MS, LISTEN_MS, SLOT_MS, SLOTS_MAX
+
+SETTLED_MS: Final = 2 * (HUB_LOST_MS + LISTEN_MS + SLOT_MS * (SLOTS_MAX + 1) + 1_000) + 4_000
+# A hub that could not be reached is doubted for a while, longer with each time.
+CALM_MS: Final = SETTLED_MS + 8 * DOUBT_FIRST_MS
+TURNS: Final = 60  # of a storm
+TURN_MS: Final = 1_500  # at most
+
+
+def storm(seed: int) -> Shop:
+    """A shop that has seen all kinds of faults. Raises AssertionError where it does not come to rest afterwards."""
+    rng = Random(seed)
+    shop = Shop(seed)
+    lan = shop.lan
+    shop.agree(SETTLED_MS)
+    rates = lan.rates
+    for name in ("datagram_lost", "datagram_doubled", "datagram_late", "message_doubled", "message_late"):
+        setattr(rates, name, rng.choice((0.0, 0.05, 0.3)))
+    rates.connection_broken, rates.hub_stillborn = rng.choice((0.0, 0.02)), rng.choice((0.0, 0.3))
+    for turn in range(TURNS):
+        for lane in shop.on():
+            lane.net.say(rng.choice(("all", *LANES)), f"{turn} of {lane.device}".encode())
+            if rng.random() < 0.3:
+                lan.break_connection()
+        _happen(shop, rng)
+        shop.pass_ms(rng.randrange(1, TURN_MS))
+    lan.rates = type(rates)()
+    lan.heal()
+    for lane in shop.lanes.values():
+        if not lane.net.on:
+            lane.switch_on()
+    shop.settle(CALM_MS)
+    assert shop.hears_all(), "one hub, and lanes that do not hear each other"
+    assert not lan.audit.violations, lan.audit.violations[:3]
+    return shop
+
+
+def _happen(shop: Shop, rng: Random) -> None:
+    lan, some = shop.lan, list(LANES)
+    rng.shuffle(some)
+    what = rng.randrange(18)
+    if what == 0:
+        lan.cut(some[0])
+    elif what == 1:
+        lan.unplug(some[0])
+    elif what == 2:
+        lan.split([some[:2], some[2:]])
+    elif what == 3:
+        lan.drop_one_way(some[0], some[1])
+    elif what == 4:
+        lan.kill_hub()
+    elif what == 5:
+        lan.hang_hub()
+    elif what == 6:
+        lan.remove(some[0])
+    elif what == 7:
+        lan.kill(some[0])
+    elif what < 11:
+        lan.heal()
+        for name in some:
+            if not shop.lanes[name].net.on:
+                shop.lanes[name].switch_on()
+    else:
+        tricks = lan.mischief
+        for trick in (tricks.replay_datagram, tricks.forge_datagram, tricks.replay_message, tricks.forge_message):
+            trick()
+        tricks.intrude()
+
+
+if __name__ == "__main__":  # the trace of one seed, for a test that asks two processes
+    sys.stdout.write(storm(int(sys.argv[1])).trace())
