@@ -1,8 +1,9 @@
 """What the lanes of a simulated site said and heard, compared from outside: nothing heard unsaid, nothing heard twice.
 
-It knows bodies only, neither signatures nor counts; and the hubs that really were, but not their beacons. Bounded: of
-each pair of lanes it remembers the last `BODIES_MAX` different bodies; what is heard later was said too long ago to be
-right.
+It knows bodies only, neither signatures nor counts; and the hubs that really were, but not their beacons. Once means:
+once in the life of who listens; a unit that starts again has forgotten what it heard, and each kind of message bears to
+be heard again (`wire.site_messages`). Bounded: of each pair of lanes it remembers the last `BODIES_MAX` different
+bodies; what is heard later was said too long ago to be right.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class Audit:
     def said(self, sender: str, to: str, body: bytes) -> None:
         self.said_count += 1
         _count(self._said.setdefault((sender, to), OrderedDict()), _digest(body))
+
+    def began(self, receiver: str) -> None:
+        """This lane starts anew, and remembers nothing."""
+        for pair in [pair for pair in self._heard if pair[1] == receiver]:
+            del self._heard[pair]
 
     def heard(self, receiver: str, sender: str, body: bytes) -> None:
         self.heard_count += 1

@@ -9,7 +9,7 @@ from edge_agent.hub.broker.admission import refusal
 from edge_agent.hub.process import Ended, Listening
 from edge_agent.hub.rules import Order, keys_of, rules_of
 from edge_agent.site.node import ANY_HOST
-from edge_agent.site.talk import Packet
+from edge_agent.site.talk import Login, Packet
 from simulator.world.lan_connection import Connection
 
 if TYPE_CHECKING:
@@ -107,6 +107,9 @@ class SimHub:
         """As `edge_agent.hub.broker.server` does: who is let in takes over the client id."""
         if self.ended or (self.hung and not self.mute):
             return
+        self._lan.mischief.record_login(
+            self.session, Login(user, password)
+        )  # one that the hub has not seen yet is good
         held = self._sessions.get(user)
         if refusal(self._rules, user, password, holder=None if held is None else held.user) is not None:
             connection.to_client.send(lambda: connection.client.answered(connection, False))

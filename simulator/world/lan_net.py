@@ -284,7 +284,6 @@ class SimLink:
         connection = self._connection = Connection(lan, self, found)
         found.accept(connection)
         self.talk.connected()
-        lan.mischief.record_login(found.session, login)
         connection.to_hub.send(lambda: found.login(connection, login.user, login.password))
         lan.agenda.after(ANSWER_MS, lambda: self._give_up(number))
 

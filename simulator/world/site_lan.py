@@ -65,6 +65,7 @@ class SiteLan:
         rng = Random(self._rng.getrandbits(64))  # noqa: S311
         net = LanNet(self, where, key, settings, sink, address=self._address(device, settings), rank=rank, rng=rng)
         self.nets[device] = net
+        self.audit.began(device)
         return net
 
     def _address(self, device: str, settings: SiteNetwork) -> str:

@@ -95,9 +95,9 @@ class Shop:
         return self.agreed(*names)
 
     def settle(self, within_ms: int) -> str:
-        """Wait until there is one hub and all that are on are connected to it, and say whose it is."""
+        """Wait until there is one hub, it works, and all that are on are connected to it; say whose it is."""
         end_ms = self.now_ms + within_ms
-        while not (self.agreed() and [hub.device for hub in self.lan.hubs] == [self.agreed()]):
+        while not (self.agreed() and [hub.device for hub in self.lan.hubs] == [self.agreed()] and self.lan.settled):
             found = [hub.device for hub in self.lan.hubs], [(lane.device, lane.hub) for lane in self.on()]
             assert self.now_ms < end_ms, f"not one hub for all after {within_ms} ms: {found}"
             self.pass_ms(50)
@@ -105,14 +105,14 @@ class Shop:
 
     def hears_all(self, *names: str) -> bool:
         """Everybody says something of its own, and everybody of these hears it from everybody else, once."""
-        lanes = [self.lanes[name] for name in names] if names else self.on()
+        lanes = [self.lanes[name] for name in sorted(names)] if names else sorted(self.on(), key=lambda on: on.device)
         word = self.rng.randbytes(8)
         for lane in lanes:
-            lane.heard.clear()
             assert lane.net.say("all", word + lane.device.encode())
         self.pass_ms(1_000)
+        said = [(lane.device, word + lane.device.encode()) for lane in lanes]
         return all(
-            sorted(lane.heard)
-            == sorted((other.device, word + other.device.encode()) for other in lanes if other is not lane)
+            sorted(heard for heard in lane.heard if heard[1].startswith(word))
+            == [one for one in said if one[0] != lane.device]
             for lane in lanes
         )

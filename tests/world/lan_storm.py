@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from tests.world.lan_kit import LANES, Shop
-from wire.hub import DOUBT_FIRST_MS, HUB_LOST_MS, LISTEN_MS, SLOT_MS, SLOTS_MAX
+from wire.hub import DOUBT_FIRST_MS, ECHO_LOST_MS, HUB_LOST_MS, LISTEN_MS, SLOT_MS, SLOTS_MAX
 
 SETTLED_MS: Final = 2 * (HUB_LOST_MS + LISTEN_MS + SLOT_MS * (SLOTS_MAX + 1) + 1_000) + 4_000
 # A hub that could not be reached is doubted for a while, longer with each time.
@@ -39,6 +39,8 @@ def storm(seed: int) -> Shop:
         if not lane.net.on:
             lane.switch_on()
     shop.settle(CALM_MS)
+    shop.pass_ms(ECHO_LOST_MS + 1_000)  # a connection that the hub has ended already is found out
+    shop.settle(SETTLED_MS)
     assert shop.hears_all(), "one hub, and lanes that do not hear each other"
     assert not lan.audit.violations, lan.audit.violations[:3]
     return shop

@@ -1,4 +1,4 @@
-"""Minutes of every fault at once on a site's network: nothing heard twice or unsaid, nobody let in, one hub afterwards."""
+"""Every fault at once on a site's network: nothing heard twice or unsaid, nobody let in, one hub afterwards."""
 
 from __future__ import annotations
 
