@@ -1,4 +1,4 @@
-"""A site's network through minutes of faults, from one seed; then the faults stop, and what must be is asked."""
+"""Stories of a site's network, each from one seed: faults, then none; then what must be is asked by an assertion."""
 
 from __future__ import annotations
 
@@ -43,6 +43,39 @@ def storm(seed: int) -> Shop:
     shop.settle(SETTLED_MS)
     assert shop.hears_all(), "one hub, and lanes that do not hear each other"
     assert not lan.audit.violations, lan.audit.violations[:3]
+    return shop
+
+
+def one_way(seed: int) -> Shop:
+    """A lane hears the hub, and the hub does not hear it; the others go on; then the way is open again."""
+    shop = Shop(seed)
+    hub = shop.settle(SETTLED_MS)
+    lost = next(name for name in LANES if name != hub)
+    shop.lan.drop_one_way(lost, hub)
+    shop.pass_ms(SETTLED_MS)
+    assert shop.agreed(*[name for name in LANES if name != lost]), "the others have lost their hub"
+    shop.lan.heal()
+    shop.settle(SETTLED_MS + 4 * DOUBT_FIRST_MS)  # it was reached by beacons and not by connections
+    assert shop.hears_all(), "one hub, and lanes that do not hear each other"
+    return shop
+
+
+def struck_off(seed: int) -> Shop:
+    """The centre takes a lane off the list; itself it does not know yet."""
+    shop = Shop(seed)
+    hub = shop.settle(SETTLED_MS)
+    out = next(name for name in LANES if name != hub)
+    left = [name for name in LANES if name != out]
+    shop.told.pop(out)
+    for name in left:
+        shop.lanes[name].net.use(shop.told)
+    shop.pass_ms(500)
+    for _ in range(2):
+        assert shop.hears_all(*left), "one hub, and lanes that do not hear each other"
+        assert not shop.lanes[out].heard, "who is no lane any more still hears"
+        shop.lanes[out].net.say("all", b"me too")
+        shop.pass_ms(SETTLED_MS)
+    assert not [one for name in left for one in shop.lanes[name].heard if one[0] == out], "and is still heard"
     return shop
 
 

@@ -9,7 +9,7 @@ import pytest
 from edge_agent.settings import SiteNetwork
 from simulator.world.signatures import remembered_signatures
 from tests.world.lan_kit import LANES, Shop
-from tests.world.lan_storm import SETTLED_MS
+from tests.world.lan_storm import SETTLED_MS, one_way, struck_off
 from wire.hub import (
     BEACON_EVERY_MS,
     DOUBT_FIRST_MS,
@@ -122,15 +122,7 @@ def test_a_lane_that_is_cut_off_is_missed_by_nobody_and_is_back_when_the_cut_hea
 
 def test_a_way_that_is_closed_in_one_direction_stops_neither_the_others_nor_for_good() -> None:
     for seed in range(10):
-        shop = Shop(seed)
-        hub = shop.settle(ELECTION_MS)
-        lost = next(name for name in LANES if name != hub)
-        shop.lan.drop_one_way(lost, hub)
-        shop.pass_ms(SETTLED_MS)
-        assert shop.agreed(*[name for name in LANES if name != lost])
-        shop.lan.heal()
-        shop.settle(SETTLED_MS + 4 * DOUBT_FIRST_MS)  # it was reached by beacons and not by connections
-        assert shop.hears_all()
+        one_way(seed)
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -164,18 +156,8 @@ def test_a_box_is_the_hub_while_it_is_there() -> None:
 
 
 def test_who_is_struck_off_the_list_is_sent_away_and_hears_nothing_more() -> None:
-    shop = Shop(4)
-    hub = shop.settle(ELECTION_MS)
-    out = next(name for name in LANES if name != hub)
-    left = [name for name in LANES if name != out]
-    shop.told.pop(out)
-    for name in left:
-        shop.lanes[name].net.use(shop.told)
-    shop.pass_ms(500)
-    assert shop.hears_all(*left)
-    shop.pass_ms(SETTLED_MS)
-    assert shop.hears_all(*left)
-    assert shop.lanes[out].heard == []
+    for seed in range(10):
+        struck_off(seed)
 
 
 def test_what_is_under_way_on_a_connection_that_breaks_is_lost_and_the_lane_comes_back() -> None:
