@@ -30,7 +30,7 @@ from wire.site_envelope import SESSION_BYTES, Ear
 from wire.site_messages import LANES_MAX
 from wire.topics import Address
 
-RESCAN_MS: Final = 2_000  # interfaces come and go
+RESCAN_MS: Final = 5_000  # interfaces come and go
 AIR_FIRST_MS: Final = 500
 AIR_CAP_MS: Final = 1_000  # when the interface is back, the site finds itself again within seconds
 CONNECTIONS_SPARE: Final = 16  # beside one for each lane: for those whose old connection is not over yet

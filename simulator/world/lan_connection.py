@@ -35,7 +35,8 @@ class Client(Protocol):
     def answered(self, connection: Connection, welcome: bool) -> None:
         """The hub took the login, or not."""
 
-    def subscribed(self, connection: Connection, granted: bool) -> None: ...
+    def subscribed(self, connection: Connection, granted: tuple[str, ...]) -> None:
+        """Of what was asked for, the hub granted this."""
 
     def hear(self, connection: Connection, packet: Packet) -> None: ...
 

@@ -126,7 +126,7 @@ class SimHub:
             return
         granted = tuple(name for name in filters if self._rules.may_subscribe(connection.user, name))
         connection.filters = granted
-        connection.to_client.send(lambda: connection.client.subscribed(connection, granted == filters))
+        connection.to_client.send(lambda: connection.client.subscribed(connection, granted))
 
     def publish(self, connection: Connection, packet: Packet) -> None:
         if self.ended or self.hung or not connection.user:

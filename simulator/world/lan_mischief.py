@@ -181,7 +181,7 @@ class Intruder:
         filters = subscriptions(Address(where.tenant, where.site, self._given.user))
         connection.to_hub.send(lambda: connection.hub.subscribe(connection, filters))
 
-    def subscribed(self, connection: Connection, granted: bool) -> None:
+    def subscribed(self, connection: Connection, granted: tuple[str, ...]) -> None:
         """Nothing to add: it was let in."""
 
     def hear(self, connection: Connection, packet: Packet) -> None:

@@ -318,10 +318,10 @@ class SimLink:
             filters = self.talk.subscriptions
             connection.to_hub.send(lambda: connection.hub.subscribe(connection, filters))
 
-    def subscribed(self, connection: Connection, granted: bool) -> None:
+    def subscribed(self, connection: Connection, granted: tuple[str, ...]) -> None:
         if connection is not self._connection:
             return
-        if not granted:
+        if granted != self.talk.subscriptions:
             self._over(self._try, "the hub refused our subscriptions")
         else:
             self.up = self._was_up = True
