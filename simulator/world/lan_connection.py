@@ -110,7 +110,7 @@ class Connection:
     def __init__(self, lan: SiteLan, client: Client, hub: SimHub) -> None:
         self._lan, self.client, self.hub = lan, client, hub
         self.user = ""  # once the login is taken
-        self.filters: tuple[str, ...] = ()
+        self.filters: tuple[tuple[str, ...], ...] = ()  # what the lane listens to, level by level
         self.over = self.hub_dead = self.client_dead = False
         self._client_left = self._hub_left = False
         self.heard_ms = lan.agenda.now_ms  # by the hub

@@ -125,7 +125,7 @@ class SimHub:
         if self.ended or (self.hung and not self.mute) or not connection.user:
             return
         granted = tuple(name for name in filters if self._rules.may_subscribe(connection.user, name))
-        connection.filters = granted
+        connection.filters = tuple(tuple(name.split("/")) for name in granted)
         connection.to_client.send(lambda: connection.client.subscribed(connection, granted))
 
     def publish(self, connection: Connection, packet: Packet) -> None:
@@ -136,8 +136,9 @@ class SimHub:
             return
         lan = self._lan
         lan.mischief.record_packet(packet)
+        levels = tuple(packet.topic.split("/"))
         for receiver in self.connections:
-            if any(_fits(name, packet.topic) for name in receiver.filters):
+            if any(_fits(name, levels) for name in receiver.filters):
                 lan.pass_on(receiver, packet)
         if lan.happens(lan.rates.connection_broken):
             lan.break_connection(self)
@@ -155,7 +156,11 @@ def listens_at(hub: SimHub, address: str, port: int) -> bool:
     return hub.listening and hub.port == port and hub.host in (ANY_HOST, address)
 
 
-def _fits(name: str, topic: str) -> bool:
+def _fits(name: tuple[str, ...], topic: tuple[str, ...]) -> bool:
     """Whether a filter with `+` takes this topic."""
-    parts, given = name.split("/"), topic.split("/")
-    return len(parts) == len(given) and all(part in ("+", other) for part, other in zip(parts, given, strict=True))
+    if len(name) != len(topic):
+        return False
+    for level, given in zip(name, topic, strict=True):  # noqa: SIM110 - half the time of `all`, and it is most of a message
+        if level not in ("+", given):
+            return False
+    return True
