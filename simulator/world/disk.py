@@ -47,6 +47,11 @@ class Disk(DiskTrouble):
 
     # --- what happens to the machine -------------------------------------------------------------------
 
+    def die(self) -> None:
+        """This very moment is the last, between two changes; `lose_power` or `kill` says what kind of end it was."""
+        self._dead = True
+        self._failed(sql.OK)
+
     def lose_power(self) -> Losses:
         """The power goes and comes back. Connections need not be closed before: they are stale from now on."""
         self._drop(self._handles)

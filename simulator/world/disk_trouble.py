@@ -69,6 +69,11 @@ class DiskTrouble:
         self._cut_in = changes
         self._look()
 
+    def heal(self) -> None:
+        """There is room, and nothing fails; no cut is to come."""
+        self._full, self._failing, self._room_bytes, self._cut_in = False, 0.0, None, None
+        self._look()
+
     def _revive(self) -> None:
         self._dead = False
         self._cut_in = None

@@ -31,14 +31,14 @@ class Entropy:
         before, self._stream = self._stream, stream
         return before
 
-    def _draw(self, count: int) -> bytes:
+    def draw(self, count: int) -> bytes:
         return self._stream.randbytes(count)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Raises RuntimeError where this Python takes its randomness from elsewhere."""
         before = os.urandom, random._urandom  # type: ignore[attr-defined]
-        os.urandom = random._urandom = self._draw  # type: ignore[attr-defined]
+        os.urandom = random._urandom = self.draw  # type: ignore[attr-defined]
         try:
             kept = self.use(Random(1))  # noqa: S311 - a probe
             ours = secrets.token_bytes(8) == Random(1).randbytes(8)  # noqa: S311

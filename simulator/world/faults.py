@@ -99,12 +99,12 @@ def deafen_lan(life: Life, rng: Random) -> None:
 
 
 def kill_hub(life: Life, rng: Random) -> None:
-    if life.world.lans[rng.choice(list(life.world.lans))].kill_hub():
+    if life.world.lans[rng.choice(list(life.world.lans))].kill_hub() is not None:
         life.world.fire("hub-killed")
 
 
 def hang_hub(life: Life, rng: Random) -> None:
-    if life.world.lans[rng.choice(list(life.world.lans))].hang_hub():
+    if life.world.lans[rng.choice(list(life.world.lans))].hang_hub() is not None:
         life.world.fire("hub-hangs")
 
 
@@ -165,6 +165,7 @@ def spoil_disk(life: Life, rng: Random) -> None:
     if not unit.enrolled:
         return
     unit.stop(power=True, why="")
+    unit.disk.settle()
     store = unit.folder / "store.db"
     pages = store.stat().st_size // PAGE if store.exists() else 0
     if pages < 3:

@@ -18,14 +18,13 @@ from central.coupons.issue import IssueError
 from edge_agent.core.states import Mode
 from loyalty.campaign import Policy
 from simulator.world import catalogue
-from simulator.world.entropy import Entropy
 from simulator.world.faults import CENTRES, DISKS, FAULTS, WEATHER
 from simulator.world.observe import Checker
 from simulator.world.office import CentreAway
 from simulator.world.people import People
 from simulator.world.trace import Trace
 from simulator.world.wan import Weather
-from simulator.world.world import World
+from simulator.world.world import Ground, World
 
 SITES: Final = ("ginza", "shibuya", "ueno", "asakusa", "kanda", "meguro")
 PEOPLE: Final = 8
@@ -53,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Life:
     """See the module. To be used while the world's stand-ins are installed (`run.installed`)."""
 
-    def __init__(self, plan: Plan, folder: Path, entropy: Entropy, trace: Trace, checkers: Iterable[Checker]) -> None:
+    def __init__(self, plan: Plan, folder: Path, ground: Ground, trace: Trace, checkers: Iterable[Checker]) -> None:
         self.plan = plan
         rng = plan.random("plan")
         sites = plan.sites or rng.randrange(1, 4)
@@ -73,7 +72,7 @@ class Life:
                 site: [(f"{site}-{lane}", modes.choice((Mode.KIOSK, Mode.KIOSK, Mode.LANE))) for lane in range(lanes)]
                 for site in names
             },
-            catalogue.campaigns(list(names)), entropy=entropy, trace=trace, checkers=checkers, barcodes=catalogue.BARCODES,
+            catalogue.campaigns(list(names)), ground=ground, trace=trace, checkers=checkers, barcodes=catalogue.BARCODES,
         )  # fmt: skip
         self.people = People(self.world, PEOPLE)
         for number in range(DOWNLOADS_FIRST):

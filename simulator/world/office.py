@@ -52,7 +52,7 @@ class HeadOffice:
         self.rng: Random = world.entropy.stream("centre")
         self.folder = world.folder / "centre"
         self.folder.mkdir()
-        self.disk = Disk(self.folder, world.entropy.stream("centre/disk"))
+        self.disk = world.vfs.mount(Disk(self.folder, world.entropy.stream("centre/disk")))
         self.settings = CentralSettings(tenant=world.tenant, data_dir=str(self.folder), barcodes=barcodes)
         self.workers: list[Worker] = []
         self.back_ms = OFF
@@ -223,11 +223,19 @@ class HeadOffice:
         if now_ms >= self._tidy_ms and self.workers:
             self._tidy_ms = now_ms + round(TIDY_EVERY_S * 1000)
             worker = self.workers[-1]
-            self._work(worker, lambda: worker.desk.tidy(self.world.time.wall_ms) or [])
+            self._work(worker, lambda: self._tidy(worker))
         if now_ms >= self._mark_ms and self.workers:
             self._mark_ms = now_ms + MARK_EVERY_S * 1000
             worker = self.workers[-1]
-            self._work(worker, lambda: worker.office.witness.advance() or [])
+            self._work(worker, lambda: self._advance(worker))
+
+    def _tidy(self, worker: Worker) -> list[Outgoing]:
+        worker.desk.tidy(self.world.time.wall_ms)
+        return []
+
+    def _advance(self, worker: Worker) -> list[Outgoing]:
+        worker.office.witness.advance()
+        return []
 
     def _pushes(self, worker: Worker) -> list[Outgoing]:
         said = list(worker.desk.pushes())
@@ -249,6 +257,8 @@ class HeadOffice:
         """The operator stops it, puts a copy of the database in its place by command, and starts it again."""
         if self.workers:
             self.stop(power=False)
+        self.disk.heal()
+        self.disk.settle()
         with self._drawing():
             restore(self.settings, backup)
             for old in self.folder.glob("*.before-restore*"):

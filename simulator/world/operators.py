@@ -12,7 +12,7 @@ from central.coupons import cards, download, issue, keyring, persons, stoplist
 from central.coupons.download import Given, No
 from central.coupons.persons import Person
 from central.homes import HomeError
-from central.registry import DeviceState
+from central.db.schema import DeviceState
 from loyalty.campaign import Campaign
 from loyalty.lease import POINTS, Pot
 from simulator.world.observe import Downloaded, Enrolled, Issued, WrittenOff

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from simulator.world.checks import all_checkers
-from simulator.world.disk import mounted
+from simulator.world.clock import Time
 from simulator.world.entropy import Entropy
 from simulator.world.life import Life, Plan
 from simulator.world.observe import Violation
 from simulator.world.trace import Trace
+from simulator.world.vfs import DiskVfs
+from simulator.world.world import Ground
 
 
 class End(IntEnum):
@@ -62,11 +64,12 @@ LINES_SHOWN = 40
 
 
 @contextmanager
-def installed(seed: int) -> Iterator[Entropy]:
+def installed(seed: int) -> Iterator[Ground]:
     """The stand-ins for randomness and disks are in force."""
-    entropy = Entropy(str(seed))
-    with entropy.installed(), mounted():
-        yield entropy
+    entropy, time = Entropy(str(seed)), Time()
+    vfs = DiskVfs(entropy=entropy.draw, now_ms=lambda: time.wall_ms, sleep_us=lambda us: None)
+    with entropy.installed(), vfs:
+        yield Ground(entropy, time, vfs)
 
 
 def live(plan: Plan, folder: Path, *, file: IO[str] | None = None, say: Say | None = None) -> Outcome:
@@ -75,15 +78,15 @@ def live(plan: Plan, folder: Path, *, file: IO[str] | None = None, say: Say | No
     trace = Trace(file)
     life: Life | None = None
     end, checker, what = End.FINE, "", ""
-    with installed(plan.seed) as entropy:
+    with installed(plan.seed) as ground:
         try:
-            life = Life(plan, folder, entropy, trace, all_checkers())
+            life = Life(plan, folder, ground, trace, all_checkers())
             while not life.over:
                 life.step()
                 if say is not None:
                     say(_progress(life, trace))
             life.peace()
-            life.world.close()
+            life.world.finish()
         except Violation as violation:
             end = End.PROGRESS if violation.checker == "progress" else End.SAFETY
             checker, what = violation.checker, violation.what

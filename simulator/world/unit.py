@@ -24,7 +24,7 @@ from edge_agent.site.site import Net
 from edge_agent.start import on_store
 from edge_agent.steps import StepLog
 from edge_agent.store.connection import StoreError
-from edge_agent.store.store import FILE_NAME, Store
+from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store
 from edge_agent.timekeeper import Timekeeper
 from hal.events import CardPresented, CardRemoved, Scanned
 from loyalty.barcode.instore import BarcodeSettings
@@ -59,7 +59,8 @@ class Unit:
         self.key = SigningKey(self.rng.randbytes(32))
         self.folder = world.folder / device
         self.folder.mkdir(exist_ok=True)
-        self.disk = Disk(self.folder, world.entropy.stream(f"{device}/disk"))
+        self.disk = world.vfs.mount(Disk(self.folder, world.entropy.stream(f"{device}/disk")))
+        self.disk.watch_plain(IDENTITY_NAME)
         self.clock = UnitClock(world.time, world.entropy.stream(f"{device}/clock"))
         self.eyes = Eyes(self)
         self.agent: Agent | None = None
@@ -222,12 +223,13 @@ class Unit:
                 agent.store.close()
         if self.line is not None:
             self.line.vanish()
-        self.world.lans[self.site].remove(self.device)
         if power:
+            self.world.lans[self.site].remove(self.device)
             losses = self.disk.lose_power()
             self.note("power cut", str(losses))
             self.world.lost(losses)
         else:
+            self.world.lans[self.site].kill(self.device)
             self.disk.kill()
             self.note("killed")
         self.world.saw(Down(now_ms, self.device, self.clock.boot, self.clock.read().mono_ms, power))
@@ -270,6 +272,7 @@ class Unit:
     def put_in(self, image: Path) -> None:
         """Its disk is replaced by an old copy; it is down."""
         assert self.agent is None, "a disk is replaced while the machine is down"
+        self.disk.settle()
         shutil.rmtree(self.folder)
         shutil.copytree(image, self.folder)
 

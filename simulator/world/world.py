@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge_agent.core.states import Mode
 from loyalty.barcode.instore import BarcodeSettings
 from loyalty.campaign import Campaign
 from simulator.world.clock import Time
-from simulator.world.disk import Losses
 from simulator.world.entropy import Entropy
 from simulator.world.observe import AtRest, Checker, Healed, Seen, Violation
 from simulator.world.office import CentreAway, HeadOffice
 from simulator.world.operators import Operators
 from simulator.world.site_lan import SiteLan
+from simulator.world.power_loss import Losses
 from simulator.world.trace import Trace
 from simulator.world.unit import OFF, Unit
+from simulator.world.vfs import DiskVfs
 from simulator.world.wan import Wan, Weather
 
 REST_MS: Final = 1_800_000  # without faults, everything has come together after so long
@@ -32,8 +33,16 @@ LOOK_MS: Final = 5_000  # how often it is asked whether it has
 SETTLED_MS: Final = 60_000  # it stays so, for so long
 
 
+class Ground(NamedTuple):
+    """What the world stands on in this process."""
+
+    entropy: Entropy
+    time: Time
+    vfs: DiskVfs
+
+
 class World:
-    """See the module. To be used while `entropy.installed` and `disk.mounted` are in force."""
+    """See the module. To be used while its ground is installed (`run.installed`)."""
 
     tenant: Final = "demo"
 
@@ -44,18 +53,18 @@ class World:
         sites: Mapping[str, Sequence[tuple[str, Mode]]],
         campaigns: Iterable[Campaign],
         *,
-        entropy: Entropy,
+        ground: Ground,
         trace: Trace | None = None,
         checkers: Iterable[Checker] = (),
         barcodes: BarcodeSettings = BarcodeSettings(),
         weather: Weather | None = None,
     ) -> None:
-        """`sites`: the units of each, with their modes. `entropy`: of the same seed, and installed."""
-        self.folder, self.entropy = folder, entropy
+        """`sites`: the units of each, with their modes. `ground`: of the same seed, and installed."""
+        self.folder, self.entropy, self.time, self.vfs = folder, ground.entropy, ground.time, ground.vfs
+        entropy = ground.entropy
         self.trace = trace if trace is not None else Trace()
         self.checkers = tuple(checkers)
         self.rng = entropy.stream("world")
-        self.time = Time()
         self.losses: Counter[str] = Counter()
         self.fired: Counter[str] = Counter()  # faults that really happened, by kind
         self.greens = 0
@@ -102,7 +111,7 @@ class World:
             checker.came_up(unit.at_rest)
 
     def lost(self, losses: Losses) -> None:
-        self.losses.update(losses._asdict())
+        self.losses.update(vars(losses))
 
     def fire(self, kind: str) -> None:
         """A fault of that kind really happened."""
@@ -228,6 +237,13 @@ class World:
         for unit in self.units.values():
             unit.abandon()
         self.office.abandon()
+
+    def finish(self) -> None:
+        """Everything is switched off as it should be; what then lies on the disks counts in the trace's hash."""
+        self.close()
+        for folder in [*(unit.folder for unit in self.units.values()), self.office.folder]:
+            for file in sorted(folder.glob("*.db")):
+                self.trace.rows(file.parent.name, file.read_bytes())
 
     def close(self) -> None:
         """Everything is switched off as it should be."""
