@@ -169,12 +169,12 @@ def _weather(rng: Random, without: tuple[str, ...]) -> Weather:
 def _business(life: Life, rng: Random) -> None:
     world, luck = life.world, rng.random()
     unit = rng.choice(list(world.units.values()))
-    if luck < 0.66:
+    if luck < 0.70:
         life.people.visit(rng, unit)
-    elif luck < 0.80:
+    elif luck < 0.88:
         world.need_centre()
         life.people.download(rng)
-    elif luck < 0.88:
+    elif luck < 0.94:
         life.people.points(rng, unit)
     else:
         world.need_centre()
@@ -184,10 +184,10 @@ def _business(life: Life, rng: Random) -> None:
 def _operate(life: Life, rng: Random) -> None:
     world, luck = life.world, rng.random()
     operators = world.operators
-    if luck < 0.15:
+    if luck < 0.2:
         operators.rotate_key()
         world.fire("key-rotated")
-    elif luck < 0.2:
+    elif luck < 0.23:
         with world.office.office.database.read() as connection:
             keys = [key.id for key in keyring.listed(connection) if key.retired_ms is None]
         if len(keys) > 1:
@@ -204,12 +204,14 @@ def _operate(life: Life, rng: Random) -> None:
 def _campaign(life: Life, rng: Random) -> None:
     """Its terms change, it is stopped, or opened again."""
     world = life.world
-    now = world.operators.campaign(rng.randrange(1, 17))
-    if now is None:
+    listed = [now for number in range(1, 17) if (now := world.operators.campaign(number)) is not None]
+    stopped = [now for now in listed if now.stopped]
+    if not listed:
         return
+    now = rng.choice(stopped if stopped and rng.random() < 0.5 else listed)
     if now.stopped:
         changed, kind = msgspec.structs.replace(now, stopped=False), "campaign-reopened"
-    elif rng.random() < 0.5:
+    elif rng.random() < 0.25:
         changed, kind = msgspec.structs.replace(now, stopped=True), "campaign-stopped"
     elif now.policy is Policy.LEASE and now.cap is not None:
         changed, kind = msgspec.structs.replace(now, cap=now.cap + rng.randrange(1, 5)), "campaign-changed"

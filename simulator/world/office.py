@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from simulator.world.world import World
 
 OFF: Final = 1 << 62
+TRY_AGAIN_MS: Final = 5_000  # a centre that can't start (its disk is full) is started again
 SECOND_WORKER_MS: Final = 30_000  # a rolling restart: two at work at once
 
 
@@ -87,10 +88,10 @@ class HeadOffice:
             office = Office(self.settings)
             upgrade(office.database)
             worker = Worker(office, Desk(office, office.witness.start()))
-        except StorageError:
-            if not self.disk.dead:
-                raise
-            self._went_down()
+        except StorageError as error:
+            self._storage(error)
+            if not self.workers:
+                self.back_ms = now_ms + TRY_AGAIN_MS
             return
         self.workers.append(worker)
         self.back_ms = OFF
