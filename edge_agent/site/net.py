@@ -114,7 +114,7 @@ class SiteNet:
 
 
 class _Ports:
-    """The real ones (`edge_agent.site.node.Ports`)."""
+    """The real ones (`edge_agent.site.ports.Ports`)."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self.wake = wake

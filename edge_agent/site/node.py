@@ -1,8 +1,7 @@
 """One unit's part of its site's network, stepped by its owner: what `wire.hub` wants done, done on ports handed in.
 
-The ports are the only way out: beacons (`AirPort`), the hub as something that lives beside us (`HubPort`), the
-connection to a hub (`LinkPort`), randomness, and a call that asks for a turn. Time comes with each turn.
-`edge_agent.site.net` is the thread around it, with sockets and processes; the simulator's world has its own.
+The ports (`edge_agent.site.ports`) are the only way out; time comes with each turn. `edge_agent.site.net` is the thread
+around it, with sockets and processes; the simulator's world has its own.
 
 While the centre names no other unit of the site, nothing is opened. Whatever fails (no interface, a taken port, a hub
 that dies) is said once and tried again with back-off.
@@ -12,8 +11,8 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 from nacl.signing import SigningKey, VerifyKey
@@ -22,6 +21,7 @@ from edge_agent.hub.process import Ended, Listening
 from edge_agent.hub.rules import Order
 from edge_agent.settings import SiteNetwork
 from edge_agent.site.air import AirError
+from edge_agent.site.ports import AirPort, HubPort, LinkPort, Ports
 from edge_agent.site.talk import Echo, Failed, LinkEvent, Lost, Said, Talk, Up
 from wire import hub
 from wire.backoff import Backoff
@@ -68,72 +68,6 @@ class Lanes(msgspec.Struct, frozen=True):
 
 
 NodeEvent = LinkEvent | Listening | Ended | Lanes
-
-
-class AirPort(Protocol):
-    """Beacons (`edge_agent.site.air.Air`)."""
-
-    @property
-    def addresses(self) -> Sequence[str]:
-        """Where others reach us."""
-
-    def changed(self) -> bool:
-        """Whether it has to be opened anew."""
-
-    def send(self, datagram: bytes) -> None:
-        """To the whole site. Raises AirError when it went nowhere at all."""
-
-    def take(self) -> list[bytes]:
-        """What has come in."""
-
-    def close(self) -> None: ...
-
-
-class HubPort(Protocol):
-    """One life of a hub of ours (`edge_agent.hub.process.HubProcess`)."""
-
-    @property
-    def session(self) -> bytes: ...
-
-    @property
-    def pid(self) -> int: ...
-
-    def use(self, lanes: dict[str, str]) -> None:
-        """From now on these are the lanes; others are sent away."""
-
-    def stop(self) -> None: ...
-
-
-class LinkPort(Protocol):
-    """The connection to one hub, again and again until it is ended (`edge_agent.site.link.Link`)."""
-
-    @property
-    def place(self) -> Place: ...
-
-    def start(self) -> None: ...
-
-    def end(self) -> None: ...
-
-    def say(self, to: str, body: bytes) -> bool: ...
-
-
-class Ports(Protocol):
-    """What a node stands on."""
-
-    def open_air(self, settings: SiteNetwork) -> AirPort:
-        """Raises AirError."""
-
-    def start_hub(self, order: Order, sink: Callable[[Listening | Ended], Any]) -> HubPort:
-        """Raises OSError."""
-
-    def new_link(self, talk: Talk) -> LinkPort: ...
-
-    def random(self) -> float: ...
-
-    def random_bytes(self, count: int) -> bytes: ...
-
-    def wake(self) -> None:
-        """Something happened: a turn is wanted now. From any thread."""
 
 
 class Node:

@@ -21,7 +21,7 @@ BACKLOG_MAX: Final = 500  # deliveries to one lane that wait; what is more is dr
 
 
 class SimHub:
-    """One life of a hub, from its order to its end (`edge_agent.site.node.HubPort`)."""
+    """One life of a hub, from its order to its end (`edge_agent.site.ports.HubPort`)."""
 
     def __init__(self, lan: SiteLan, order: Order, sink: Callable[[Listening | Ended], Any], pid: int) -> None:
         self._lan, self._order, self._sink, self.pid = lan, order, sink, pid
