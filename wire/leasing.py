@@ -144,6 +144,8 @@ class Leasing:
         for part in grants.parts:
             (self._short.discard if part.reason == GrantReason.GRANTED else self._short.add)(part.pot)
             (self._empty.discard if part.reason in _MORE else self._empty.add)(part.pot)
+        if self._short > self._empty:
+            self._backoff.reset()
         if self._short:  # ever more rarely, until a shopper is sent away
             self._ask_at_ms = now_ms + ASK_FIRST_MS + self._backoff.next_ms()
         else:
