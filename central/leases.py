@@ -46,17 +46,20 @@ _FIND_PART: Final = (
     "written_off_yen FROM parts WHERE device_id = ? AND epoch = ? AND kind = ? AND id = ? AND holder = ?"
 )
 
-_MINE: Final = "WHERE device_id = ? AND epoch = ? AND kind = ? AND id = ? AND holder = ?"
 _CHANGE_PART: Final = (
     "UPDATE parts SET granted_count = ?, granted_yen = ?, moved_count = ?, moved_yen = ?, spent_count = ?, "
-    f"spent_yen = ?, written_off_count = ?, written_off_yen = ? {_MINE}"
+    "spent_yen = ?, written_off_count = ?, written_off_yen = ? "
+    "WHERE device_id = ? AND epoch = ? AND kind = ? AND id = ? AND holder = ?"
 )
-_NOTE_ASKED: Final = f"UPDATE parts SET ends_ms = ?, asked_ms = ? {_MINE}"
+_NOTE_ASKED: Final = (
+    "UPDATE parts SET ends_ms = ?, asked_ms = ? "
+    "WHERE device_id = ? AND epoch = ? AND kind = ? AND id = ? AND holder = ?"
+)
 _COUNT_ASKERS: Final = (
     "SELECT count(DISTINCT device_id) FROM parts "
     "WHERE kind = ? AND id = ? AND holder = ? AND asked_ms > ? AND device_id <> ?"
 )
-_HELD: Final = f"SELECT count(*), coalesce(sum(cost_yen), 0) FROM questions WHERE state = '{QuestionState.GRANTED}' AND campaign = ?"
+_HELD: Final = "SELECT count(*), coalesce(sum(cost_yen), 0) FROM questions WHERE state = ? AND campaign = ?"
 
 
 class Stand(NamedTuple):
@@ -186,7 +189,7 @@ def held(connection: Connection, pot: Pot, which: ColumnElement[bool] | None = N
     if pot.kind != CAMPAIGN:
         return NOTHING
     if which is None:
-        row: Any = bulk.run(connection, _HELD, (pot.id,)).one()
+        row: Any = bulk.run(connection, _HELD, (QuestionState.GRANTED.value, pot.id)).one()
     else:
         open_ones = (questions.c.campaign == pot.id) & (questions.c.state == QuestionState.GRANTED)
         sums = select(func.count(), func.coalesce(func.sum(questions.c.cost_yen), 0))

@@ -19,7 +19,7 @@ A = TypeVar("A")
 
 
 def on_store(settings: UnitSettings, clock: Clock, steps: StepLog, make: Callable[[Store], A]) -> A:
-    """What `make` builds on the unit's store. Damage that shows only as it reads is salvaged, too. Raises StoreError."""
+    """What `make` builds on the unit's store; damage that shows only as it reads is salvaged too. Raises StoreError."""
     store = open_store(settings, clock, steps)
     try:
         return make(store)

@@ -1,7 +1,7 @@
 """What is on offer in the world, and what else people hold before a camera.
 
-A campaign of every policy and kind; codes of the trade that stand for some of them; and everything that is no coupon: other
-people's codes, torn and misprinted ones, the posters beside the till.
+A campaign of every policy and kind; codes of the trade that stand for some of them; and everything that is no coupon:
+other people's codes, torn and misprinted ones, the posters beside the till.
 """
 
 from __future__ import annotations
@@ -25,60 +25,151 @@ def campaigns(sites: list[str]) -> list[Campaign]:
     """One of each kind. The first of `sites` issues those that count in one shop alone."""
     own = sites[0]
     return [
-        Campaign(id=CAPPED, name="先着30名様", kind=Kind.AMOUNT, policy=Policy.LEASE, provider=own, amount_yen=100, cap=30),
         Campaign(
-            id=BUDGET, name="総額2000円", kind=Kind.AMOUNT, policy=Policy.LEASE, provider=own, amount_yen=100, serials=False,
+            id=CAPPED, name="先着30名様", kind=Kind.AMOUNT, policy=Policy.LEASE, provider=own, amount_yen=100, cap=30
+        ),
+        Campaign(
+            id=BUDGET,
+            name="総額2000円",
+            kind=Kind.AMOUNT,
+            policy=Policy.LEASE,
+            provider=own,
+            amount_yen=100,
+            serials=False,
             budget_yen=2_000,
         ),
-        Campaign(id=LAST_ONE, name="一名様", kind=Kind.GIFT, policy=Policy.LEASE, provider=own, gift="皿", cap=1, value_yen=900),
+        Campaign(
+            id=LAST_ONE,
+            name="一名様",
+            kind=Kind.GIFT,
+            policy=Policy.LEASE,
+            provider=own,
+            gift="皿",
+            cap=1,
+            value_yen=900,
+        ),
         Campaign(id=HOME, name="発行店", kind=Kind.GIFT, policy=Policy.HOME, provider=own, gift="珈琲"),
         Campaign(
-            id=SIGNED, name="共通券", kind=Kind.PERCENT, policy=Policy.SIGNED, provider=own, percent=10, exposure_limit=4,
+            id=SIGNED,
+            name="共通券",
+            kind=Kind.PERCENT,
+            policy=Policy.SIGNED,
+            provider=own,
+            percent=10,
+            exposure_limit=4,
             conflict=ConflictRule.ISSUER,
         ),
         Campaign(
-            id=JAN, name="のぼり", kind=Kind.AMOUNT, policy=Policy.OPEN, provider=own, amount_yen=30, serials=False,
+            id=JAN,
+            name="のぼり",
+            kind=Kind.AMOUNT,
+            policy=Policy.OPEN,
+            provider=own,
+            amount_yen=30,
+            serials=False,
             jan="4912345678904",
         ),
         Campaign(id=ONLINE, name="抽選", kind=Kind.AMOUNT, policy=Policy.ONLINE, provider=own, amount_yen=500, cap=8),
         Campaign(
-            id=BY_PERSON, name="お一人様二枚", kind=Kind.AMOUNT, policy=Policy.ONLINE, provider=own, amount_yen=50,
-            serials=False, per_person=2,
+            id=BY_PERSON,
+            name="お一人様二枚",
+            kind=Kind.AMOUNT,
+            policy=Policy.ONLINE,
+            provider=own,
+            amount_yen=50,
+            serials=False,
+            per_person=2,
         ),
         Campaign(
-            id=MOVING, name="会員証", kind=Kind.TICKET, policy=Policy.SIGNED, provider=own, gift="入場", serials=True,
+            id=MOVING,
+            name="会員証",
+            kind=Kind.TICKET,
+            policy=Policy.SIGNED,
+            provider=own,
+            gift="入場",
+            serials=True,
             moving=True,
         ),
         Campaign(
-            id=NUMBERED, name="紙の券", kind=Kind.AMOUNT, policy=Policy.LEASE, provider=own, amount_yen=500, cap=12,
-            trade="gcn:4912345678904", value_in_code=True,
+            id=NUMBERED,
+            name="紙の券",
+            kind=Kind.AMOUNT,
+            policy=Policy.LEASE,
+            provider=own,
+            amount_yen=500,
+            cap=12,
+            trade="gcn:4912345678904",
+            value_in_code=True,
         ),
         Campaign(
-            id=PAPER, name="アメリカの券", kind=Kind.AMOUNT, policy=Policy.OPEN, provider=own, amount_yen=900, serials=False,
-            trade="offer:0614141:654321", value_in_code=True,
+            id=PAPER,
+            name="アメリカの券",
+            kind=Kind.AMOUNT,
+            policy=Policy.OPEN,
+            provider=own,
+            amount_yen=900,
+            serials=False,
+            trade="offer:0614141:654321",
+            value_in_code=True,
         ),
         Campaign(
-            id=CARD, name="会員限定", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider=own, amount_yen=200, needs_card=True,
+            id=CARD,
+            name="会員限定",
+            kind=Kind.AMOUNT,
+            policy=Policy.SIGNED,
+            provider=own,
+            amount_yen=200,
+            needs_card=True,
             conflict=ConflictRule.CLAIM,
         ),
         Campaign(
-            id=DATED, name="朝市", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider=own, amount_yen=80,
-            starts_ms=BEGIN_MS + HOUR_MS // 20, ends_ms=BEGIN_MS + 40 * HOUR_MS, clock_rule=ClockRule.REFUSE,
-            min_spend_yen=300, days_after_download=1,
+            id=DATED,
+            name="朝市",
+            kind=Kind.AMOUNT,
+            policy=Policy.SIGNED,
+            provider=own,
+            amount_yen=80,
+            starts_ms=BEGIN_MS + HOUR_MS // 20,
+            ends_ms=BEGIN_MS + 40 * HOUR_MS,
+            clock_rule=ClockRule.REFUSE,
+            min_spend_yen=300,
+            days_after_download=1,
         ),
         Campaign(
-            id=STORE, name="店の券", kind=Kind.AMOUNT, policy=Policy.OPEN, provider=own, amount_yen=400, serials=False,
-            trade="store:99123456", value_in_code=True, shops=(own,),
+            id=STORE,
+            name="店の券",
+            kind=Kind.AMOUNT,
+            policy=Policy.OPEN,
+            provider=own,
+            amount_yen=400,
+            serials=False,
+            trade="store:99123456",
+            value_in_code=True,
+            shops=(own,),
         ),
         Campaign(
-            id=BORNE, name="二重可", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider=own, amount_yen=150, exposure_limit=1,
-            exposure_limit_yen=300, conflict=ConflictRule.SHOP,
+            id=BORNE,
+            name="二重可",
+            kind=Kind.AMOUNT,
+            policy=Policy.SIGNED,
+            provider=own,
+            amount_yen=150,
+            exposure_limit=1,
+            exposure_limit_yen=300,
+            conflict=ConflictRule.SHOP,
         ),
         Campaign(
-            id=FAMILY, name="割合の予算", kind=Kind.PERCENT, policy=Policy.LEASE, provider=own, percent=20, serials=False,
-            budget_yen=3_000, per_person=3,
+            id=FAMILY,
+            name="割合の予算",
+            kind=Kind.PERCENT,
+            policy=Policy.LEASE,
+            provider=own,
+            percent=20,
+            serials=False,
+            budget_yen=3_000,
+            per_person=3,
         ),
-    ]  # fmt: skip
+    ]
 
 
 DOWNLOADED: Final = (CAPPED, BUDGET, LAST_ONE, HOME, SIGNED, ONLINE, BY_PERSON, MOVING, CARD, DATED, BORNE, FAMILY)
@@ -164,9 +255,12 @@ def basket(rng: Random) -> tuple[int, Basket | None]:
         return rng.randrange(1, 3_000), None
     lines = tuple(
         Line(
-            gtin=rng.choice(("00614141000036", "00614141999996", "04912345678904")), yen=rng.randrange(10, 900),
-            quantity=rng.randrange(1, 5), grams=rng.choice((0, 250, 1_200)), family=rng.choice(("", "100", "123")),
+            gtin=rng.choice(("00614141000036", "00614141999996", "04912345678904")),
+            yen=rng.randrange(10, 900),
+            quantity=rng.randrange(1, 5),
+            grams=rng.choice((0, 250, 1_200)),
+            family=rng.choice(("", "100", "123")),
         )
         for _ in range(rng.randrange(1, 5))
-    )  # fmt: skip
+    )
     return sum(line.yen for line in lines), Basket(lines)

@@ -68,10 +68,14 @@ class Eyes:
             unit.note("refused", f"{verdict.reason} campaign {campaign} serial {serial:016x}")
             unit.world.saw(
                 Refused(
-                    unit.world.time.now_ms, unit.device, unit.site, campaign or (coupon.campaign if coupon else 0), serial,
+                    unit.world.time.now_ms,
+                    unit.device,
+                    unit.site,
+                    campaign or (coupon.campaign if coupon else 0),
+                    serial,
                     verdict.reason,
                 )
-            )  # fmt: skip
+            )
 
     def _paid(self) -> None:
         """The till's display says what came off; which coupons those were is told by what lies on the disk."""
@@ -88,10 +92,18 @@ class Eyes:
         unit.note("green", f"campaign {campaign} serial {serial:016x}{' again' if again else ''}")
         unit.world.saw(
             Green(
-                unit.world.time.now_ms, unit.device, unit.site, unit.clock.boot, unit.clock.read().mono_ms, campaign, serial,
-                holder, cost_yen, again,
+                unit.world.time.now_ms,
+                unit.device,
+                unit.site,
+                unit.clock.boot,
+                unit.clock.read().mono_ms,
+                campaign,
+                serial,
+                holder,
+                cost_yen,
+                again,
             )
-        )  # fmt: skip
+        )
 
     def _points(self, what: Show) -> None:
         unit, asked = self._unit, self._unit.points_asked
@@ -100,10 +112,17 @@ class Eyes:
         unit.note(what.view, f"{what.number} points, holder {asked.holder:012x}")
         unit.world.saw(
             PointsSeen(
-                unit.world.time.now_ms, unit.device, unit.site, unit.clock.boot, unit.clock.read().mono_ms, asked.programme,
-                asked.holder, what.number, what.view is View.EARNED,
+                unit.world.time.now_ms,
+                unit.device,
+                unit.site,
+                unit.clock.boot,
+                unit.clock.read().mono_ms,
+                asked.programme,
+                asked.holder,
+                what.number,
+                what.view is View.EARNED,
             )
-        )  # fmt: skip
+        )
 
 
 _any = msgspec.msgpack.Decoder()

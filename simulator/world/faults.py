@@ -1,8 +1,8 @@
 """What can go wrong in the world, by name, and how each is brought about.
 
-A seed draws which kinds strike in its life, and how often. `World.fired` counts what really happened, not what was tried:
-a unit that was to be killed at its 40th step and stopped before that was not. A kind that never fires in the fixed seeds
-fails the tests.
+A seed draws which kinds strike in its life, and how often. `World.fired` counts what really happened, not what was
+tried: a unit that was to be killed at its 40th step and stopped before that was not. A kind that never fires in the
+fixed seeds fails the tests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simulator.world.unit import Unit
 
 YEARS_40_MS: Final = 40 * 365 * 86_400_000
-UNITS_MAX: Final = 20
+UNITS_MAX: Final = 14
 PAGE: Final = 4_096
 Strike = Callable[["Life", Random], None]
 

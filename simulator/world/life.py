@@ -1,4 +1,4 @@
-"""A life of the world: steps of people, operators and faults from one seed, and then peace, in which all must come right.
+"""A life of the world: steps of people, operators and faults from one seed, then peace, in which all must come right.
 
 Each step has randomness of its own, so that a run with some steps left out is still much like the whole (`shrink`).
 """
@@ -67,13 +67,18 @@ class Life:
         modes = plan.random("modes")
         names = SITES[:sites]
         self.world = World(
-            folder, str(plan.seed),
+            folder,
+            str(plan.seed),
             {
                 site: [(f"{site}-{lane}", modes.choice((Mode.KIOSK, Mode.KIOSK, Mode.LANE))) for lane in range(lanes)]
                 for site in names
             },
-            catalogue.campaigns(list(names)), ground=ground, trace=trace, checkers=checkers, barcodes=catalogue.BARCODES,
-        )  # fmt: skip
+            catalogue.campaigns(list(names)),
+            ground=ground,
+            trace=trace,
+            checkers=checkers,
+            barcodes=catalogue.BARCODES,
+        )
         self.people = People(self.world, PEOPLE)
         for number in range(DOWNLOADS_FIRST):
             self.people.download(plan.random(f"download/{number}"))
@@ -133,11 +138,11 @@ class Life:
 
 def _gap_ms(rng: Random) -> int:
     luck = rng.random()
-    if luck < 0.5:
+    if luck < 0.55:
         return rng.randrange(20, 300)
-    if luck < 0.9:
-        return rng.randrange(300, 3_000)
-    return rng.randrange(3_000, 20_000) if luck < 0.99 else rng.randrange(60_000, 400_000)
+    if luck < 0.93:
+        return rng.randrange(300, 2_000)
+    return rng.randrange(2_000, 15_000) if luck < 0.997 else rng.randrange(60_000, 200_000)
 
 
 def _weights(rng: Random) -> dict[str, float]:
@@ -158,9 +163,12 @@ def _weather(rng: Random, without: tuple[str, ...]) -> Weather:
     shares = {kind: rng.choice((0.0, 0.02, 0.1, 0.25)) for kind in WEATHER}
     shares |= {kind: 0.0 for kind in without if kind in shares}
     return Weather(
-        loss=shares["lost"], doubled=shares["doubled"], late=shares["late"], late_ms=rng.choice((500, 10_000, 60_000)),
+        loss=shares["lost"],
+        doubled=shares["doubled"],
+        late=shares["late"],
+        late_ms=rng.choice((500, 10_000, 60_000)),
         dropped=shares["dropped"] / 2,
-    )  # fmt: skip
+    )
 
 
 # --- business -----------------------------------------------------------------------------------------------

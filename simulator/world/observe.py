@@ -1,4 +1,4 @@
-"""What can be seen of a world from outside: by shoppers, by whoever pulls a plug, and by who reads the disks at the end.
+"""What can be seen of a world from outside: by shoppers, by who pulls a plug, and by who reads the disks at the end.
 
 Checkers (`simulator.world.checks`) are given these and nothing else: they know no machine of the production code. All
 `at_ms` are the world's true time; `boot` and `mono_ms` are what the unit itself writes into the stamp of a fact that

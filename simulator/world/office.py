@@ -1,12 +1,12 @@
 """The centre in the world: one or two workers on one database, the production desk in each, and the operators' acts.
 
-A worker does what `central.mqtt.Link` does around the desk: it hands in what arrives, publishes the answers, pushes what
-changed, tidies and counts its mark. It is killed in the middle of a batch, between commit and answer, and with its power.
+A worker does what `central.mqtt.Link` does around the desk: it hands in what arrives, publishes the answers, pushes
+what changed, tidies and counts its mark. It is killed in the middle of a batch, between commit and answer, and with
+its power.
 """
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress

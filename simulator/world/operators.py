@@ -11,8 +11,8 @@ from central import homes, leases, registry
 from central.coupons import cards, download, issue, keyring, persons, stoplist
 from central.coupons.download import Given, No
 from central.coupons.persons import Person
-from central.homes import HomeError
 from central.db.schema import DeviceState
+from central.homes import HomeError
 from loyalty.campaign import Campaign
 from loyalty.lease import POINTS, Pot
 from simulator.world.observe import Downloaded, Enrolled, Issued, WrittenOff
@@ -138,9 +138,15 @@ class Operators:
         world = self._world
         with world.office.writing() as connection:
             given = download.download(
-                connection, world.office.office.keys, number, person, proven=True, now_ms=world.time.wall_ms, home=home,
+                connection,
+                world.office.office.keys,
+                number,
+                person,
+                proven=True,
+                now_ms=world.time.wall_ms,
+                home=home,
                 phone=phone,
-            )  # fmt: skip
+            )
         if isinstance(given, Given):
             coupon = given.coupon
             world.note("person", "downloads", f"campaign {number} serial {coupon.serial:016x}")

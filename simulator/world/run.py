@@ -15,6 +15,7 @@ from simulator.world.clock import Time
 from simulator.world.entropy import Entropy
 from simulator.world.life import Life, Plan
 from simulator.world.observe import Violation
+from simulator.world.signatures import remembered_signatures
 from simulator.world.trace import Trace
 from simulator.world.vfs import DiskVfs
 from simulator.world.world import Ground
@@ -68,7 +69,7 @@ def installed(seed: int) -> Iterator[Ground]:
     """The stand-ins for randomness and disks are in force."""
     entropy, time = Entropy(str(seed)), Time()
     vfs = DiskVfs(entropy=entropy.draw, now_ms=lambda: time.wall_ms, sleep_us=lambda us: None)
-    with entropy.installed(), vfs:
+    with entropy.installed(), vfs, remembered_signatures():
         yield Ground(entropy, time, vfs)
 
 
@@ -98,7 +99,10 @@ def live(plan: Plan, folder: Path, *, file: IO[str] | None = None, say: Say | No
             life.world.abandon()
     world = life.world if life is not None else None
     return Outcome(
-        plan, end, checker, what,
+        plan,
+        end,
+        checker,
+        what,
         at_step=life.taken if life is not None else 0,
         simulated_ms=world.time.now_ms if world is not None else 0,
         events=trace.events,
@@ -106,7 +110,7 @@ def live(plan: Plan, folder: Path, *, file: IO[str] | None = None, say: Say | No
         fired=world.all_fired if world is not None else Counter(),
         digest=trace.digest,
         last=tuple(trace.last)[-LINES_SHOWN:],
-    )  # fmt: skip
+    )
 
 
 def _progress(life: Life, trace: Trace) -> Progress:

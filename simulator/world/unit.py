@@ -1,7 +1,7 @@
 """One unit in the world: a machine with a disk, a clock, a display and two networks, and the production agent on it.
 
-It is switched on, killed, cut off from power at any step, given an old disk, and comes up again; the agent, its core, its
-store and its machines are the very ones that run in shops.
+It is switched on, killed, cut off from power at any step, given an old disk, and comes up again; the agent, its core,
+its store and its machines are the very ones that run in shops.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The broker and the lines to it: what carries messages between units and the centre, and what may happen to them there.
+"""The broker and the lines to it: what carries messages between units and the centre, and what may befall them.
 
 The weather says how: messages are lost, doubled, late (and so out of order). A broker may acknowledge and drop. Lines
-are cut with a word (the connection ends) or without (nothing passes, and nobody notices until something is missed). Only
-MQTT's own promises are kept: a will is told when a connection ends, nothing is queued for who is away.
+are cut with a word (the connection ends) or without (nothing passes, and nobody notices until something is missed).
+Only MQTT's own promises are kept: a will is told when a connection ends, nothing is queued for who is away.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The agent with its core, store and machines, and the centre's desk with its ingest, run as they are in shops; only time,
 randomness, networks, disks, displays and cameras are stand-ins. `run` lets time pass, from one thing that is due to the
-next. What shoppers see and what befalls machines goes to the checkers at once (`observe`), so that the first step at which
-a promise does not hold is the one at which the world ends.
+next. What shoppers see and what befalls machines goes to the checkers at once (`observe`), so that the first step at
+which a promise does not hold is the one at which the world ends.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from simulator.world.entropy import Entropy
 from simulator.world.observe import AtRest, Checker, Healed, Seen, Violation
 from simulator.world.office import CentreAway, HeadOffice
 from simulator.world.operators import Operators
-from simulator.world.site_lan import SiteLan
 from simulator.world.power_loss import Losses
+from simulator.world.site_lan import SiteLan
 from simulator.world.trace import Trace
 from simulator.world.unit import OFF, Unit
 from simulator.world.vfs import DiskVfs
 from simulator.world.wan import Wan, Weather
 
+NO_CODES: Final = BarcodeSettings()
 REST_MS: Final = 1_800_000  # without faults, everything has come together after so long
 LOOK_MS: Final = 5_000  # how often it is asked whether it has
 SETTLED_MS: Final = 60_000  # it stays so, for so long
@@ -56,7 +57,7 @@ class World:
         ground: Ground,
         trace: Trace | None = None,
         checkers: Iterable[Checker] = (),
-        barcodes: BarcodeSettings = BarcodeSettings(),
+        barcodes: BarcodeSettings = NO_CODES,
         weather: Weather | None = None,
     ) -> None:
         """`sites`: the units of each, with their modes. `ground`: of the same seed, and installed."""
@@ -196,7 +197,9 @@ class World:
             if self.time.now_ms - began_ms > within_ms:
                 raise Violation("progress", f"{waits}, {within_ms // 1000} s after the faults stopped")
             self.run(LOOK_MS)
-            waits = self.waits()
+            before, waits = waits, self.waits()
+            if waits != before:
+                self.note("world", "waits for", waits)
             calm_ms = 0 if waits else calm_ms + LOOK_MS
 
     def waits(self) -> str:
