@@ -37,14 +37,14 @@ def world(
     """
     import logging
 
-    from simulator.world.faults import FAULTS, WEATHER
+    from simulator.world.faults import FAULTS, LAN_WEATHER, WEATHER
     from simulator.world.life import Plan
     from simulator.world.shrink import steps_of
 
     logging.disable(logging.CRITICAL)  # a world in trouble has much to warn of
     kinds = tuple(filter(None, without.split(",")))
-    if unknown := [kind for kind in kinds if kind not in FAULTS and kind not in WEATHER]:
-        known = ", ".join((*WEATHER, *FAULTS))
+    if unknown := [kind for kind in kinds if kind not in (*FAULTS, *WEATHER, *LAN_WEATHER)]:
+        known = ", ".join((*WEATHER, *LAN_WEATHER, *FAULTS))
         raise typer.BadParameter(f"there is no kind of fault called {unknown[0]}; there are: {known}")
     try:
         skipped = steps_of(skip)

@@ -108,6 +108,20 @@ def hang_hub(life: Life, rng: Random) -> None:
         life.world.fire("hub-hangs")
 
 
+def meddle_with_lan(life: Life, rng: Random) -> None:
+    """A stranger on the shop's network: recorded, altered and made-up datagrams and messages, and a login."""
+    mischief = life.world.lans[rng.choice(list(life.world.lans))].mischief
+    acts = (
+        mischief.replay_datagram,
+        mischief.forge_datagram,
+        mischief.replay_message,
+        mischief.forge_message,
+        mischief.intrude,
+    )
+    if rng.choice(acts)():
+        life.world.fire("lan-stranger")
+
+
 # --- units --------------------------------------------------------------------------------------------------
 
 
@@ -315,6 +329,7 @@ FAULTS: Final[dict[str, Strike]] = {
     "lan-one-way": deafen_lan,
     "hub-killed": kill_hub,
     "hub-hangs": hang_hub,
+    "lan-stranger": meddle_with_lan,
     "killed": kill,
     "power-cut": cut_power,
     "power-cut-at-write": cut_power_at_write,
@@ -340,6 +355,19 @@ FAULTS: Final[dict[str, Strike]] = {
     "garbage": garbage,
 }
 """Every kind that strikes at a step of a life."""
+
+LAN_WEATHER: Final = (
+    "datagrams_lost",
+    "datagrams_doubled",
+    "datagrams_late",
+    "messages_doubled",
+    "messages_late",
+    "connections_broken",
+)
+"""The same on a site's own network; `simulator.world.lan_ground` counts them."""
+
+DISK_LOSSES: Final = ("dropped", "torn", "entries_lost", "plain_undone")
+"""What power cuts took from disks; `simulator.world.power_loss` counts it."""
 
 PREPARE: Final = frozenset({"disk-copied", "centre-copied"})
 """No faults by themselves: without them the two restores can't happen."""

@@ -18,7 +18,8 @@ from central.coupons.issue import IssueError
 from edge_agent.core.states import Mode
 from loyalty.campaign import Policy
 from simulator.world import catalogue
-from simulator.world.faults import CENTRES, DISKS, FAULTS, WEATHER
+from simulator.world.faults import CENTRES, DISKS, FAULTS, LAN_WEATHER, WEATHER
+from simulator.world.lan_ground import LanRates
 from simulator.world.observe import Checker
 from simulator.world.office import CentreAway
 from simulator.world.people import People
@@ -84,6 +85,8 @@ class Life:
             self.people.download(plan.random(f"download/{number}"))
         self.world.run(FIRST_MS)
         self.world.wan.weather = self.weather
+        for site, lan in self.world.lans.items():
+            lan.rates = _lan_rates(plan.random(f"lan/{site}"), plan.without)
 
     def later(self, after_ms: int, action: Callable[[], None]) -> None:
         """What is broken now is mended then."""
@@ -168,6 +171,19 @@ def _weather(rng: Random, without: tuple[str, ...]) -> Weather:
         late=shares["late"],
         late_ms=rng.choice((500, 10_000, 60_000)),
         dropped=shares["dropped"] / 2,
+    )
+
+
+def _lan_rates(rng: Random, without: tuple[str, ...]) -> LanRates:
+    shares = {kind: rng.choice((0.0, 0.0, 0.02, 0.1)) for kind in LAN_WEATHER}
+    shares |= {kind: 0.0 for kind in without if kind in shares}
+    return LanRates(
+        datagram_lost=shares["datagrams_lost"],
+        datagram_doubled=shares["datagrams_doubled"],
+        datagram_late=shares["datagrams_late"],
+        message_doubled=shares["messages_doubled"],
+        message_late=shares["messages_late"],
+        connection_broken=shares["connections_broken"] / 20,
     )
 
 

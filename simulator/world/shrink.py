@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from simulator.world.faults import FAULTS, WEATHER
+from simulator.world.faults import FAULTS, LAN_WEATHER, WEATHER
 from simulator.world.life import Plan
 from simulator.world.run import Outcome
 
@@ -64,8 +64,8 @@ def _fewer_places(best: Outcome, still_fails: Callable[[Plan], bool]) -> bool:
 def _fewer_faults(best: Outcome, still_fails: Callable[[Plan], bool]) -> bool:
     """Without kinds of faults: first all at once that did not fire, then one after the other."""
     plan, done = best.plan, False
-    idle = [kind for kind in (*FAULTS, *WEATHER) if not best.fired[kind] and kind not in plan.without]
-    kinds = [kind for kind in (*WEATHER, *FAULTS) if best.fired[kind] and kind not in plan.without]
+    idle = [kind for kind in (*FAULTS, *WEATHER, *LAN_WEATHER) if not best.fired[kind] and kind not in plan.without]
+    kinds = [kind for kind in (*LAN_WEATHER, *WEATHER, *FAULTS) if best.fired[kind] and kind not in plan.without]
     if idle and still_fails(_replace(plan, without=(*plan.without, *idle))):
         plan, done = _replace(plan, without=(*plan.without, *idle)), True
     for kind in kinds:

@@ -18,6 +18,8 @@ from loyalty.barcode.instore import BarcodeSettings
 from loyalty.campaign import Campaign
 from simulator.world.clock import Time
 from simulator.world.entropy import Entropy
+from simulator.world.faults import DISK_LOSSES, LAN_WEATHER
+from simulator.world.lan_ground import LanRates
 from simulator.world.observe import AtRest, Checker, Healed, Seen, Violation
 from simulator.world.office import CentreAway, HeadOffice
 from simulator.world.operators import Operators
@@ -30,6 +32,7 @@ from simulator.world.wan import Wan, Weather
 
 NO_CODES: Final = BarcodeSettings()
 REST_MS: Final = 1_800_000  # without faults, everything has come together after so long
+LAN_STEP_MS: Final = 50  # what happens on a site's network is looked at in such steps, each thing at its own time
 LOOK_MS: Final = 5_000  # how often it is asked whether it has
 SETTLED_MS: Final = 60_000  # it stays so, for so long
 
@@ -75,6 +78,7 @@ class World:
         if weather is not None:
             self.wan.weather = weather
         self.lans = {site: SiteLan(entropy.stream(f"lan/{site}"), lambda: self.time.now_ms) for site in sites}
+        self._lan_ms = dict.fromkeys(sites, 0)  # when the network of each site is looked at again
         self.office = HeadOffice(self, barcodes)
         self.units: dict[str, Unit] = {}
         self.operators = Operators(self)
@@ -148,10 +152,10 @@ class World:
 
     def _due_ms(self) -> int:
         due_ms = min(self.wan.due_ms(), self.office.due_ms)
-        for lan in self.lans.values():
+        for site, lan in self.lans.items():
             lan_ms = lan.due_ms()
-            if lan_ms is not None and lan_ms < due_ms:
-                due_ms = lan_ms
+            if lan_ms is not None:
+                due_ms = min(due_ms, max(lan_ms, self._lan_ms[site]))
         for unit in self.units.values():
             unit_ms = unit.due_ms if unit.agent is not None else unit.back_ms
             if unit_ms < due_ms:
@@ -161,10 +165,11 @@ class World:
     def _happen(self) -> None:
         now_ms = self.time.now_ms
         self.wan.step()
-        for lan in self.lans.values():
+        for site, lan in self.lans.items():
             lan_ms = lan.due_ms()
-            if lan_ms is not None and lan_ms <= now_ms:
+            if lan_ms is not None and max(lan_ms, self._lan_ms[site]) <= now_ms:
                 lan.step(now_ms)
+                self._lan_ms[site] = now_ms + LAN_STEP_MS
         if self.office.due_ms <= now_ms:
             self.office.step()
         for unit in list(self.units.values()):
@@ -183,6 +188,7 @@ class World:
         self.office.heal()
         for site, lan in self.lans.items():
             lan.heal()
+            lan.rates = LanRates()
             self.note(site, "lan healed")
         for unit in self.units.values():
             unit.heal()
@@ -224,6 +230,9 @@ class World:
 
     def check_at_rest(self) -> None:
         """Raises Violation."""
+        for site, lan in self.lans.items():
+            if lan.audit.violations:
+                raise Violation("site-network", f"{site}: {lan.audit.violations[0]}")
         rest = AtRest(
             self.time.now_ms, tuple(unit.at_rest for unit in self.units.values()), self.office.folder / "centre.db"
         )
@@ -233,7 +242,11 @@ class World:
     @property
     def all_fired(self) -> Counter[str]:
         """Every fault that really happened, those of the weather too."""
-        return self.fired + self.wan.counts
+        lans: Counter[str] = Counter()
+        for lan in self.lans.values():
+            lans.update({kind: getattr(lan.counts, kind) for kind in LAN_WEATHER})
+        taken = Counter({kind: self.losses[kind] for kind in DISK_LOSSES})
+        return self.fired + self.wan.counts + lans + taken
 
     def abandon(self) -> None:
         """Let go of everything, whatever state it is in."""
