@@ -1,0 +1,164 @@
+"""The simulated disk without SQLite: what a power loss may leave of a file, sector by sector, and of names."""
+
+from __future__ import annotations
+
+import ctypes
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from edge_agent.store.connection import StoreCorrupt
+from edge_agent.store.salvage import salvage
+from edge_agent.store.store import FILE_NAME, Store
+from simulator.world import sqlite_abi as sql
+from simulator.world.disk import Disk
+from simulator.world.open_file import OpenFile
+from simulator.world.unsynced import SECTOR_BYTES
+from simulator.world.vfs import DiskVfs
+from wire.facts import Cancelled, Stamp
+
+SYNCED_SECTORS = 20
+SEEDS = 300
+
+
+def opened(disk: Disk, name: str, kind: int = 0x100) -> OpenFile:
+    handle = disk.open(str(disk.folder / name), sql.OPEN_READWRITE | sql.OPEN_CREATE | kind)
+    assert isinstance(handle, OpenFile)
+    return handle
+
+
+def put(handle: OpenFile, data: bytes, offset: int) -> int:
+    source = ctypes.create_string_buffer(data, len(data))
+    return handle.write(ctypes.addressof(source), len(data), offset)
+
+
+def sectors(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), SECTOR_BYTES):
+        yield data[start : start + SECTOR_BYTES]
+
+
+def test_after_a_power_loss_every_sector_is_old_or_new_and_what_was_synced_is_there(tmp_path: Path) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(SEEDS):
+        rng = Random(seed)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        disk = Disk(folder, rng)
+        handle = opened(disk, "a.db")
+        old = rng.randbytes(SYNCED_SECTORS * SECTOR_BYTES)
+        put(handle, old, 0)
+        disk.sync(handle)
+        disk.settle()
+        versions: list[set[bytes]] = [{sector} for sector in sectors(old)]
+        for _ in range(rng.randint(1, 6)):
+            first, count = rng.randrange(SYNCED_SECTORS + 4), rng.randint(1, 8)
+            new = rng.randbytes(count * SECTOR_BYTES)
+            put(handle, new, first * SECTOR_BYTES)
+            for number, sector in enumerate(sectors(new), first):
+                while len(versions) <= number:
+                    versions.append({bytes(SECTOR_BYTES)})
+                versions[number].add(sector)
+        before = (folder / "a.db").read_bytes()
+        losses = disk.lose_power()
+        after = (folder / "a.db").read_bytes()
+        assert len(old) <= len(after) <= len(before)
+        for number, sector in enumerate(sectors(after)):
+            beyond = number >= SYNCED_SECTORS
+            assert sector in versions[number] or (beyond and losses.dropped), f"seed {seed}, sector {number}"
+            seen["rubbish"] += sector not in versions[number]
+        changed = sum(a != b for a, b in zip(sectors(old), sectors(after), strict=False))
+        seen["nothing"] += after == old
+        seen["everything"] += after == before
+        seen["something"] += changed > 0 and after not in (old, before)
+        seen["torn"] += losses.torn
+        seen["longer"] += len(after) > len(old) and losses.kept == losses.torn == 0
+    assert all(seen[what] > 3 for what in ("nothing", "everything", "something", "torn", "longer", "rubbish")), seen
+
+
+def test_the_moment_of_the_cut_may_tear_its_write_at_a_sector_alone(tmp_path: Path) -> None:
+    found: Counter[str] = Counter()
+    old, new = b"a" * 4096, b"b" * 4096
+    for seed in range(60):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        disk = Disk(folder, Random(seed))
+        handle = opened(disk, "a.db")
+        put(handle, old, 0)
+        disk.power_cut_in(1)
+        assert put(handle, new, 0) == sql.IOERR_WRITE
+        assert put(handle, new, 0) == sql.IOERR_WRITE
+        assert disk.dead
+        left = (folder / "a.db").read_bytes()
+        assert all(sector in (b"a" * SECTOR_BYTES, b"b" * SECTOR_BYTES) for sector in sectors(left))
+        found["whole" if left == new else "not at all" if left == old else "torn"] += 1
+    assert all(found[what] > 8 for what in ("whole", "not at all", "torn")), found
+
+
+def test_a_cut_off_file_may_come_back_as_it_was(tmp_path: Path) -> None:
+    found = set()
+    for seed in range(40):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        disk = Disk(folder, Random(seed))
+        handle = opened(disk, "a.db")
+        put(handle, b"a" * 10_000, 0)
+        disk.settle()
+        disk.truncate(handle.content, 100)
+        disk.lose_power()
+        found.add((folder / "a.db").read_bytes())
+    assert found == {b"a" * 100, b"a" * 10_000}
+
+
+@pytest.mark.parametrize(("syncs", "left"), [(False, {"old", "new", "none"}), (True, {"none", "new"})])
+def test_a_name_stands_for_any_of_what_it_stood_for_since_its_folder_was_synced(
+    tmp_path: Path, syncs: bool, left: set[str]
+) -> None:
+    found = set()
+    for seed in range(60):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        disk = Disk(folder, Random(seed))
+        journal = opened(disk, "a-journal", 0x800)
+        put(journal, b"old", 0)
+        disk.sync(journal)
+        disk.close_file(journal)
+        disk.delete(str(folder / "a-journal"), sync_folder=syncs)
+        again = opened(disk, "a-journal", 0x100)
+        put(again, b"new", 0)
+        disk.sync(again)
+        disk.lose_power()
+        path = folder / "a-journal"
+        found.add(path.read_bytes().decode() if path.exists() else "none")
+    assert found == left
+
+
+def test_a_damaged_store_is_set_aside_and_salvaged_on_it(tmp_path: Path) -> None:
+    """Plain renames under the disk's feet: what is set aside keeps its content, the new store loses nothing."""
+    at = Stamp(1_800_000_000_000, 1, b"8 bytes.", True)
+    with DiskVfs(entropy=Random(0).randbytes) as vfs:
+        for seed in range(10):
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            disk = vfs.mount(Disk(folder, Random(seed)))
+            store = Store(folder, "lane-1")
+            store.start(bytes(16))
+            with store.transaction():
+                store.journal.append([Cancelled(at, b"16 bytes long...", 1, 0)])
+            store.connection.checkpoint()
+            disk.kill()
+            disk.settle()
+            with (folder / FILE_NAME).open("r+b") as file:
+                file.write(b"rubbish")
+            with pytest.raises(StoreCorrupt):
+                Store(folder, "lane-1")
+            damaged = (folder / FILE_NAME).read_bytes()
+            salvage(folder, "lane-1", b"\1" * 16, at)
+            disk.lose_power()
+            store = Store(folder, "lane-1")
+            assert store.journal.epoch == b"\1" * 16
+            assert store.journal.last == 2  # the epoch's opening, and what was carried over
+            assert (folder / "damaged-1" / FILE_NAME).read_bytes() == damaged
+            vfs.unmount(disk)
