@@ -227,8 +227,6 @@ class Disk(DiskTrouble):
             known = self._contents[number] = Content(fd)
         else:
             os.close(fd)
-            if not known.handles and not known.changes:
-                known.size = status.st_size
         return known
 
     def _enter(self, path: str, content: Content, *, created: bool) -> None:
