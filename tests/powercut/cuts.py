@@ -38,7 +38,7 @@ class Replay:
         for entry in entries[upto:index]:
             if entry.flags & FUA or kept == 1:
                 self._write(disk, entry)
-            elif 0 < kept:
+            elif kept > 0:
                 self._chance(disk, entry, kept, dice)
         return bytes(disk)
 

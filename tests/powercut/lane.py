@@ -1,4 +1,4 @@
-"""The real agent on a folder, its parts in memory, its broker not there: what loses its power, and what wakes up after."""
+"""The real agent on a folder, its parts in memory, its broker not there: what loses its power, and what wakes up."""
 
 from __future__ import annotations
 

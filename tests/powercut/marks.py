@@ -1,7 +1,7 @@
 """How a yes that was shown gets into the write log: as a write to the tail of the same disk, behind the file system.
 
-The console alone would say that it was shown, but not between which writes. A mark is one sector, written past every cache
-of the guest after the light is green; it asks for no flush. What stands before it in the log was done before the yes was shown, or while.
+The console alone would say that it was shown, but not between which writes. A mark is one sector, written past every
+cache of the guest once the light is green; it asks for no flush. A cut after it is a cut after the yes was seen.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _MARK: Final = struct.Struct("<16sQ")
 
 
 class Shown(NamedTuple):
-    """The yes for `serial` was before the shopper's eyes when the entry `index` was logged."""
+    """The yes for `serial` was before the shopper's eyes when the entry `at` was logged."""
 
-    index: int
+    at: int
     serial: int
 
 
@@ -52,5 +52,5 @@ def shown(log: WriteLog) -> list[Shown]:
         if entry.is_write and entry.sector == FILE_SYSTEM_BYTES // SECTOR_BYTES:
             magic, serial = _MARK.unpack_from(log.data(entry))
             assert magic == _MAGIC, "something else wrote to the tail of the disk"
-            found.append(Shown(entry.index, serial))
+            found.append(Shown(entry.at, serial))
     return found

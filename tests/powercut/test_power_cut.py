@@ -5,10 +5,10 @@ The machine runs once; its disks' write logs are then cut at many instants (docs
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ from tests.powercut.writelog import WriteLog
 SCANS: Final = {OURS.name: 400, **{kind.name: 100 for kind in CONTROLS}}
 CUTS: Final = {OURS.name: 400, **{kind.name: 60 for kind in CONTROLS}}
 MACHINE_OFF_S: Final = 900.0
+say = logging.getLogger(__name__)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600), pytest.mark.skipif(bool(missing()), reason=missing())]
 
 
@@ -74,22 +75,19 @@ def cut_again_and_again(ran: Path, kind: Kind, scratch: Path, seed: int) -> Resu
         marks = shown(log)
         assert [mark.serial for mark in marks] == list(range(1, SCANS[kind.name] + 1))
         instants = [dice.randrange(len(log.entries) + 1) for _ in range(CUTS[kind.name] // 2)]
-        instants += [dice.choice(marks).index + 1 for _ in range(CUTS[kind.name] // 2)]
+        instants += [dice.choice(marks).at + 1 for _ in range(CUTS[kind.name] // 2)]
         replay = Replay((ran / f"{kind.name}.before").read_bytes(), log)
         wrong, faults = 0, Counter[Fault]()
         for instant in sorted(instants):
-            seen = [mark.serial for mark in marks if mark.index < instant]
+            seen = [mark.serial for mark in marks if mark.at < instant]
             found = set(findings(replay.cut(instant, dice), scratch, seen))
             wrong += bool(found)
             faults.update(found)
-        return Result(len(instants), wrong, faults)
+        result = Result(len(instants), wrong, faults)
+        say.info("%s: %s of %s writes and flushes", kind.name, result, len(log.entries))
+        return result
     finally:
         log.close()
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Iterator[Path]:
-    return tmp_path
 
 
 def test_K5_no_yes_is_lost_or_doubled_by_a_power_cut(ran: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class BadLog(Exception):
 class Entry(NamedTuple):
     """One request. `data_at`: where its data begins in the log's file."""
 
-    index: int
+    at: int  # how many entries stand before it
     sector: int
     sectors: int
     flags: int
