@@ -22,8 +22,8 @@ from tests.powercut.machine import Disk, Machine, missing, program
 from tests.powercut.marks import DISK_BYTES, FILE_SYSTEM_BYTES, shown
 from tests.powercut.writelog import WriteLog
 
-SCANS: Final = {OURS.name: 400, **{kind.name: 100 for kind in CONTROLS}}
-CUTS: Final = {OURS.name: 400, **{kind.name: 60 for kind in CONTROLS}}
+SCANS: Final = {OURS.name: 1_000, **{kind.name: 100 for kind in CONTROLS}}
+CUTS: Final = {OURS.name: 1_000, **{kind.name: 60 for kind in CONTROLS}}
 MACHINE_OFF_S: Final = 900.0
 say = logging.getLogger(__name__)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600), pytest.mark.skipif(bool(missing()), reason=missing())]

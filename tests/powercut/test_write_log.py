@@ -14,7 +14,7 @@ from tests.powercut.cuts import Replay
 from tests.powercut.writelog import DISCARD, FLUSH, FUA, MAGIC, SECTOR_BYTES, VERSION, BadLog, WriteLog
 
 BLANK = bytes(8 * SECTOR_BYTES)
-CUTS = 400
+CUTS = 3_000
 
 
 class Request(NamedTuple):
