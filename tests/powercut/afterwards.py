@@ -1,6 +1,6 @@
-"""The day after a power cut: the disk is mounted, the store is opened by the real agent, and shoppers come again.
+"""After a power cut: the disk is mounted, the store is opened by the real agent, and shoppers come again.
 
-`findings` says what went wrong, judged by what shoppers had seen before the cut and by nothing else.
+What went wrong is judged by what shoppers had seen before the cut, and by nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from edge_agent.store.connection import StoreError
 from edge_agent.store.store import Store
-from tests.powercut.lane import DEVICE, Lane
+from tests.powercut.lane import DEVICE, UNIT, Lane
 from tests.powercut.machine import program
 from wire.facts import Redeemed, decode_fact
 
@@ -43,18 +43,23 @@ class Kept(NamedTuple):
     marked: set[int]
 
 
-def findings(disk: bytes, folder: Path, shown: Sequence[int]) -> Iterator[Fault]:
+def on_disk(disk: bytes, folder: Path, shown: Sequence[int]) -> Iterator[Fault]:
     """Everything that is wrong on `disk` after a cut before which `shown` were seen. Files go into `folder`."""
     image = folder / "cut"
     image.write_bytes(disk)
-    unit = folder / "mounted" / "unit"
-    shutil.rmtree(unit.parent, ignore_errors=True)
-    unit.parent.mkdir()
-    if not _mounted(image, unit.parent):
+    mounted = folder / "mounted"
+    shutil.rmtree(mounted, ignore_errors=True)
+    mounted.mkdir()
+    if _taken_out(image, mounted):
+        yield from in_folder(mounted, shown)
+    else:
         yield Fault.DISK
-        return
+
+
+def in_folder(mounted: Path, shown: Sequence[int]) -> Iterator[Fault]:
+    """Everything that is wrong in the root of a mounted disk."""
     try:
-        lane = Lane(unit)
+        lane = Lane(mounted / UNIT)
     except StoreError:
         yield Fault.UNREADABLE
         return
@@ -69,14 +74,17 @@ def findings(disk: bytes, folder: Path, shown: Sequence[int]) -> Iterator[Fault]
         lane.close()
 
 
-def _mounted(image: Path, folder: Path) -> bool:
+def _taken_out(image: Path, folder: Path) -> bool:
     """What a boot does: replay the file system's journal and check it without asking anybody (`e2fsck -p`); then take
     the files out. False if a person would be asked."""
     checked = subprocess.run([program("e2fsck"), "-fp", str(image)], capture_output=True, check=False, timeout=TOOL_S)
     if checked.returncode not in _CLEAN:
         return False
     subprocess.run(
-        [program("debugfs"), "-R", f"rdump /unit {folder}", str(image)], capture_output=True, check=True, timeout=TOOL_S
+        [program("debugfs"), "-R", f"rdump /{UNIT} {folder}", str(image)],
+        capture_output=True,
+        check=True,
+        timeout=TOOL_S,
     )
     return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from nacl.signing import SigningKey
@@ -19,7 +20,8 @@ from hal.indicators import Light
 from hal.virtual.world import Lit, World, WorldEvent
 from tests.unit.edge_agent.agent_world import SIGNED, code, scanned, world
 
-DEVICE = "lane-1"
+DEVICE: Final = "lane-1"
+UNIT: Final = "unit"  # its folder on the disk
 
 
 def nobody(serial: int) -> None:
