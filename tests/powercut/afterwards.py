@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from edge_agent.store.connection import StoreError
-from edge_agent.store.store import Store
+from edge_agent.store.store import Store, epoch_beside
 from tests.powercut.lane import DEVICE, UNIT, Lane
 from tests.powercut.machine import program
 from wire.facts import Redeemed, decode_fact
@@ -32,6 +32,7 @@ class Fault(StrEnum):
     MORE = "the journal holds more than was shown and the one in hand"
     CHAIN = "the hash chain is broken"
     MARK = "a yes is marked as shown that nobody saw"
+    IDENTITY = "the file beside the store does not name its epoch"
     AGAIN = "a second scan is answered wrongly"
     BOOKED = "a second scan changed the journal wrongly"
 
@@ -107,6 +108,8 @@ def _judged(store: Store, kept: Kept, shown: Sequence[int]) -> Iterator[Fault]:
         yield Fault.CHAIN
     if not kept.marked <= set(shown):
         yield Fault.MARK
+    if epoch_beside(store.folder) != store.journal.epoch:
+        yield Fault.IDENTITY
 
 
 def _chained(store: Store) -> bool:
