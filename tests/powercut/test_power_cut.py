@@ -31,7 +31,8 @@ CONTROLS_MOUNTED: Final = 4
 MACHINE_OFF_S: Final = 900.0
 ENVIRONMENT: Final = "PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/"
 say = logging.getLogger(__name__)
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600), pytest.mark.skipif(bool(missing()), reason=missing())]
+LACKING: Final = missing()
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600), pytest.mark.skipif(bool(LACKING), reason=LACKING)]
 
 
 class Result(NamedTuple):
@@ -124,10 +125,10 @@ def test_K5_nor_where_the_kernel_itself_mounts_what_is_left(ran: Path, tmp_path:
         words.append(str(len(cut.shown)))
     said = run_machine(tmp_path, disks, " ".join(words))
     say.info("mounted by the kernel: %s", "; ".join(said))
-    blind = [line.endswith(": nothing") for line in said]
-    assert blind[:MOUNTED_CUTS] == [True] * MOUNTED_CUTS, said
-    assert len(blind) == len(disks)
-    assert not all(blind[MOUNTED_CUTS:]), "who sees nothing wrong with NORMAL sees nothing"
+    clean = [line.endswith(": nothing") for line in said]
+    assert clean[:MOUNTED_CUTS] == [True] * MOUNTED_CUTS, said
+    assert len(clean) == len(disks)
+    assert not all(clean[MOUNTED_CUTS:]), "who sees nothing wrong with NORMAL sees nothing"
 
 
 @pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.name)
