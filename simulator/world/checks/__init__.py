@@ -6,10 +6,14 @@ itself what must lie there.
 
 from __future__ import annotations
 
+from simulator.world.checks.auditor import Auditor
+from simulator.world.checks.bounds import Bounded
 from simulator.world.checks.caches import CachesConverge
+from simulator.world.checks.reasons import NoInternalError
+from simulator.world.checks.waiting import NothingWaits
 from simulator.world.observe import Checker
 
 
 def all_checkers() -> list[Checker]:
     """New ones, for one life."""
-    return [CachesConverge()]
+    return [NoInternalError(), Bounded(), NothingWaits(), CachesConverge(), Auditor()]
