@@ -81,7 +81,7 @@ class Auditor:
 
     def __init__(self) -> None:
         self._given: Counter[int] = Counter()
-        self._serials: dict[tuple[int, int], int] = {}  # what was given out, to whom
+        self._serials: set[tuple[int, int]] = set()  # what was given out
         self._kept: set[int] = set()  # campaigns with a limit from their first day on
         self._issued: set[int] = set()
         self._points: set[_Points] = set()
@@ -95,7 +95,7 @@ class Auditor:
             if seen.serial:
                 if (seen.campaign, seen.serial) in self._serials and not self._centre_restored:
                     self._no(f"serial {seen.serial:016x} of campaign {seen.campaign} was given out twice")
-                self._serials[seen.campaign, seen.serial] = seen.holder
+                self._serials.add((seen.campaign, seen.serial))
         elif isinstance(seen, Issued):
             terms = seen.campaign
             limited = terms.cap is not None or terms.budget_yen is not None
@@ -176,13 +176,10 @@ class Auditor:
             if not self._centre_restored and not seen <= given_out <= seen + self._centre_downs:
                 self._no(f"campaign {number} says {given_out} given out, and people were given {seen}")
         if not self._centre_restored:
-            known = {
-                (campaign, unsigned(serial)) for campaign, serial in sql.execute("SELECT campaign, serial FROM coupons")
-            }  # noqa: E501
-            for campaign, serial in self._serials.keys() - known:
-                self._no(
-                    f"serial {serial:016x} of campaign {campaign} was given out, and the centre has no such coupon"
-                )
+            rows = sql.execute("SELECT campaign, serial FROM coupons")
+            known = {(campaign, unsigned(serial)) for campaign, serial in rows}
+            for campaign, serial in sorted(self._serials - known):
+                self._no(f"serial {serial:016x} of campaign {campaign} was given out, and is no coupon at the centre")
 
     def _conflicts(self, sql: sqlite3.Connection, uses: list[_Use]) -> None:
         surplus = Counter((use.campaign, use.serial) for use in uses if use.serial)
@@ -202,7 +199,8 @@ class Auditor:
         exposed: Counter[int] = Counter()
         for campaign, body in sql.execute(
             "SELECT r.campaign, f.body FROM redemptions r JOIN facts f ON f.epoch_id = r.epoch_id AND f.seq = r.seq"
-            f" WHERE r.state = 'double' OR (r.state <> 'void' AND r.flags & {OVER_PERSON_LIMIT})"
+            " WHERE r.state = 'double' OR (r.state <> 'void' AND r.flags & ?)",
+            (OVER_PERSON_LIMIT,),
         ):
             exposed[campaign] += plain(body)[6] == "signed"
         for number, charged in sql.execute("SELECT id, exposed FROM campaigns"):
