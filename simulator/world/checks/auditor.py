@@ -81,6 +81,7 @@ class Auditor:
 
     def __init__(self) -> None:
         self._given: Counter[int] = Counter()
+        self._texts: set[tuple[int, int, int]] = set()
         self._serials: set[tuple[int, int]] = set()  # what was given out
         self._kept: set[int] = set()  # campaigns with a limit from their first day on
         self._issued: set[int] = set()
@@ -91,7 +92,10 @@ class Auditor:
 
     def saw(self, seen: Seen) -> None:
         if isinstance(seen, Downloaded):
-            self._given[seen.campaign] += 1
+            # Without serials the same person is given the same one again.
+            given = (seen.campaign, seen.serial, seen.holder)
+            self._given[seen.campaign] += given not in self._texts
+            self._texts.add(given)
             if seen.serial:
                 if (seen.campaign, seen.serial) in self._serials and not self._centre_restored:
                     self._no(f"serial {seen.serial:016x} of campaign {seen.campaign} was given out twice")

@@ -28,6 +28,7 @@ HINTS_PER_UNIT_MAX: Final = 1_000
 REFUSED_MAX: Final = 2_000
 LOG_CHANGES_KEPT: Final = 100_000  # of one site
 LOG_CHANGES_NEW: Final = 10_000  # until it is tidied
+BODIES_BEFORE_SITES: Final = 16  # of what was said while there was no site: they go when a log is pruned
 CARDS_PER_PERSON_MAX: Final = 10
 SESSIONS_PER_PERSON_MAX: Final = 20
 
@@ -78,7 +79,7 @@ CENTRE_RULES: Final = (
     ("changes kept for a site", LOG_CHANGES_KEPT + LOG_CHANGES_NEW, "SELECT max(head - floor) FROM feeds"),
     (
         "bodies that no log needs",
-        0,
+        BODIES_BEFORE_SITES,
         "SELECT count(*) FROM feed_bodies WHERE id NOT IN (SELECT body_id FROM change_log)",
     ),
     (
