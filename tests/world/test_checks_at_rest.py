@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from simulator.world.checks import all_checkers
@@ -21,7 +22,7 @@ from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.faults import CENTRES, DISKS
 from simulator.world.life import Life, Plan
-from simulator.world.observe import AtRest, Checker, PointsSeen, Refused, Seen, UnitAtRest, Violation
+from simulator.world.observe import AtRest, Checker, Downloaded, PointsSeen, Refused, Seen, UnitAtRest, Violation
 from simulator.world.run import installed
 from simulator.world.trace import Trace
 
@@ -304,6 +305,35 @@ def test_a_row_that_is_wrong_at_the_centre_is_found(
     with pytest.raises(Violation) as found:
         copy.check(kind())
     assert words in found.value.what
+
+
+def test_a_part_that_was_taken_and_never_given_is_found_where_no_disk_was_lost(lived: Lived, tmp_path: Path) -> None:
+    copy = lived.moved(tmp_path / "world")
+    _tell(copy, "lt", ["lt", [0, 0, b"boot", True], bytes(16), "ginza-1", ["c", 1, 0], [3, 0]])
+    with pytest.raises(Violation, match=r"campaign 1: .* took 3 uses and 0 yen that ginza-1 never gave"):
+        copy.check(Auditor())
+
+
+def test_a_use_that_was_told_and_not_booked_is_found(lived: Lived, tmp_path: Path) -> None:
+    copy = lived.moved(tmp_path / "world")
+    _tell(copy, "rd", ["rd", [0, 0, b"boot", True], 6, 0, 0, 1, "open", "ginza", 0, 0, 0])
+    with pytest.raises(Violation, match="campaign 6 says"):
+        copy.check(Auditor())
+
+
+def _tell(copy: Lived, tag: str, fact: list[object]) -> None:
+    with closing(sqlite3.connect(copy.rest.centre)) as connection, connection:
+        connection.execute(
+            "INSERT INTO facts SELECT min(epoch_id), 1000000, x'', ?, ?, 0 FROM facts",
+            (tag, msgspec.msgpack.encode(fact)),
+        )
+
+
+def test_a_serial_that_is_given_out_twice_is_seen_at_once() -> None:
+    auditor = Auditor()
+    auditor.saw(Downloaded(1, 5, 12, 77, ""))
+    with pytest.raises(Violation, match="serial 000000000000000c of campaign 5 was given out twice"):
+        auditor.saw(Downloaded(2, 5, 12, 78, ""))
 
 
 def test_points_that_a_person_saw_and_no_fact_tells_of_are_missed(lived: Lived) -> None:

@@ -4,9 +4,9 @@ The law of what is leased (DESIGN, 'What may be decided alone') is
 
     spent + left in parts + under way + held by open questions <= cap + exposure
 
-and without old disks, units that were written off and restored centres there is no exposure but the uses that nobody
-could know of: none at all where parts or the centre decide. Facts are told apart by what lies in them: the same bytes
-of one unit under two epochs are one fact; two uses of one serial are two.
+(a part whose taking is booked while its giving is not, since the giver's disk is lost, counts at both lanes: never too
+little), and without old disks, units that were written off and restored centres there is no exposure at all. Facts are
+told apart by what lies in them: the same bytes of one unit under two epochs are one fact; two uses of one serial are two.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Auditor:
             self._given_out(sql)
             self._conflicts(sql, uses)
             self._exposed(sql)
-            self._pots(sql)
+            self._pots(sql, self._taken_alone(facts))
             self._spent(sql, uses)
             self._points_spent(sql, _distinct(facts, "ps"))
             self._points_seen(facts)
@@ -213,7 +213,22 @@ class Auditor:
 
     # --- what is leased -------------------------------------------------------------------------------
 
-    def _pots(self, sql: sqlite3.Connection) -> None:
+    def _taken_alone(self, facts: list[tuple[str, str, bytes]]) -> dict[_Pot, list[int]]:
+        """What lanes took and nobody has said to have given: uses and yen of each pot."""
+        given = {bytes(fact[2]) for _, fact in _distinct(facts, "lg")}
+        taken = {bytes(fact[2]): (device, fact) for device, fact in _distinct(facts, "lt")}
+        alone: dict[_Pot, list[int]] = defaultdict(lambda: [0, 0])
+        for transfer, (device, fact) in taken.items():
+            if transfer in given:
+                continue
+            giver, pot, amount = fact[3], _Pot(*fact[4]), fact[5]
+            if not self._lost and not self._centre_restored:
+                self._no(f"{pot}: {device} took {amount[0]} uses and {amount[1]} yen that {giver} never gave")
+            alone[pot][0] += amount[0]
+            alone[pot][1] += amount[1]
+        return alone
+
+    def _pots(self, sql: sqlite3.Connection, taken_alone: dict[_Pot, list[int]]) -> None:
         left: dict[_Pot, list[int]] = defaultdict(lambda: [0, 0])
         for kind, number, holder, count, yen in sql.execute(
             "SELECT kind, id, holder, sum(max(0, granted_count + moved_count - spent_count - written_off_count)),"
@@ -243,10 +258,11 @@ class Auditor:
                 if transit < 0 and not self._lost:
                     self._no(f"{pot}: {transit} {unit} are under way")
                 questions = held.get(pot.id, (0, 0))[index] if pot.kind == CAMPAIGN else 0
-                if spent + out + transit + questions > cap + exposure:
+                twice = taken_alone[pot][index]
+                if spent + out + transit + questions > cap + exposure + twice:
                     self._no(
                         f"{pot}: {spent} {unit} spent, {out} out, {transit} under way and {questions} held are more"
-                        f" than {cap} and an exposure of {exposure}"
+                        f" than {cap}, an exposure of {exposure} and {twice} that two lanes have"
                     )
                 if exposure and not self._lost and not self._centre_restored:
                     self._no(f"{pot}: an exposure of {exposure} {unit}, though no disk and no unit was lost")
