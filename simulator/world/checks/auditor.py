@@ -6,7 +6,8 @@ The law of what is leased (DESIGN, 'What may be decided alone') is
 
 (a part whose taking is booked while its giving is not, since the giver's disk is lost, counts at both lanes: never too
 little), and without old disks, units that were written off and restored centres there is no exposure at all. Facts are
-told apart by what lies in them: the same bytes of one unit under two epochs are one fact; two uses of one serial are two.
+told apart by what lies in them: the same bytes of one unit under two epochs are one fact; two uses of one serial are
+two.
 """
 
 from __future__ import annotations
