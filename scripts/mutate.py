@@ -1,0 +1,365 @@
+"""Plant each bug of tests/mutants/ in a copy of the code and see who finds it: the world, else the quick tests.
+
+    python -m scripts.mutate [NAME...]     these bugs, or all
+        --world-only, --tests-only         one of the two
+        --jobs 2                           copies at work at a time
+        --resume                           what a run before found in the scratch folder stands
+        --seeds 20 --steps 2000            how far the world goes for one bug
+
+Only a named checker of the world (`violation: NAME: ...`, exit code 10 or 11) or a failed assertion of a test finds a
+bug; an exception is no find. What finds one must pass on the sound code, which is looked at in a copy of its own. The
+tests are asked about a kept bug (`Bug.kept`), too: none may find it.
+
+After a run over all bugs docs/mutants.md is written. Exit code 1: a bug slipped through, or a kept one is found by a
+test. 2: a bug does not apply. 3: the sound code fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final
+
+import msgspec
+
+from scripts.planted import ROOT, Bug, DoesNotApply, Room, bugs, rooms
+
+PAGE: Final = ROOT / "docs/mutants.md"
+SEEDS: Final = 20
+STEPS: Final = 2_000
+SEED_WITHIN_S: Final = 120
+TESTS_WITHIN_S: Final = 300
+FAILURES_MAX: Final = 5  # of tests that are looked at, for the first that is an assertion
+SAFETY, PROGRESS, CRASH = 10, 11, 12  # exit codes of `tokuten world`
+WORLD: Final = "cli/world.py"
+PACKAGES: Final = ("central", "cli", "edge_agent", "firmware", "hal", "loyalty", "simulator", "wire", "scripts")
+LEFT_OUT: Final = (
+    ".venv", ".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "site", "var",
+    "*.egg-info", ".import_linter_cache",
+)  # fmt: skip
+_VIOLATION: Final = re.compile(r"^violation: ([a-z0-9_-]+)", re.MULTILINE)
+_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+)(?: - (.*))?$", re.MULTILINE)
+_EXCEPTION: Final = re.compile(
+    r"^(?!AssertionError)(?:[a-z_]+\.)*([A-Z]\w*(?:Error|Exception|Iteration|Corrupt|Unwritable)|Forged|NotSealed|BadTopic)\b"
+)
+"""How pytest's summary begins for a test that ended with an exception and not with an assertion."""
+
+
+class Unsound(RuntimeError):
+    """The code without a bug fails where it must not; the message says how."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What the world or the tests had to say about one bug."""
+
+    bug: str
+    digest: str
+    part: str  # 'world' or 'tests'
+    finder: str = ""  # checker or test; empty: nobody
+    seeds: int = 0  # world: how many it took, or were tried
+    note: str = ""
+    took_s: float = 0
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a command ended. `code` None: it took too long and was killed."""
+
+    code: int | None
+    said: str
+
+
+class Copy:
+    """A copy of the tree in which commands run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+        names = ", ".join(PACKAGES)
+        where = self.run(["-c", f"import {names}\nfor one in ({names}): print(*one.__path__)"], 60)
+        strays = [line for line in where.said.splitlines() if not line.startswith(str(folder))]
+        if where.code != 0 or strays:
+            raise Unsound(f"the packages of the copy are not the ones that are imported: {where.said}")
+
+    def run(self, arguments: list[str], within_s: float) -> Ended:
+        """Runs Python in the copy, and ends it and what it started when its time is up."""
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "COLUMNS": "500", "NO_COLOR": "1"}
+        with subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                said, _ = process.communicate(timeout=within_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                said, _ = process.communicate()
+                return Ended(None, said)
+            return Ended(process.returncode, said)
+
+    @contextmanager
+    def planted(self, bug: Bug) -> Iterator[None]:
+        """The bug is in the copy. Raises DoesNotApply."""
+        file = self.folder / bug.file
+        sound = file.read_text(encoding="utf-8")
+        try:
+            self._write(file, bug.put_into(sound))
+            yield
+        finally:
+            self._write(file, sound)
+
+    def _write(self, file: Path, source: str) -> None:
+        # A file changed within a second to one of the same length would be taken for the one that is compiled.
+        file.write_text(source, encoding="utf-8")
+        Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
+
+
+class Sound:
+    """The code without a bug: what fails there too has found nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._copy: Copy | None = None
+        self._lock = threading.Lock()
+        self._passed: set[tuple[str, ...]] = set()
+
+    def must_pass(self, arguments: list[str], within_s: float) -> None:
+        """Raises Unsound."""
+        with self._lock:
+            if tuple(arguments) in self._passed:
+                return
+            self._copy = self._copy or Copy(self._folder)
+            ended = self._copy.run(arguments, within_s)
+            if ended.code != 0:
+                raise Unsound(f"python {' '.join(arguments)} fails without a bug:\n{ended.said[-3000:]}")
+            self._passed.add(tuple(arguments))
+
+
+def by_world(copy: Copy, sound: Sound, bug: Bug, seeds: int, steps: int) -> Result:
+    """Seeds 1, 2, ... until a checker has something to say."""
+    began, notes = time.monotonic(), list[str]()
+    for seed in range(1, seeds + 1):
+        arguments = ["-m", "cli", "world", "--seed", str(seed), "--steps", str(steps)]
+        ended = copy.run(arguments, SEED_WITHIN_S)
+        checker = _VIOLATION.search(ended.said)
+        if ended.code in (SAFETY, PROGRESS) and checker is not None:
+            sound.must_pass(arguments, SEED_WITHIN_S)
+            return _result(bug, "world", began, finder=checker[1], seeds=seed, note="; ".join(notes))
+        if ended.code != 0:
+            last = ended.said.strip().splitlines()[-1:] or [""]
+            kind = {None: "too long", CRASH: "crash"}.get(ended.code, f"exit code {ended.code}")
+            notes.append(f"{kind} at seed {seed}: {last[0][:160]}")
+    return _result(bug, "world", began, seeds=seeds, note="; ".join(notes[:3]))
+
+
+def by_tests(copy: Copy, sound: Sound, bug: Bug) -> Result:
+    """The quick tests that are about this code."""
+    began = time.monotonic()
+    options = ["-q", "--tb=no", "-p", "no:cacheprovider", f"--maxfail={FAILURES_MAX}"]
+    ended = copy.run(["-m", "pytest", *options, *bug.tests], TESTS_WITHIN_S)
+    if ended.code == 0:
+        return _result(bug, "tests", began)
+    odd = "" if ended.code == 1 else f"pytest: {ended.code}; "
+    for test, why in _FAILED.findall(ended.said):
+        if _EXCEPTION.match(why):
+            odd += f"{test}: {why[:160]}; "
+            continue
+        sound.must_pass(["-m", "pytest", *options, test], TESTS_WITHIN_S)
+        return _result(bug, "tests", began, finder=test, note=odd)
+    return _result(bug, "tests", began, note=odd or ended.said[-300:])
+
+
+def _result(bug: Bug, part: str, began: float, *, finder: str = "", seeds: int = 0, note: str = "") -> Result:
+    took_s = round(time.monotonic() - began, 1)
+    return Result(bug=bug.name, digest=bug.digest, part=part, finder=finder, seeds=seeds, note=note, took_s=took_s)
+
+
+class Results:
+    """Lines of JSON in the scratch folder, written as they come."""
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self._path, self._lock = path, threading.Lock()
+        self._known: dict[tuple[str, str, str], Result] = {}
+        if resume and path.exists():
+            for line in path.read_bytes().splitlines():
+                self._keep(msgspec.json.decode(line, type=Result))
+        else:
+            path.unlink(missing_ok=True)
+
+    def _keep(self, result: Result) -> None:
+        self._known[result.bug, result.digest, result.part] = result
+
+    def get(self, bug: Bug, part: str) -> Result | None:
+        return self._known.get((bug.name, bug.digest, part))
+
+    def put(self, result: Result) -> None:
+        with self._lock:
+            self._keep(result)
+            with self._path.open("ab") as file:
+                file.write(msgspec.json.encode(result) + b"\n")
+
+    def finder(self, bug: Bug, part: str) -> str:
+        result = self.get(bug, part)
+        return "" if result is None else result.finder
+
+
+class Options(argparse.Namespace):
+    """The command line, see the module."""
+
+    names: list[str]
+    world_only: bool
+    tests_only: bool
+    resume: bool
+    jobs: int
+    seeds: int
+    steps: int
+    scratch: Path
+
+
+def look(bug: Bug, copy: Copy, sound: Sound, results: Results, options: Options) -> None:
+    """Both parts for one bug, as far as they are asked for and not known yet."""
+    if not options.tests_only and results.get(bug, "world") is None:
+        with copy.planted(bug):
+            results.put(by_world(copy, sound, bug, options.seeds, options.steps))
+    needed = bug.kept or options.tests_only or not results.finder(bug, "world")
+    if not options.world_only and needed and results.get(bug, "tests") is None:
+        with copy.planted(bug):
+            results.put(by_tests(copy, sound, bug))
+    print(f"{bug.name}: {_line(bug, results)}", flush=True)
+
+
+def _line(bug: Bug, results: Results) -> str:
+    said = []
+    for part in ("world", "tests"):
+        result = results.get(bug, part)
+        if result is not None:
+            after = f" after {result.seeds} seeds" if result.seeds else ""
+            note = f" [{result.note}]" if result.note else ""
+            said.append(f"{part}: {result.finder or 'nobody'}{after}, {result.took_s:.0f} s{note}")
+    return "; ".join(said)
+
+
+def trouble(bug: Bug, results: Results, options: Options) -> str:
+    """Why a bug is not where it should be; empty: it is."""
+    world, tests = results.finder(bug, "world"), results.finder(bug, "tests")
+    if bug.kept:
+        if tests:
+            return f"is kept for the world, and {tests} finds it"
+        return "" if world or options.tests_only else "is kept for the world, which does not find it"
+    return "" if world or tests else "is found by nobody"
+
+
+def page(every: Iterable[Room], results: Results, options: Options) -> str:
+    """docs/mutants.md."""
+    text = HEAD.format(seeds=options.seeds, steps=f"{options.steps:,}")
+    for room in every:
+        text += f"\n## {room.title}\n\n| bug | what goes wrong | found by | seeds |\n|---|---|---|--:|\n"
+        for bug in room.bug:
+            world = results.get(bug, "world")
+            finder, seeds = results.finder(bug, "tests"), ""
+            if world is not None and world.finder:
+                finder, seeds = world.finder, str(world.seeds)
+            kept = " (kept)" if bug.kept else ""
+            text += f"| `{bug.name}`{kept} | {bug.sentence} | {_named(finder)} | {seeds} |\n"
+    return text
+
+
+def _named(finder: str) -> str:
+    """A checker, or a test by its file and name."""
+    if not finder:
+        return "not looked at yet"
+    file, _, test = finder.partition("::")
+    return f"`{Path(file).name}::{test.partition('[')[0]}`" if test else f"**{finder}**"
+
+
+HEAD: Final = """<!-- written by scripts/mutate.py from tests/mutants/*.toml and from what a run found -->
+# Planted bugs
+
+Each is one change of one file, of the kind that a tired person makes. `python -m scripts.mutate` puts one after the
+other into a copy of the code and looks who finds it: first the simulated world, seeds 1 to {seeds} of {steps} steps
+each; where no checker has anything to say (**bold**: the checker), the quick tests that are about this code. An
+exception is no find. For those that are *kept* no test is written and none finds them: the world must. `make test`
+checks that every bug still fits the code.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.mutate", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--world-only", action="store_true")
+    one.add_argument("--tests-only", action="store_true")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--jobs", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "tokuten-mutants")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(argv, Options())
+    every = bugs()
+    wanted = [bug for bug in every if not options.names or bug.name in options.names]
+    if unknown := set(options.names) - {bug.name for bug in every}:
+        parser.error(f"no bug is called {', '.join(sorted(unknown))}")
+    if not options.tests_only and not (ROOT / WORLD).exists():
+        parser.error(f"there is no {WORLD} to look with: --tests-only")
+    options.scratch.mkdir(parents=True, exist_ok=True)
+    results = Results(options.scratch / "results.jsonl", resume=options.resume)
+    sound = Sound(options.scratch / "sound")
+    try:
+        for bug in wanted:
+            bug.put_into((ROOT / bug.file).read_text(encoding="utf-8"))
+        copies: SimpleQueue[Copy] = SimpleQueue()
+        for number in range(options.jobs):
+            copies.put(Copy(options.scratch / f"copy-{number}"))
+
+        def one(bug: Bug) -> None:
+            copy = copies.get()
+            try:
+                look(bug, copy, sound, results, options)
+            finally:
+                copies.put(copy)
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(one, wanted))
+    except DoesNotApply as error:
+        print(error)
+        return 2
+    except Unsound as error:
+        print(error)
+        return 3
+    found = {bug.name: trouble(bug, results, options) for bug in wanted}
+    for name, why in found.items():
+        if why:
+            print(f"{name} {why}")
+    print(f"{len(wanted)} bugs, {sum(map(bool, found.values()))} not where they should be")
+    if wanted == every:
+        PAGE.write_text(page(rooms(), results, options), encoding="utf-8")
+    return 1 if any(found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
