@@ -54,7 +54,7 @@ LEFT_OUT: Final = (
 _VIOLATION: Final = re.compile(r"^violation: ([a-z0-9_-]+)", re.MULTILINE)
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+)(?: - (.*))?$", re.MULTILINE)
 _EXCEPTION: Final = re.compile(
-    r"^(?!AssertionError)(?:[a-z_]+\.)*([A-Z]\w*(?:Error|Exception|Iteration|Corrupt|Unwritable)|Forged|NotSealed|BadTopic)\b"
+    r"^(?!AssertionError)(?:[a-z0-9_]+\.)*([A-Z]\w*(?:Error|Exception|Iteration|Corrupt|Unwritable)|Forged|NotSealed|BadTopic)\b"
 )
 """How pytest's summary begins for a test that ended with an exception and not with an assertion."""
 
@@ -155,16 +155,27 @@ class Sound:
             self._passed.add(tuple(arguments))
 
 
+def is_exception(why: str) -> bool:
+    """Whether a test failed by an exception, by the word of pytest's summary."""
+    return _EXCEPTION.match(why) is not None
+
+
+def checker_in(said: str) -> str:
+    """The checker that the world names first; empty: none."""
+    found = _VIOLATION.search(said)
+    return found[1] if found else ""
+
+
 def by_world(copy: Copy, sound: Sound, bug: Bug, seeds: int, steps: int) -> Result:
     """Seeds 1, 2, ... until a checker has something to say."""
     began, notes = time.monotonic(), list[str]()
     for seed in range(1, seeds + 1):
         arguments = ["-m", "cli", "world", "--seed", str(seed), "--steps", str(steps)]
         ended = copy.run(arguments, SEED_WITHIN_S)
-        checker = _VIOLATION.search(ended.said)
-        if ended.code in (SAFETY, PROGRESS) and checker is not None:
+        checker = checker_in(ended.said)
+        if ended.code in (SAFETY, PROGRESS) and checker:
             sound.must_pass(arguments, SEED_WITHIN_S)
-            return _result(bug, "world", began, finder=checker[1], seeds=seed, note="; ".join(notes))
+            return _result(bug, "world", began, finder=checker, seeds=seed, note="; ".join(notes))
         if ended.code != 0:
             last = ended.said.strip().splitlines()[-1:] or [""]
             kind = {None: "too long", CRASH: "crash"}.get(ended.code, f"exit code {ended.code}")
@@ -181,7 +192,7 @@ def by_tests(copy: Copy, sound: Sound, bug: Bug) -> Result:
         return _result(bug, "tests", began)
     odd = "" if ended.code == 1 else f"pytest: {ended.code}; "
     for test, why in _FAILED.findall(ended.said):
-        if _EXCEPTION.match(why):
+        if is_exception(why):
             odd += f"{test}: {why[:160]}; "
             continue
         sound.must_pass(["-m", "pytest", *options, test], TESTS_WITHIN_S)

@@ -225,7 +225,10 @@ def test_K6_what_is_booked_takes_the_place_of_a_hint_and_outlives_it(store: Stor
         store.cache.apply([PutRedemption(b"f" * 16, 1, key, b"", NOW_MS, "ginza", True)], b"i" * 16, 6)
         store.cache.apply([PutRedemption(b"g" * 16, 1, key, b"", NOW_MS + 9, "urawa")], b"i" * 16, 7)
         store.cache.apply([DropRedemption(b"f" * 16, key)], b"i" * 16, 8)
-    assert store.cache.seen(key) == (NOW_MS + 9, "urawa")
+        assert store.cache.seen(key) == (NOW_MS + 9, "urawa")
+        store.cache.apply([PutRedemption(b"h" * 16, 1, key, b"", NOW_MS + 20, "ueno", True)], b"i" * 16, 9)
+        store.cache.apply([DropRedemption(b"h" * 16, key)], b"i" * 16, 10)
+    assert store.cache.seen(key) == (NOW_MS + 9, "urawa"), "a hint that came later took its place"
 
 
 def test_a_change_is_rolled_back_in_memory_too(store: Store) -> None:
