@@ -149,7 +149,7 @@ def test_M4_points_that_can_not_be_stored_are_not_shown_either(unit: Unit, monke
 def test_K5_waiting_for_a_disk_does_not_keep_the_processor_busy(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(unit, monkeypatch)
     unit.agent.decide(scanned(code(SIGNED, serial=1)))
-    assert unit.agent._until_due_s() > 0.5
+    assert unit.agent.until_due_s() > 0.5
 
 
 class FixedClock:
