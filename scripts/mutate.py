@@ -4,7 +4,7 @@
         --world-only, --tests-only         one of the two
         --jobs 2                           copies at work at a time
         --resume                           what a run before found in the scratch folder stands
-        --seeds 20 --steps 2000            how far the world goes for one bug
+        --seeds 20 --steps 150             how far the world goes for one bug
 
 Only a named checker of the world (`violation: NAME: ...`, exit code 10 or 11) or a failed assertion of a test finds a
 bug; an exception is no find. What finds one must pass on the sound code, which is looked at in a copy of its own. The
@@ -35,13 +35,15 @@ from scripts.scratch_copy import Copy, Sound, Unsound
 
 PAGE: Final = ROOT / "docs/mutants.md"
 SEEDS: Final = 20
-STEPS: Final = 2_000
-SEED_WITHIN_S: Final = 120
+STEPS: Final = 150
+LIFE_WITHIN_S: Final = 120
+NOTES_MAX: Final = 3
 TESTS_WITHIN_S: Final = 300
 FAILURES_MAX: Final = 5  # of tests that are looked at, for the first that is an assertion
 SAFETY, PROGRESS, CRASH = 10, 11, 12  # exit codes of `tokuten world`
 WORLD: Final = "cli/world.py"
-_VIOLATION: Final = re.compile(r"^violation: ([a-z0-9_-]+)", re.MULTILINE)
+_VIOLATION: Final = re.compile(r"^violation: ([^:\n]+):", re.MULTILINE)
+_SEED: Final = re.compile(r"^seed (\d+)\b", re.MULTILINE)
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+?(?:\[.*?\])?)(?: - (.*))?$", re.MULTILINE)
 _EXCEPTION: Final = re.compile(
     r"^(?!AssertionError)(?:[a-z0-9_]+\.)*([A-Z]\w*(?:Error|Exception|Iteration|Corrupt|Unwritable)|Forged|NotSealed|BadTopic)\b"
@@ -73,20 +75,26 @@ def checker_in(said: str) -> str:
 
 
 def by_world(copy: Copy, sound: Sound, bug: Bug, seeds: int, steps: int) -> Result:
-    """Seeds 1, 2, ... until a checker has something to say."""
-    began, notes = time.monotonic(), list[str]()
-    for seed in range(1, seeds + 1):
-        arguments = ["-m", "cli", "world", "--seed", str(seed), "--steps", str(steps)]
-        ended = copy.run(arguments, SEED_WITHIN_S)
+    """Seeds 1, 2, ... until a checker has something to say. A life that crashes says nothing; the next one goes on."""
+    began, notes, seed = time.monotonic(), list[str](), 1
+    while seed <= seeds:
+        ended = copy.run(_lives(seed, seeds, steps), LIFE_WITHIN_S * (seeds + 1 - seed))
+        if ended.code == 0:
+            break
+        seed = max([seed, *map(int, _SEED.findall(ended.said))])
         checker = checker_in(ended.said)
         if ended.code in (SAFETY, PROGRESS) and checker:
-            sound.must_pass(arguments, SEED_WITHIN_S)
-            return _result(bug, "world", began, finder=checker, seeds=seed, note="; ".join(notes))
-        if ended.code != 0:
-            last = ended.said.strip().splitlines()[-1:] or [""]
-            kind = {None: "too long", CRASH: "crash"}.get(ended.code, f"exit code {ended.code}")
-            notes.append(f"{kind} at seed {seed}: {last[0][:160]}")
-    return _result(bug, "world", began, seeds=seeds, note="; ".join(notes[:3]))
+            sound.must_pass(_lives(seed, seed, steps), LIFE_WITHIN_S)
+            return _result(bug, "world", began, finder=checker, seeds=seed, note="; ".join(notes[:NOTES_MAX]))
+        kind = {None: "too long", CRASH: f"crash, {checker}"}.get(ended.code, f"exit code {ended.code}")
+        notes.append(f"{kind} at seed {seed}")
+        seed += 1
+    return _result(bug, "world", began, seeds=seeds, note="; ".join(notes[:NOTES_MAX]))
+
+
+def _lives(first: int, last: int, steps: int) -> list[str]:
+    lives = str(last + 1 - first)
+    return ["-m", "cli", "world", "--seed", str(first), "--lives", lives, "--steps", str(steps), "--no-shrink"]
 
 
 def by_tests(copy: Copy, sound: Sound, bug: Bug) -> Result:

@@ -20,10 +20,13 @@ from scripts.planted import ROOT, Bug
 
 IMPORT_WITHIN_S: Final = 120
 PACKAGES: Final = ("central", "cli", "edge_agent", "firmware", "hal", "loyalty", "simulator", "wire", "scripts")
-LEFT_OUT: Final = (
-    ".venv", ".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "site", "var",
-    "*.egg-info", ".import_linter_cache",
-)  # fmt: skip
+LEFT_OUT: Final = ("__pycache__", "*.egg-info", ".*_cache", ".hypothesis")
+LEFT_OUT_AT_THE_TOP: Final = frozenset({".git", ".venv", ".venv-lock", "site", "var", "build", "dist"})
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    ignored = shutil.ignore_patterns(*LEFT_OUT)(folder, names)
+    return ignored | (LEFT_OUT_AT_THE_TOP & set(names) if Path(folder) == ROOT else set())
 
 
 class Unsound(RuntimeError):
@@ -37,18 +40,26 @@ class Ended(msgspec.Struct, frozen=True):
     said: str
 
 
+def _modules(root: Path, package: str) -> set[str]:
+    return {str(path.relative_to(root)) for path in (root / package).rglob("*.py")}
+
+
 class Copy:
     """A copy of the tree in which commands run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+        shutil.copytree(ROOT, folder, ignore=_left_out, symlinks=True)
         names = ", ".join(PACKAGES)
         where = self.run(["-c", f"import {names}\nfor one in ({names}): print(*one.__path__)"], IMPORT_WITHIN_S)
         strays = [line for line in where.said.splitlines() if not line.startswith(str(folder))]
         if where.code != 0 or strays:
             raise Unsound(f"the packages of the copy are not the ones that are imported: {where.said}")
+        # What the copy lacked would be taken from the installed packages behind it.
+        lacking = {path for name in PACKAGES for path in _modules(ROOT, name) - _modules(folder, name)}
+        if lacking:
+            raise Unsound(f"the copy lacks {', '.join(sorted(lacking))}")
 
     def run(self, arguments: list[str], within_s: float) -> Ended:
         """Runs Python in the copy, and ends it and what it started when its time is up."""

@@ -76,7 +76,7 @@ def test_an_exception_finds_no_bug(why: str, exception: bool) -> None:
 def test_the_checker_is_read_from_what_the_world_says() -> None:
     said = "12 s  3 lanes  0 violations\nviolation: cap-in-sum: 31 of 30\nviolation: other: x\n"
     assert mutate.checker_in(said) == "cap-in-sum"
-    assert mutate.checker_in("a violation: of style\n") == ""
+    assert mutate.checker_in("a violation: of style\nviolation\n") == ""
 
 
 def test_a_planted_bug_is_found_in_a_copy_and_the_code_stays_as_it_was(tmp_path: Path) -> None:
