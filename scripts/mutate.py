@@ -30,7 +30,7 @@ from typing import Final
 
 import msgspec
 
-from scripts.planted import ROOT, Bug, DoesNotApply, Room, bugs, rooms
+from scripts.planted import ROOT, TESTS, WORLD, Bug, DoesNotApply, Room, bugs, rooms
 from scripts.scratch_copy import Copy, Sound, Unsound
 
 PAGE: Final = ROOT / "docs/mutants.md"
@@ -41,7 +41,7 @@ NOTES_MAX: Final = 3
 TESTS_WITHIN_S: Final = 300
 FAILURES_MAX: Final = 5  # of tests that are looked at, for the first that is an assertion
 SAFETY, PROGRESS, CRASH = 10, 11, 12  # exit codes of `tokuten world`
-WORLD: Final = "cli/world.py"
+COMMAND: Final = "cli/world.py"
 _VIOLATION: Final = re.compile(r"^violation: ([^:\n]+):", re.MULTILINE)
 _SEED: Final = re.compile(r"^seed (\d+)\b", re.MULTILINE)
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+?(?:\[.*?\])?)(?: - (.*))?$", re.MULTILINE)
@@ -85,11 +85,11 @@ def by_world(copy: Copy, sound: Sound, bug: Bug, seeds: int, steps: int) -> Resu
         checker = checker_in(ended.said)
         if ended.code in (SAFETY, PROGRESS) and checker:
             sound.must_pass(_lives(seed, seed, steps), LIFE_WITHIN_S)
-            return _result(bug, "world", began, finder=checker, seeds=seed, note="; ".join(notes[:NOTES_MAX]))
+            return _result(bug, WORLD, began, finder=checker, seeds=seed, note="; ".join(notes[:NOTES_MAX]))
         kind = {None: "too long", CRASH: f"crash, {checker}"}.get(ended.code, f"exit code {ended.code}")
         notes.append(f"{kind} at seed {seed}")
         seed += 1
-    return _result(bug, "world", began, seeds=seeds, note="; ".join(notes[:NOTES_MAX]))
+    return _result(bug, WORLD, began, seeds=seeds, note="; ".join(notes[:NOTES_MAX]))
 
 
 def _lives(first: int, last: int, steps: int) -> list[str]:
@@ -103,20 +103,22 @@ def by_tests(copy: Copy, sound: Sound, bug: Bug) -> Result:
     options = ["-q", "--tb=no", "-p", "no:cacheprovider", f"--maxfail={FAILURES_MAX}"]
     ended = copy.run(["-m", "pytest", *options, *bug.tests], TESTS_WITHIN_S)
     if ended.code == 0:
-        return _result(bug, "tests", began)
+        return _result(bug, TESTS, began)
     odd = "" if ended.code == 1 else f"pytest: {ended.code}; "
     for test, why in _FAILED.findall(ended.said):
         if is_exception(why):
             odd += f"{test}: {why[:160]}; "
             continue
         sound.must_pass(["-m", "pytest", *options, test], TESTS_WITHIN_S)
-        return _result(bug, "tests", began, finder=test, note=odd)
-    return _result(bug, "tests", began, note=odd or ended.said[-300:])
+        return _result(bug, TESTS, began, finder=test, note=odd)
+    return _result(bug, TESTS, began, note=odd or ended.said[-300:])
 
 
 def _result(bug: Bug, part: str, began: float, *, finder: str = "", seeds: int = 0, note: str = "") -> Result:
     took_s = round(time.monotonic() - began, 1)
-    return Result(bug=bug.name, digest=bug.digest, part=part, finder=finder, seeds=seeds, note=note, took_s=took_s)
+    return Result(
+        bug=bug.name, digest=bug.digest(part), part=part, finder=finder, seeds=seeds, note=note, took_s=took_s
+    )
 
 
 class Results:
@@ -135,7 +137,7 @@ class Results:
         self._known[result.bug, result.digest, result.part] = result
 
     def get(self, bug: Bug, part: str) -> Result | None:
-        return self._known.get((bug.name, bug.digest, part))
+        return self._known.get((bug.name, bug.digest(part), part))
 
     def put(self, result: Result) -> None:
         with self._lock:
@@ -163,11 +165,11 @@ class Options(argparse.Namespace):
 
 def look(bug: Bug, copy: Copy, sound: Sound, results: Results, options: Options) -> None:
     """Both parts for one bug, as far as they are asked for and not known yet."""
-    if not options.tests_only and results.get(bug, "world") is None:
+    if not options.tests_only and results.get(bug, WORLD) is None:
         with copy.planted(bug):
             results.put(by_world(copy, sound, bug, options.seeds, options.steps))
-    needed = bug.kept or options.tests_only or not results.finder(bug, "world")
-    if not options.world_only and needed and results.get(bug, "tests") is None:
+    needed = bug.kept or options.tests_only or not results.finder(bug, WORLD)
+    if not options.world_only and needed and results.get(bug, TESTS) is None:
         with copy.planted(bug):
             results.put(by_tests(copy, sound, bug))
     print(f"{bug.name}: {_line(bug, results)}", flush=True)
@@ -175,7 +177,7 @@ def look(bug: Bug, copy: Copy, sound: Sound, results: Results, options: Options)
 
 def _line(bug: Bug, results: Results) -> str:
     said = []
-    for part in ("world", "tests"):
+    for part in (WORLD, TESTS):
         result = results.get(bug, part)
         if result is not None:
             after = f" after {result.seeds} seeds" if result.seeds else ""
@@ -186,7 +188,7 @@ def _line(bug: Bug, results: Results) -> str:
 
 def trouble(bug: Bug, results: Results, options: Options) -> str:
     """Why a bug is not where it should be; empty: it is."""
-    world, tests = results.finder(bug, "world"), results.finder(bug, "tests")
+    world, tests = results.finder(bug, WORLD), results.finder(bug, TESTS)
     if bug.kept:
         if tests:
             return f"is kept for the world, and {tests} finds it"
@@ -200,8 +202,8 @@ def page(every: Iterable[Room], results: Results, options: Options) -> str:
     for room in every:
         text += f"\n## {room.title}\n\n| bug | what goes wrong | found by | seeds |\n|---|---|---|--:|\n"
         for bug in room.bug:
-            world = results.get(bug, "world")
-            finder, seeds = results.finder(bug, "tests"), ""
+            world = results.get(bug, WORLD)
+            finder, seeds = results.finder(bug, TESTS), ""
             if world is not None and world.finder:
                 finder, seeds = world.finder, str(world.seeds)
             kept = " (kept)" if bug.kept else ""
@@ -249,8 +251,8 @@ def main(argv: list[str] | None = None) -> int:
     wanted = [bug for bug in every if not options.names or bug.name in options.names]
     if unknown := set(options.names) - {bug.name for bug in every}:
         parser.error(f"no bug is called {', '.join(sorted(unknown))}")
-    if not options.tests_only and not (ROOT / WORLD).exists():
-        parser.error(f"there is no {WORLD} to look with: --tests-only")
+    if not options.tests_only and not (ROOT / COMMAND).exists():
+        parser.error(f"there is no {COMMAND} to look with: --tests-only")
     options.scratch.mkdir(parents=True, exist_ok=True)
     results = Results(options.scratch / "results.jsonl", resume=options.resume)
     sound = Sound(options.scratch / "sound")

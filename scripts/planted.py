@@ -16,6 +16,7 @@ import msgspec
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "tests/mutants"
+WORLD, TESTS = "world", "tests"  # who looks for a bug
 NAME: Final = "^[a-z][a-z0-9]*(-[a-z0-9]+)+$"
 
 
@@ -35,10 +36,10 @@ class Bug(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     checkers: tuple[str, ...] = ()  # of the world: those that have found it
     kept: bool = False  # no test is written for it: it is there to be found by the world alone
 
-    @property
-    def digest(self) -> str:
-        """Changes with the bug, so that what was found of it before is not taken for it."""
-        return sha256(msgspec.json.encode((self.file, self.old, self.new))).hexdigest()[:16]
+    def digest(self, part: str) -> str:
+        """Changes with the bug, and with the list of its tests where those look: an older result counts no more."""
+        asked = self.tests if part == TESTS else ()
+        return sha256(msgspec.json.encode((self.file, self.old, self.new, asked))).hexdigest()[:16]
 
     def put_into(self, source: str) -> str:
         """The source with the bug in it. Raises DoesNotApply."""

@@ -236,8 +236,8 @@ def test_K1_a_limit_for_each_person_holds_within_one_basket(lane: Driver, store:
     with store.transaction():
         store.cache.apply([PutCampaign(limited)], b"i" * 16, 6)
     lane(ev.BasketOpened(spend_yen=9_000))
-    lane(scanned(code(limited, serial=1, holder=77)))
-    lane(scanned(code(limited, serial=2, holder=77)))
+    assert reason(lane(scanned(code(limited, serial=1, holder=77)))) is Reason.RESERVED
+    assert reason(lane(scanned(code(limited, serial=2, holder=77)))) is Reason.PERSON_LIMIT
     paid = lane(ev.BasketPaid())
     assert [fact.serial for fact in paid.facts if isinstance(fact, Redeemed)] == [1]
 

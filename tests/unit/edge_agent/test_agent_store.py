@@ -17,7 +17,7 @@ from edge_agent.core.visit import Step, Want
 from edge_agent.store.connection import StoreCorrupt, StoreError, StoreUnwritable
 from edge_agent.store.preview import preview
 from edge_agent.store.salvage import salvage
-from edge_agent.store.store import FILE_NAME, Store, WrongDevice
+from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store, WrongDevice
 from loyalty.coupon import Coupon, Now
 from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import (
@@ -145,6 +145,13 @@ def test_after_a_fork_the_facts_that_follow_it_stand_under_a_new_epoch(drive: Dr
     assert reason(drive(scanned(code(SIGNED, serial=3)))) is Reason.USED
     redeem(drive, 5)
     assert serials(store, b"n" * 16) == [3, 4, 5]
+
+
+def test_the_newest_epoch_is_named_beside_the_store_where_a_damaged_one_can_not_say_it(store: Store) -> None:
+    named = store.folder / IDENTITY_NAME
+    assert (b"e" * 16).hex() in named.read_text()
+    store.carry_out([OpenEpoch(b"e" * 16, 0, "fork")], b"n" * 16, STAMP)
+    assert (b"n" * 16).hex() in named.read_text()
 
 
 def test_a_closed_epoch_can_fork_again(drive: Driver, store: Store) -> None:

@@ -192,6 +192,30 @@ def test_a_new_incarnation_is_taken_and_all_epochs_are_spoken_of_anew() -> None:
     assert up.waiting == 5
 
 
+def test_a_new_incarnation_hears_of_an_epoch_that_is_over_and_all_booked() -> None:
+    over = EpochState(epoch=b"o" * 16, last=4, acked=4, incarnation=I)
+    up = Uplink([over, EpochState(epoch=E, last=3, acked=2, incarnation=I)], I, [], Chain(9), lambda: 0.5)
+    up.connected(0)
+    assert up.poll(0) == Hello(E, 3)
+    up.on_ack(Ack(I, E, 2, ours(2), "ok"))
+    up.asked(b"n")
+    up.on_ack(ack(0, by=J, nonce=b"n"))
+    assert up.poll(1) == Hello(b"o" * 16, 4)
+    up.on_ack(Ack(J, b"o" * 16, 0, ours(0), "ok"))
+    assert up.poll(2) == SendBatch(b"o" * 16, 1)
+
+
+def test_a_new_incarnation_hears_anew_of_an_epoch_that_this_connection_has_spoken_of() -> None:
+    over = EpochState(epoch=b"o" * 16, last=4, acked=3, incarnation=I)
+    up = Uplink([over, EpochState(epoch=E, last=3, acked=2, incarnation=I)], I, [], Chain(9), lambda: 0.5)
+    up.connected(0)
+    assert up.poll(0) == Hello(b"o" * 16, 4)
+    up.on_ack(Ack(I, b"o" * 16, 4, ours(4), "ok"))
+    up.asked(b"n")
+    up.on_ack(ack(0, by=J, nonce=b"n"))
+    assert up.poll(1) == Hello(b"o" * 16, 4)
+
+
 def test_an_acknowledgement_of_a_database_that_is_gone_means_nothing() -> None:
     up = greeted(9, 9)
     up.asked(b"n")
