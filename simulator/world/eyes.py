@@ -32,6 +32,8 @@ class Eyes:
             self._unit.world.fire("display-broken")
             raise PartFailed(HalReason.NO_ANSWER, "the display does not answer")
         self.last = what
+        if what.view is View.OUT_OF_SERVICE and (self._unit.disk.full or self._unit.disk.failing):
+            self._unit.world.fire("disk-full" if self._unit.disk.full else "disk-failing")
         if what.view is View.VERDICT and what.verdict is not None:
             self._verdict(what)
         elif what.view is View.PAID:

@@ -25,7 +25,7 @@ UNITS_MAX: Final = 14
 PAGE: Final = 4_096
 Strike = Callable[["Life", Random], None]
 
-WEATHER: Final = ("lost", "doubled", "late", "dropped")
+WEATHER: Final = ("lost", "doubled", "late", "swallowed")
 """Kinds that lie over a whole life; `simulator.world.wan` counts them."""
 
 

@@ -170,7 +170,7 @@ def _weather(rng: Random, without: tuple[str, ...]) -> Weather:
         doubled=shares["doubled"],
         late=shares["late"],
         late_ms=rng.choice((500, 10_000, 60_000)),
-        dropped=shares["dropped"] / 2,
+        swallowed=shares["swallowed"] / 2,
     )
 
 

@@ -35,7 +35,7 @@ class Weather(msgspec.Struct):
     doubled: float = 0.0
     late: float = 0.0
     late_ms: int = 10_000
-    dropped: float = 0.0  # the broker acknowledges them, and that is all
+    swallowed: float = 0.0  # the broker acknowledges them, and that is all
 
 
 class Line:
@@ -117,8 +117,8 @@ class Wan:
         """Somebody hands a message to the broker."""
         weather, rng = self.weather, self.rng
         luck = rng.random()
-        if luck < weather.loss + weather.dropped:
-            fate = "lost" if luck < weather.loss else "dropped"
+        if luck < weather.loss + weather.swallowed:
+            fate = "lost" if luck < weather.loss else "swallowed"
             self.counts[fate] += 1
             self._trace.message(self._time.now_ms, topic, payload, fate)
             return
