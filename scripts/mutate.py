@@ -10,8 +10,8 @@ Only a named checker of the world (`violation: NAME: ...`, exit code 10 or 11) o
 bug; an exception is no find. What finds one must pass on the sound code, which is looked at in a copy of its own. The
 tests are asked about a kept bug (`Bug.kept`), too: none may find it.
 
-After a run over all bugs docs/mutants.md is written. Exit code 1: a bug slipped through, or a kept one is found by a
-test. 2: a bug does not apply. 3: the sound code fails.
+Once the world has looked for all bugs docs/mutants.md is written. Exit code 1: a bug slipped through, or a kept one is
+found by a test. 2: a bug does not apply. 3: the sound code fails.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Options(argparse.Namespace):
 
 def look(bug: Bug, copy: Copy, sound: Sound, results: Results, options: Options) -> None:
     """Both parts for one bug, as far as they are asked for and not known yet."""
-    if not options.tests_only and results.get(bug, WORLD) is None:
+    if not options.tests_only and not _looked(results.get(bug, WORLD), options):
         with copy.planted(bug):
             results.put(by_world(copy, sound, bug, options.seeds, options.steps))
     needed = bug.kept or options.tests_only or not results.finder(bug, WORLD)
@@ -175,6 +175,11 @@ def look(bug: Bug, copy: Copy, sound: Sound, results: Results, options: Options)
     print(f"{bug.name}: {_line(bug, results)}", flush=True)
 
 
+def _looked(known: Result | None, options: Options) -> bool:
+    """Whether the world has looked as far as is asked for."""
+    return known is not None and (known.finder != "" or known.seeds >= options.seeds)
+
+
 def _line(bug: Bug, results: Results) -> str:
     said = []
     for part in (WORLD, TESTS):
@@ -182,6 +187,8 @@ def _line(bug: Bug, results: Results) -> str:
         if result is not None:
             after = f" after {result.seeds} seeds" if result.seeds else ""
             note = f" [{result.note}]" if result.note else ""
+            if part == WORLD and result.finder and bug.checkers and result.finder not in bug.checkers:
+                note += f" (so far it was {', '.join(bug.checkers)})"
             said.append(f"{part}: {result.finder or 'nobody'}{after}, {result.took_s:.0f} s{note}")
     return "; ".join(said)
 
@@ -270,8 +277,11 @@ def main(argv: list[str] | None = None) -> int:
             finally:
                 copies.put(copy)
 
-        with ThreadPoolExecutor(options.jobs) as pool:
+        pool = ThreadPoolExecutor(options.jobs)
+        try:
             list(pool.map(one, wanted))
+        finally:
+            pool.shutdown(cancel_futures=True)
     except DoesNotApply as error:
         print(error)
         return 2
@@ -283,7 +293,7 @@ def main(argv: list[str] | None = None) -> int:
         if why:
             print(f"{name} {why}")
     print(f"{len(wanted)} bugs, {sum(map(bool, found.values()))} not where they should be")
-    if wanted == every:
+    if all(results.get(bug, WORLD) is not None for bug in every):
         PAGE.write_text(page(rooms(), results, options), encoding="utf-8")
     return 1 if any(found.values()) else 0
 
