@@ -147,6 +147,13 @@ def test_after_a_fork_the_facts_that_follow_it_stand_under_a_new_epoch(drive: Dr
     assert serials(store, b"n" * 16) == [3, 4, 5]
 
 
+def test_the_newest_epoch_is_named_beside_the_store_where_a_damaged_one_can_not_say_it(store: Store) -> None:
+    named = store.folder / IDENTITY_NAME
+    assert (b"e" * 16).hex() in named.read_text()
+    store.carry_out([OpenEpoch(b"e" * 16, 0, "fork")], b"n" * 16, STAMP)
+    assert (b"n" * 16).hex() in named.read_text()
+
+
 def test_a_closed_epoch_can_fork_again(drive: Driver, store: Store) -> None:
     redeem(drive, 1, 2, 3, 4)
     store.carry_out([OpenEpoch(b"e" * 16, 3, "fork")], b"n" * 16, STAMP)
@@ -225,7 +232,10 @@ def test_K6_what_is_booked_takes_the_place_of_a_hint_and_outlives_it(store: Stor
         store.cache.apply([PutRedemption(b"f" * 16, 1, key, b"", NOW_MS, "ginza", True)], b"i" * 16, 6)
         store.cache.apply([PutRedemption(b"g" * 16, 1, key, b"", NOW_MS + 9, "urawa")], b"i" * 16, 7)
         store.cache.apply([DropRedemption(b"f" * 16, key)], b"i" * 16, 8)
-    assert store.cache.seen(key) == (NOW_MS + 9, "urawa")
+        assert store.cache.seen(key) == (NOW_MS + 9, "urawa")
+        store.cache.apply([PutRedemption(b"h" * 16, 1, key, b"", NOW_MS + 20, "ueno", True)], b"i" * 16, 9)
+        store.cache.apply([DropRedemption(b"h" * 16, key)], b"i" * 16, 10)
+    assert store.cache.seen(key) == (NOW_MS + 9, "urawa"), "a hint that came later took its place"
 
 
 def test_a_change_is_rolled_back_in_memory_too(store: Store) -> None:
