@@ -1,6 +1,6 @@
 # The short commands, the same here and in CI. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint bench soak docs lock env-demo env-dev
+.PHONY: help demo demo-reset test lint bench soak mutants docs lock env-demo env-dev
 BIN := .venv/bin
 
 help: ## what can be made
@@ -23,8 +23,13 @@ lint: env-dev ## style, types, import direction, purity
 bench: env-dev ## the figures, as ratios in one run
 	@$(BIN)/python -m benchmarks
 
-soak: env-dev ## the long tests: kills, faults, restores
+soak: ## the long tests: kills, power cuts, faults, restores (installs Debian packages that are missing)
+	@scripts/install_system.sh soak
+	@scripts/env.sh dev
 	@$(BIN)/pytest --slow -m slow --timeout 3600
+
+mutants: env-dev ## who finds each planted bug: the world, or a test; goes on where it was ended
+	@$(BIN)/python -m scripts.mutate --resume --jobs 2
 
 docs: env-dev ## generate what is generated, build the site into site/
 	@$(BIN)/python -m scripts.make_docs

@@ -31,6 +31,7 @@ from benchmarks.figures import Limits, Size, given, in_turn, percentile, spread
 from benchmarks.lane import CAMPAIGN, EPOCH, KEY_ID, SITE
 from edge_agent.runner import Agent
 from edge_agent.settings import BrokerLogin, SiteNetwork, UnitSettings
+from edge_agent.site.net import SiteNet
 from edge_agent.store.store import Store
 from hal.events import Scanned
 from hal.virtual.world import World
@@ -173,6 +174,7 @@ def lanes(folder: Path) -> Iterator[tuple[RunningLane, RunningLane]]:
 
 def measure(folder: Path, rounds: int, limits: Limits) -> None:
     with lanes(folder) as (first, second):
+        assert isinstance(first.unit.site_net, SiteNet)
         place = first.unit.site_net.following
         assert place is not None, "no hub is followed"
         raw = RawPair(place.device, place.session, place.addresses[0], place.port)

@@ -46,6 +46,21 @@ _FIND_PART: Final = (
     "written_off_yen FROM parts WHERE device_id = ? AND epoch = ? AND kind = ? AND id = ? AND holder = ?"
 )
 
+_CHANGE_PART: Final = (
+    "UPDATE parts SET granted_count = ?, granted_yen = ?, moved_count = ?, moved_yen = ?, spent_count = ?, "
+    "spent_yen = ?, written_off_count = ?, written_off_yen = ? "
+    "WHERE device_id = ? AND epoch = ? AND kind = ? AND id = ? AND holder = ?"
+)
+_NOTE_ASKED: Final = (
+    "UPDATE parts SET ends_ms = ?, asked_ms = ? "
+    "WHERE device_id = ? AND epoch = ? AND kind = ? AND id = ? AND holder = ?"
+)
+_COUNT_ASKERS: Final = (
+    "SELECT count(DISTINCT device_id) FROM parts "
+    "WHERE kind = ? AND id = ? AND holder = ? AND asked_ms > ? AND device_id <> ?"
+)
+_HELD: Final = "SELECT count(*), coalesce(sum(cost_yen), 0) FROM questions WHERE state = ? AND campaign = ?"
+
 
 class Stand(NamedTuple):
     """How a pot stands."""
@@ -173,12 +188,12 @@ def held(connection: Connection, pot: Pot, which: ColumnElement[bool] | None = N
     """What open questions of a campaign hold (those of `which`): granted, and neither redeemed nor withdrawn."""
     if pot.kind != CAMPAIGN:
         return NOTHING
-    open_ones = (questions.c.campaign == pot.id) & (questions.c.state == QuestionState.GRANTED)
-    row = connection.execute(
-        select(func.count(), func.coalesce(func.sum(questions.c.cost_yen), 0)).where(
-            open_ones if which is None else open_ones & which
-        )
-    ).one()
+    if which is None:
+        row: Any = bulk.run(connection, _HELD, (QuestionState.GRANTED.value, pot.id)).one()
+    else:
+        open_ones = (questions.c.campaign == pot.id) & (questions.c.state == QuestionState.GRANTED)
+        sums = select(func.count(), func.coalesce(func.sum(questions.c.cost_yen), 0))
+        row = connection.execute(sums.where(open_ones & which)).one()
     return Amount(int(row[0]), int(row[1]))
 
 
@@ -212,9 +227,9 @@ def grant(connection: Connection, owner: Owner, pot: Pot, want: Amount, now_ms: 
     more = stand.limits.of(share(left, want, stand.unit, _askers(connection, pot, owner, now_ms)))
     if not stand.limits.cover(more, stand.unit.least(want)):
         more = NOTHING  # too little for a single use
-    _change(connection, owner, pot, granted=more)
-    mine = _mine(owner, pot)
-    connection.execute(update(parts).where(*mine).values(ends_ms=now_ms + PART_LIFE_MS, asked_ms=now_ms))
+    if more or part is None:
+        _change(connection, owner, pot, granted=more)
+    bulk.run(connection, _NOTE_ASKED, (now_ms + PART_LIFE_MS, now_ms, *owner, *pot.key))
     if not want or stand.limits.cover(more, want):
         return granted + more, GrantReason.GRANTED
     if stand.limits.cover(left - more, stand.limits.of(stand.unit)):
@@ -225,10 +240,8 @@ def grant(connection: Connection, owner: Owner, pot: Pot, want: Amount, now_ms: 
 
 def _askers(connection: Connection, pot: Pot, owner: Owner, now_ms: int) -> int:
     """How many units share a pot: those that asked lately, this one included."""
-    others = select(func.count(func.distinct(parts.c.device_id))).where(
-        *_is(parts, pot), parts.c.asked_ms > now_ms - ASKERS_WITHIN_MS, parts.c.device_id != owner.device_id
-    )
-    return 1 + int(connection.execute(others).scalar_one())
+    others = bulk.run(connection, _COUNT_ASKERS, (*pot.key, now_ms - ASKERS_WITHIN_MS, owner.device_id))
+    return 1 + int(others.scalar_one())
 
 
 class Holder(NamedTuple):
@@ -408,20 +421,8 @@ def _change(
     after = Holding(
         before.granted + granted, before.moved + moved, before.spent + spent, before.written_off + written_off
     )
-    connection.execute(
-        update(parts)
-        .where(*_mine(owner, pot))
-        .values(
-            granted_count=after.granted.count,
-            granted_yen=after.granted.yen,
-            moved_count=after.moved.count,
-            moved_yen=after.moved.yen,
-            spent_count=after.spent.count,
-            spent_yen=after.spent.yen,
-            written_off_count=after.written_off.count,
-            written_off_yen=after.written_off.yen,
-        )
-    )
+    values = [quantity for amount in after for quantity in (amount.count, amount.yen)]
+    bulk.run(connection, _CHANGE_PART, (*values, *owner, *pot.key))
     only = stand.limits.of
     _add(
         connection,
@@ -467,7 +468,3 @@ def _holding(row: Any) -> Holding:
 
 def _is(table: Any, pot: Pot) -> tuple[Any, ...]:
     return (table.c.kind == pot.kind, table.c.id == pot.id, table.c.holder == pot.holder)
-
-
-def _mine(owner: Owner, pot: Pot) -> tuple[Any, ...]:
-    return (parts.c.device_id == owner.device_id, parts.c.epoch == owner.epoch, *_is(parts, pot))

@@ -45,8 +45,8 @@ class Office:
         self.database.close()
 
 
-def create(settings: CentralSettings) -> Office:
-    """Makes what is missing of a centre: folder, keys, database, incarnation, first signing key."""
+def create(settings: CentralSettings, at_ms: int | None = None) -> Office:
+    """Makes what is missing of a centre: folder, keys, database, incarnation, first signing key (`at_ms`: now)."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     office = Office(settings)
     office.keys.create_missing(settings.operator_token_path)
@@ -57,7 +57,7 @@ def create(settings: CentralSettings) -> Office:
         office.witness.start()
     with office.database.write() as connection:
         if not keyring.listed(connection):
-            keyring.rotate(connection, office.keys, now_ms())
+            keyring.rotate(connection, office.keys, now_ms() if at_ms is None else at_ms)
     return office
 
 

@@ -6,6 +6,9 @@
     3    the settings are wrong
     4    something that is needed is not there: a package, a file, a part, a port
     5    another process did not answer or ended
+    10   `tokuten world`: a promise was broken
+    11   `tokuten world`: without faults, things did not come together in bounded time
+    12   `tokuten world`: something crashed
     130  interrupted (Ctrl-C)
 
 `docs/exit-codes.md` says the same for people; a test holds the two together.
@@ -25,6 +28,9 @@ class Exit(IntEnum):
     SETTINGS = 3
     MISSING = 4
     UNANSWERED = 5
+    UNSAFE = 10
+    STUCK = 11
+    CRASHED = 12
     INTERRUPTED = 130
 
 

@@ -40,8 +40,9 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     from edge_agent.panel import Panel
     from edge_agent.parts import CardPoller
     from edge_agent.runner import Agent
-    from edge_agent.start import open_store
+    from edge_agent.start import on_store
     from edge_agent.steps import StepLog
+    from edge_agent.store.store import Store
     from edge_agent.timekeeper import Timekeeper
     from hal import backends
     from hal.decode.process import CameraProcess
@@ -51,31 +52,34 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     lines = Lines()
     reading = clock.read
     steps = StepLog(lines.write, lambda: (now := reading()).wall_ms - now.mono_ms)
-    store = open_store(settings, clock, steps)
-    time = Timekeeper(clock, int(store.cache.meta("floor_ms", 0)))
-    panel = Panel(
-        backends.open_display(settings.parts.display, options),
-        backends.open_indicators(settings.parts.indicators, options),
-        lang=settings.language,
-        utc_offset_min=settings.utc_offset_min,
-        wall_ms=lambda: time.now().wall_ms,
-    )
+    display = backends.open_display(settings.parts.display, options)
+    indicators = backends.open_indicators(settings.parts.indicators, options)
     camera: CameraProcess | None = None
 
     def keep_frame(frame: int, reason: str) -> None:
         if camera is not None:
             camera.keep_refused(frame)
 
-    agent = Agent(
-        settings,
-        store=store,
-        panel=panel,
-        time=time,
-        steps=steps,
-        keys=(key, VerifyKey(bytes.fromhex(settings.centre_public_key))),
-        version=version("tokuten"),
-        keep_frame=keep_frame if settings.keep_refused_frames_s else None,
-    )
+    def plug_in(store: Store) -> Agent:
+        time = Timekeeper(clock, int(store.cache.meta("floor_ms", 0)))
+        return Agent(
+            settings,
+            store=store,
+            panel=Panel(
+                display,
+                indicators,
+                lang=settings.language,
+                utc_offset_min=settings.utc_offset_min,
+                wall_ms=lambda: time.now().wall_ms,
+            ),
+            time=time,
+            steps=steps,
+            keys=(key, VerifyKey(bytes.fromhex(settings.centre_public_key))),
+            version=version("tokuten"),
+            keep_frame=keep_frame if settings.keep_refused_frames_s else None,
+        )
+
+    agent = on_store(settings, clock, steps, plug_in)
     camera = CameraProcess(
         settings.parts.camera,
         options,

@@ -168,6 +168,7 @@ class Centre:
         nonce = self._random_bytes(NONCE_BYTES)
         at = self._time.now().stamp if self._time is not None else None
         hello = PullAck(epoch, last, head, at, nonce, self.uplink.booked_before(epoch))
+        self.uplink.asked(nonce)
         if self._mqtt.publish(topics.UP_REQ, encode(hello)):
             self.awaited.ask(nonce, now_ms)
 

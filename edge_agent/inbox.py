@@ -40,6 +40,11 @@ class Inbox(Generic[T]):
             return False
         return self.put(item, ahead=ahead)
 
+    @property
+    def waiting(self) -> int:
+        """How many items are in it."""
+        return self._queue.qsize()
+
     def take(self, timeout_s: float) -> T | None:
         try:
             return self._queue.get(timeout=max(0.0, timeout_s))[2]

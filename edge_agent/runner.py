@@ -36,7 +36,7 @@ from edge_agent.core.machine import Core
 from edge_agent.core.visit import Moment, Step
 from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
-from edge_agent.panel import Panel
+from edge_agent.ports import OpenBroker, OpenSite, Panel
 from edge_agent.settings import DAY_MS, UnitSettings
 from edge_agent.site.exchange import Exchange
 from edge_agent.site.net import SiteDown, SiteEvent, SiteNet, SiteSaid, SiteUp
@@ -77,7 +77,10 @@ class Decided(NamedTuple):
 
 
 class Agent:
-    """One unit. Its parts are opened by the caller, who also feeds `inbox` from them."""
+    """One unit. Its parts are opened by the caller, who also feeds `inbox` from them.
+
+    `open_broker` and `open_site` open its networks: the simulated world has its own.
+    """
 
     def __init__(
         self,
@@ -90,6 +93,8 @@ class Agent:
         keys: tuple[SigningKey, VerifyKey],
         version: str,
         keep_frame: KeepFrameCall | None = None,
+        open_broker: OpenBroker = Mqtt,
+        open_site: OpenSite = SiteNet,
     ) -> None:
         self._settings, self._store, self._panel, self._time, self._steps = settings, store, panel, time, steps
         self._version, self._keep_frame = version, keep_frame
@@ -101,13 +106,13 @@ class Agent:
             new_id=lambda: secrets.token_bytes(16),
             shop=settings.shop,
         )
-        self._mqtt = Mqtt(settings.address, settings.broker, self._from_broker)
+        self._mqtt = open_broker(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
         self._counts = self._telemetry.counts
         self._centre = Centre(
             settings.address, store, self._mqtt, keys, steps, time=time, answer_within_ms=settings.ask_wait_ms
         )
-        self.site_net = SiteNet(settings.address, keys[0], settings.site_network, self._from_site)
+        self.site_net = open_site(settings.address, keys[0], settings.site_network, self._from_site)
         self.site = Site(settings, store, self.site_net, steps)
         self._exchange = Exchange(self.site, store, self.decide)
         for kind in site_exchange.KINDS:
@@ -120,15 +125,32 @@ class Agent:
         self._unmarked: list[int] = []  # shown, but the mark could not be written
         self._stopping = False
 
+    @property
+    def store(self) -> Store:
+        """The one in use: a damaged one is replaced while the unit runs."""
+        return self._store
+
+    @property
+    def waiting(self) -> int:
+        """How many facts are not yet known to be booked."""
+        return self._centre.uplink.waiting
+
+    @property
+    def online(self) -> bool:
+        """Whether the centre is thought to be in reach."""
+        return self._core.visit.reach.online
+
     # --- life -----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin: withdraw what was open, show that we are ready, connect."""
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
-        self.decide(ev.Started(open_questions=self._store.open_questions()))
+        questions = self._guarded(self._store.open_questions)
+        if questions is not None:
+            self.decide(ev.Started(open_questions=questions))
         self._mqtt.start()
         now_ms = self._time.now().mono_ms
-        self.site.start(now_ms)
+        self._guarded(lambda: self.site.start(now_ms))
         self._store.waits_for_witness = self.site.witness(now_ms) is Witness.WAITING
 
     def run(self) -> None:
@@ -156,12 +178,13 @@ class Agent:
 
     def turn(self, wait_s: float) -> None:
         """Take one event, if one comes in time, and do what is due."""
-        item = self.inbox.take(min(wait_s, self._until_due_s()))
+        item = self.inbox.take(min(wait_s, self.until_due_s()))
         if item is not None:
             self._take(item)
         self._pump()
 
-    def _until_due_s(self) -> float:
+    def until_due_s(self) -> float:
+        """How long nothing has to be done, unless something comes."""
         now_ms = self._time.now().mono_ms
         due = [self._timer_due_ms] if self._timer is not None else []
         centre_due = self._centre.due_ms()

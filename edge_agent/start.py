@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from typing import TypeVar
 
 from edge_agent.settings import UnitSettings
 from edge_agent.steps import StepLog
@@ -13,16 +15,37 @@ from edge_agent.timekeeper import Timekeeper
 from hal.clock import Clock
 from wire.chain import EPOCH_BYTES
 
+A = TypeVar("A")
+
+
+def on_store(settings: UnitSettings, clock: Clock, steps: StepLog, make: Callable[[Store], A]) -> A:
+    """What `make` builds on the unit's store; damage that shows only as it reads is salvaged too. Raises StoreError."""
+    store = open_store(settings, clock, steps)
+    try:
+        return make(store)
+    except StoreCorrupt:
+        store.close()
+        return make(_of_site(_salvaged(settings, clock, steps), settings))
+
 
 def open_store(settings: UnitSettings, clock: Clock, steps: StepLog) -> Store:
     """The unit's store; a damaged one is set aside and salvaged. Raises StoreError."""
     try:
         store = Store(settings.folder, settings.device)
         store.start(secrets.token_bytes(EPOCH_BYTES))
+        return _of_site(store, settings)
     except StoreCorrupt:
-        at = Timekeeper(clock, 0).now().stamp
-        store, saved = salvage(settings.folder, settings.device, secrets.token_bytes(EPOCH_BYTES), at)
-        steps.line("salvaged", facts=len(saved.carried), unverified=saved.unverified, folder=saved.folder.name)
+        return _of_site(_salvaged(settings, clock, steps), settings)
+
+
+def _salvaged(settings: UnitSettings, clock: Clock, steps: StepLog) -> Store:
+    at = Timekeeper(clock, 0).now().stamp
+    store, saved = salvage(settings.folder, settings.device, secrets.token_bytes(EPOCH_BYTES), at)
+    steps.line("salvaged", facts=len(saved.carried), unverified=saved.unverified, folder=saved.folder.name)
+    return store
+
+
+def _of_site(store: Store, settings: UnitSettings) -> Store:
     if store.cache.meta("site", "") != settings.site:
         with store.transaction():
             store.cache.set_meta("site", settings.site)

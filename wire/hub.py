@@ -220,6 +220,11 @@ class Hub:
         if self._own is not None:
             self._fell(self._own, now_ms)
 
+    def network_is_back(self) -> None:
+        """It was away: what failed without it says nothing of what will fail with it."""
+        self._restart.reset()
+        self._not_before_ms = 0
+
     def link_up(self, session: bytes, now_ms: int) -> None:
         """We are connected to the hub of this session."""
         if self._following is not None and self._following.session == session:

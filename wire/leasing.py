@@ -36,6 +36,7 @@ RENEW_BEFORE_MS: Final = 86_400_000  # a part is renewed when its end is so near
 RECALL_KEEPS_MS: Final = 60_000  # what is asked back leaves what will be spent in so long: somebody waits for it now
 SETTLE_MS: Final = 120_000  # nothing is returned as surplus so soon after the start: use is not known yet
 POTS_MAX: Final = 1_000
+_MORE: Final = frozenset({GrantReason.GRANTED.value, GrantReason.SHARED.value})
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -88,7 +89,8 @@ class Leasing:
         self._rates: dict[Pot, Rate] = {}
         self._wants: dict[Pot, Want] = {}
         self._sought: dict[Pot, Amount] = {}  # what a shopper was sent away for
-        self._short: set[Pot] = set()  # pots of which the centre had no more to give, at the last answer
+        self._short: set[Pot] = set()  # pots of which the centre gave less than was wanted, at the last answer
+        self._empty: set[Pot] = set()  # ... and those of them of which it has none to give
         self._connected = False
         self._whole_due = False
         self._ask_at_ms = self._asked_ms = self._look_at_ms = self._started_ms = 0
@@ -100,6 +102,7 @@ class Leasing:
         self._ask_at_ms = self._look_at_ms = now_ms
         self._backoff.reset()
         self._short.clear()
+        self._empty.clear()
         if not self._started_ms:
             self._started_ms = now_ms
 
@@ -139,10 +142,10 @@ class Leasing:
         self._whole_due = self._whole_due and not grants.whole
         self._sought.clear()
         for part in grants.parts:
-            if part.reason == GrantReason.GRANTED:
-                self._short.discard(part.pot)
-            else:
-                self._short.add(part.pot)
+            (self._short.discard if part.reason == GrantReason.GRANTED else self._short.add)(part.pot)
+            (self._empty.discard if part.reason in _MORE else self._empty.add)(part.pot)
+        if self._short > self._empty:
+            self._backoff.reset()
         if self._short:  # ever more rarely, until a shopper is sent away
             self._ask_at_ms = now_ms + ASK_FIRST_MS + self._backoff.next_ms()
         else:
@@ -178,7 +181,8 @@ class Leasing:
                 beyond = surplus(state.left, self._target(want, now_ms), want.limits)
                 if beyond:
                     returns.append(Return(pot, beyond))
-        if self._connected and any(self._due(want, now_ms, wall_ms) for want in self._wants.values()):
+        news = (want for pot, want in self._wants.items() if pot not in self._empty)
+        if self._connected and any(self._due(want, now_ms, wall_ms) for want in news):
             self._ask_at_ms = min(self._ask_at_ms, now_ms)
         return returns
 

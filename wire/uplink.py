@@ -7,6 +7,10 @@ our own hash at that number. A PUBACK never reaches this file.
 Several epochs can be retained (a fork or a salvage opens a new one); they are sent in order, one batch
 outstanding at a time. At each connection, and after each change of the centre's incarnation, the unit first
 says where an epoch ends (`Hello`) and learns what the centre has.
+
+Which database lives is known from hellos alone. Acknowledgements come late, also from a database that is gone and that
+this unit never heard of; so another incarnation is believed only where it answers a hello that was sent after the
+present one was learned. Any other that names it brings a hello about.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ RESEND_FIRST_MS: Final = 2_000
 RESEND_CAP_MS: Final = 60_000
 HELLO_EVERY_MS: Final = 300_000  # also when idle: a centre that was restored must be found out
 RETIRED_MAX: Final = 8  # incarnations that are remembered as gone
+HELLOS_MAX: Final = 8  # hellos on their way whose answers are still known; older ones give way
 
 
 class EpochState(msgspec.Struct, kw_only=True):
@@ -35,7 +40,7 @@ class EpochState(msgspec.Struct, kw_only=True):
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """Publish PullAck(epoch, last, hash at last) on up/req."""
+    """Call `asked(nonce)` with a new random nonce, and publish PullAck(epoch, last, hash at last, nonce) on up/req."""
 
     epoch: bytes
     last: int
@@ -110,6 +115,7 @@ class Uplink:
         self._connected = False
         self._hello_for: bytes | None = None  # the epoch whose Hello waits for its answer
         self._greeted: set[bytes] = set()  # epochs spoken of on this connection
+        self._nonces: list[bytes] = []  # of the hellos of this connection, since `incarnation` was learned
         self._out: tuple[bytes, int, int] | None = None  # epoch, first, last on its way
         self._again_at_ms: int | None = None  # when what is on its way is sent again
         self._hello_at_ms = 0
@@ -120,6 +126,7 @@ class Uplink:
         self._connected = True
         self._forget_outstanding()
         self._greeted.clear()
+        self._nonces.clear()
         self._backoff.reset()
 
     def disconnected(self) -> None:
@@ -139,6 +146,10 @@ class Uplink:
     def greet(self) -> None:
         """Say hello again soon: something hints that the centre changed."""
         self._greeted.clear()
+
+    def asked(self, nonce: bytes) -> None:
+        """A hello with this nonce goes out, because `poll` wanted it or for another reason."""
+        self._nonces = [*self._nonces, nonce][-HELLOS_MAX:]
 
     def sent(self, last: int) -> None:
         """The batch asked for ended at `last`."""
@@ -200,11 +211,17 @@ class Uplink:
             return [Ignored("an acknowledgement of a database that is gone")]
         actions: list[Action] = []
         if ack.incarnation != self.incarnation:
+            if ack.first or ack.nonce not in self._nonces:
+                if self._hello_for is None:  # otherwise the answer to that one will tell
+                    self._forget_outstanding()
+                    self._greeted.clear()
+                return [Ignored("an acknowledgement of another database, by which no hello was answered")]
             if self.incarnation:
                 actions.append(NewIncarnation(ack.incarnation, self.incarnation))
                 self.retired = [*self.retired, self.incarnation][-RETIRED_MAX:]
                 self._greeted.clear()
                 self._forget_outstanding()
+            self._nonces.clear()
             self.incarnation = ack.incarnation
         handle = _BY_STATUS.get(ack.status)
         if handle is None:

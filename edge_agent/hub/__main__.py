@@ -15,8 +15,7 @@ import msgspec
 
 from edge_agent.hub.broker.server import EmbeddedBroker, opened, serve
 from edge_agent.hub.process import LINE_BYTES_MAX, Listening
-from edge_agent.hub.rules import Order, SiteRules, keys_of
-from wire.topics import address
+from edge_agent.hub.rules import Order, SiteRules, keys_of, rules_of
 
 CAN_NOT_LISTEN: Final = 1
 
@@ -35,8 +34,7 @@ async def _run() -> int:
     orders = asyncio.StreamReader(limit=LINE_BYTES_MAX)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     order = msgspec.json.decode(await orders.readline(), type=Order)
-    where = address(order.tenant, order.site, order.device)
-    rules = SiteRules(where, bytes.fromhex(order.session), keys_of(order.lanes))
+    rules = rules_of(order)
     try:
         broker = await opened(rules, order.host, order.port, order.connections_max)
     except OSError as error:

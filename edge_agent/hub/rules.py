@@ -16,7 +16,7 @@ from nacl.signing import VerifyKey
 
 from wire.site_envelope import SESSION_BYTES, Keys, login_once
 from wire.site_messages import ROOT, subscriptions
-from wire.topics import ALL, ID_PATTERN, Address
+from wire.topics import ALL, ID_PATTERN, Address, address
 
 LOGINS_REMEMBERED: Final = 1_000  # of each lane, under one session
 
@@ -74,3 +74,9 @@ class SiteRules:
         """What is for all, and what is for it."""
         where = Address(self._where.tenant, self._where.site, user)
         return user in self.lanes and topic_filter in subscriptions(where)
+
+
+def rules_of(order: Order) -> SiteRules:
+    """The rules of the hub that is to be. Raises ValueError for what can't be."""
+    where = address(order.tenant, order.site, order.device)
+    return SiteRules(where, bytes.fromhex(order.session), keys_of(order.lanes))

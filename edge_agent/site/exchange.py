@@ -37,6 +37,7 @@ class Exchange:
         self._site, self._store, self._decide = site, store, decide
         self._seeking = wire.Seeking()
         self._offer_at_ms = 0
+        self._alone = True  # nobody was there at the last look
 
     def use(self, store: Store) -> None:
         """Speak for this store from now on."""
@@ -98,7 +99,8 @@ class Exchange:
     def pump(self, now_ms: int) -> None:
         """What is due. Raises StoreError."""
         lanes = self._site.lanes(now_ms)
-        if not lanes:
+        self._alone = not lanes
+        if self._alone:
             return
         for ask in self._seeking.poll(sorted(lanes), now_ms):
             self._site.send(ask.device, wire.SeekPart(ask.pot, ask.amount))
@@ -109,7 +111,8 @@ class Exchange:
                     self._site.send(given.to, wire.OfferPart(given.transfer, given.pot, given.amount))
 
     def due_ms(self) -> int | None:
-        return self._seeking.due_ms()
+        """When `pump` may have something by time alone: never, while there is nobody to ask."""
+        return None if self._alone else self._seeking.due_ms()
 
 
 _REASONS = frozenset(reason.value for reason in Reason)

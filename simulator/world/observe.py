@@ -1,4 +1,4 @@
-"""What can be seen of a world from outside: by shoppers, by whoever pulls a plug, and by who reads the disks later.
+"""What can be seen of a world from outside: by shoppers, by who pulls a plug, and by who reads the disks at the end.
 
 Checkers (`simulator.world.checks`) are given these and nothing else: they know no machine of the production code. All
 `at_ms` are the world's true time; `boot` and `mono_ms` are what the unit itself writes into the stamp of a fact that
@@ -78,6 +78,15 @@ class Down(NamedTuple):
     boot: bytes
     mono_ms: int
     power: bool
+
+
+class Blank(NamedTuple):
+    """The display of a unit was to show something at that instant of its own time, and showed nothing."""
+
+    at_ms: int
+    device: str
+    boot: bytes
+    mono_ms: int
 
 
 class Started(NamedTuple):
@@ -161,6 +170,7 @@ Seen = (
     | Downloaded
     | Issued
     | Down
+    | Blank
     | Started
     | DiskRestored
     | DiskSpoilt

@@ -1,11 +1,16 @@
-"""The hub of a site as a real process: who gets in, who says what, and that it keeps nothing and ends for certain."""
+"""The hub of a site: who gets in, who says what, and that it keeps nothing and ends for certain.
+
+The rules are asked of both that there are: the real process with its broker, and the stand-in of the simulated world.
+"""
 
 from __future__ import annotations
 
 import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from random import Random
 
 import psutil
 import pytest
@@ -13,6 +18,10 @@ from nacl.signing import SigningKey
 
 from edge_agent.hub.process import Ended, HubProcess, Listening
 from edge_agent.hub.rules import Order
+from edge_agent.site.talk import Packet
+from simulator.world.lan_connection import Connection
+from simulator.world.lan_hub import SimHub
+from simulator.world.site_lan import SiteLan
 from tests.mqtt_client import Client
 from tests.servers import wait_until
 from wire.site_envelope import SESSION_BYTES, login
@@ -33,7 +42,7 @@ def order(**changes: object) -> Order:
 
 
 class RunningHub:
-    """A hub that listens."""
+    """A hub that listens, as a process."""
 
     def __init__(self) -> None:
         self.said: Said = queue.Queue()
@@ -42,25 +51,107 @@ class RunningHub:
         assert isinstance(listening, Listening)
         self.port = listening.port
 
+    def client(self, name: str, password: str) -> Client:
+        return Client(self.port, name, password)
+
+    def use(self, lanes: dict[str, str]) -> None:
+        self.process.use(lanes)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+class WorldHub:
+    """A hub that listens, in a simulated world; time passes whenever somebody does something."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self.lan = SiteLan(Random(1), lambda: self.now_ms)
+        self.hub = SimHub(self.lan, order(), lambda event: None, pid=1)
+        self.pass_time(1_000)
+        assert self.hub.listening
+
+    def pass_time(self, pause_ms: int = 50) -> None:
+        self.now_ms += pause_ms
+        self.lan.step(self.now_ms)
+
+    def client(self, name: str, password: str) -> WorldClient:
+        return WorldClient(self, name, password)
+
+    def use(self, lanes: dict[str, str]) -> None:
+        self.hub.use(lanes)
+        self.pass_time()
+
+    def stop(self) -> None:
+        self.hub.stop()
+
+
+class WorldClient:
+    """What `tests.mqtt_client.Client` is, at a `WorldHub` (`simulator.world.lan_connection.Client`)."""
+
+    device = ""
+
+    def __init__(self, shop: WorldHub, name: str, password: str) -> None:
+        self.shop, self.welcome, self.gone = shop, False, threading.Event()
+        self.heard: list[tuple[str, bytes]] = []
+        self.granted: list[int] = []
+        self._filters: tuple[str, ...] = ()
+        self._connection = Connection(shop.lan, self, shop.hub)
+        shop.hub.accept(self._connection)
+        self._send(lambda: shop.hub.login(self._connection, name, password))
+
+    def _send(self, call: Callable[[], object]) -> None:
+        self._connection.to_hub.send(call)
+        self.shop.pass_time()
+
+    def subscribe(self, *filters: str) -> None:
+        self._filters = filters
+        self._send(lambda: self.shop.hub.subscribe(self._connection, filters))
+
+    def say(self, where: str, payload: bytes = b"x", retain: bool = False) -> None:
+        self._send(lambda: self.shop.hub.publish(self._connection, Packet(where, payload)))
+
+    def close(self) -> None:
+        self._connection.leave()
+
+    def answered(self, connection: Connection, welcome: bool) -> None:
+        self.welcome = welcome
+
+    def subscribed(self, connection: Connection, granted: tuple[str, ...]) -> None:
+        self.granted = [1 if name in granted else 0x80 for name in self._filters]
+
+    def hear(self, connection: Connection, packet: Packet) -> None:
+        self.heard.append(packet)
+
+    def closed(self, connection: Connection, why: str) -> None:
+        self.gone.set()
+
 
 @pytest.fixture
-def hub() -> Iterator[RunningHub]:
+def process() -> Iterator[RunningHub]:
     made = RunningHub()
     yield made
-    made.process.stop()
+    made.stop()
 
 
-Connect = Callable[..., Client]
+@pytest.fixture(params=[RunningHub, WorldHub], ids=["process", "world"])
+def hub(request: pytest.FixtureRequest) -> Iterator[RunningHub | WorldHub]:
+    made: RunningHub | WorldHub = request.param()
+    yield made
+    made.stop()
+
+
+Connect = Callable[..., Client | WorldClient]
 
 
 @pytest.fixture
-def connect(hub: RunningHub) -> Iterator[Connect]:
-    clients: list[Client] = []
+def connect(hub: RunningHub | WorldHub) -> Iterator[Connect]:
+    clients: list[Client | WorldClient] = []
 
-    def connect_(name: str, password: str | None = None, **more: object) -> Client:
+    def connect_(name: str, password: str | None = None) -> Client | WorldClient:
         if password is None:
             password = login(KEYS[name], name, "lane-1", SESSION, len(clients).to_bytes(8, "big"))
-        clients.append(Client(hub.port, name, password, **more))  # type: ignore[arg-type]
+        clients.append(hub.client(name, password))
         return clients[-1]
 
     yield connect_
@@ -125,24 +216,35 @@ def test_the_hub_keeps_nothing(connect: Connect) -> None:
     assert [payload for _, payload in two.heard] == [b"now"]
 
 
-def test_who_is_no_lane_any_more_is_sent_away(hub: RunningHub, connect: Connect) -> None:
+def test_a_lane_that_logs_in_again_takes_the_place_of_its_old_connection(connect: Connect) -> None:
+    old = connect("lane-2")
+    new = connect("lane-2")
+    assert new.welcome
+    assert old.gone.wait(10)
+    new.subscribe(topic("demo", "s", "+"))
+    connect("lane-1").say(topic("demo", "s", "lane-1"), b"to the new one")
+    wait_until(lambda: new.heard, what="what is said")
+    assert old.heard == []
+
+
+def test_who_is_no_lane_any_more_is_sent_away(hub: RunningHub | WorldHub, connect: Connect) -> None:
     stays, goes = connect("lane-1"), connect("lane-2")
-    hub.process.use({name: public for name, public in PUBLIC.items() if name != "lane-2"})
+    hub.use({name: public for name, public in PUBLIC.items() if name != "lane-2"})
     assert goes.gone.wait(10)
     assert not stays.gone.is_set()
     assert not connect("lane-2").welcome
 
 
-def test_a_taken_port_is_said_and_ends_the_hub(hub: RunningHub) -> None:
+def test_a_taken_port_is_said_and_ends_the_hub(process: RunningHub) -> None:
     said: Said = queue.Queue()
-    second = HubProcess(order(port=hub.port), said.put)
+    second = HubProcess(order(port=process.port), said.put)
     assert said.get(timeout=20) == Ended(SESSION, "it ended with 1")
     second.stop()
 
 
-def test_a_hub_that_dies_is_told_and_one_that_is_stopped_is_not(hub: RunningHub) -> None:
-    psutil.Process(hub.process.pid).kill()
-    assert isinstance(hub.said.get(timeout=10), Ended)
+def test_a_hub_that_dies_is_told_and_one_that_is_stopped_is_not(process: RunningHub) -> None:
+    psutil.Process(process.process.pid).kill()
+    assert isinstance(process.said.get(timeout=10), Ended)
     other = RunningHub()
     other.process.stop()
     assert other.said.empty()

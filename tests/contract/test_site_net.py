@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +16,10 @@ from edge_agent.core.visit import Moment
 from edge_agent.inbox import Inbox
 from edge_agent.settings import SiteNetwork, UnitSettings
 from edge_agent.site.air import Air, AirError, own_addresses
-from edge_agent.site.link import HEARD_PER_S
+from edge_agent.site.link import Link
 from edge_agent.site.net import SiteEvent, SiteNet
 from edge_agent.site.site import Site, Witness
+from edge_agent.site.talk import HEARD_PER_S
 from edge_agent.steps import StepLog
 from edge_agent.store.store import Store
 from tests.scenario.site_house import free_udp_port
@@ -120,7 +123,12 @@ def test_a_lane_that_floods_the_others_is_heard_so_often_and_not_more(open_desk:
     turning(one, two, until=lambda: one.others() and two.others(), what="both to be here")
     began_s = time.monotonic()
     said = sum(one.site.broadcast(Greeting("flood")) for _ in range(20 * HEARD_PER_S))
-    turning(one, two, until=lambda: two.net._link and two.net._link.flooded, what="the flood to be seen")
+    turning(
+        one,
+        two,
+        until=lambda: isinstance(two.net.node.link, Link) and two.net.node.link.talk.flooded,
+        what="the flood to be seen",
+    )
     assert said > HEARD_PER_S
     assert len(two.greeted) <= HEARD_PER_S * (2 + int(time.monotonic() - began_s))
 
@@ -145,7 +153,7 @@ def test_a_lane_that_is_alone_opens_and_starts_nothing(open_desk: Open) -> None:
     end_s = time.monotonic() + 2.5
     turning(alone, until=lambda: time.monotonic() > end_s, what="some time to pass")
     assert alone.net.hub_pid is None
-    assert alone.net._air is None
+    assert alone.net.node.air is None
     assert alone.lines == []
     assert alone.site.witness(alone.now().mono_ms) is Witness.NONE
     assert not alone.site.broadcast(Greeting("anybody?"))
@@ -183,8 +191,8 @@ def test_what_was_told_stays_over_a_restart_of_the_thread_and_a_reconnection(ope
     turning(one, two, until=lambda: one.others() and two.others(), what="both to be here")
     hub = next(desk for desk in (one, two) if desk.net.hub_pid is not None)
     pid = hub.net.hub_pid
-    assert hub.net._process is not None
-    hub.net._process._popen.kill()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
     turning(
         one,
         two,
@@ -203,7 +211,7 @@ def test_a_network_without_an_interface_is_said_once_and_tried_again(
     one = open_desk("lane-1", addresses=[], peers=["127.0.0.1"])
     wait_until(lambda: "no network interface" in caplog.text, what="the trouble to be said")
     addresses.append("127.0.0.1")
-    wait_until(lambda: one.net._air is not None, 20, "the interface to be used")
+    wait_until(lambda: one.net.node.air is not None, 20, "the interface to be used")
     assert caplog.text.count("no network interface") == 1
 
 

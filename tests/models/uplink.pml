@@ -8,7 +8,7 @@
    Asserted whenever faults stop (`calm`): within ROUNDS exchanges all that is on the disk is booked, and known to be.
 
    BUG_*: a deliberate bug, which spin must find.
-   FRESH=1: what the code does not keep yet, see docs/models.md.
+   FRESH=1: the unit has never heard of an incarnation.
    docs/models.md says what is left out. */
 
 #ifndef SHOWN
@@ -63,14 +63,22 @@
 #define meant(which) (which)
 #endif
 
+#ifdef BUG_ANY_ANSWER   /* any acknowledgement may name another database */
+#define is_fresh true
+#else
+#define is_fresh a_fresh
+#endif
+
 #define pre(h, n)   ((h) & ((1 << (3 * (n))) - 1))
 #define digit(h, n) (((h) >> (3 * ((n) - 1))) & 7)
 
 mtype = { hello, batch, ok, gap, fork };
 
-chan up = [WIRE] of { mtype, byte, byte, byte, int };                    /* kind, epoch, first, last, history */
-chan down = [WIRE] of { mtype, byte, byte, byte, byte, byte, int, int };
-                        /* status, epoch, incarnation, first, last, upto, hash; the hash after the batch that is answered */
+/* `fresh`: a hello that the unit sent on this connection, since it learned the present incarnation; and its answer. The
+   code compares nonces; here the bit is taken from what is under way (`all_stale`). */
+chan up = [WIRE] of { mtype, byte, byte, byte, int, bool };              /* kind, epoch, first, last, history; fresh */
+chan down = [WIRE] of { mtype, byte, byte, byte, byte, byte, int, int, bool };
+                /* status, epoch, incarnation, first, last, upto, hash; the hash after the batch that is answered; fresh */
 
 typedef Epoch { bool here; byte last; byte acked; byte inc; int h }      /* one epoch as the unit keeps it */
 typedef Disk { Epoch e[EPOCHS]; byte cur; byte inc; byte retired }       /* retired: a bit for each incarnation */
@@ -93,7 +101,11 @@ byte out_e = NONE, out_first = 0, out_last = 0;
 hidden byte i, j, a_e, a_inc, a_first, a_last, a_upto, b_e, b_first, b_last, common, rounds, n, f, known;
 hidden int a_h, a_echo, b_h, was;
 hidden mtype a_status, b_kind;
-hidden byte reply, more, told;
+hidden byte reply, more, told, k;
+hidden mtype t_kind;
+hidden byte t_e, t_inc, t_first, t_last, t_upto;
+hidden int t_h, t_echo;
+hidden byte a_fresh, b_fresh, t_fresh;
 
 inline forget() { hello_for = NONE; out_e = NONE; out_first = 0; out_last = 0 }
 
@@ -119,6 +131,23 @@ inline copy_base(to, from) {
     :: i < 7 -> to.count[i] = from.count[i]; i++
     :: else -> break
     od
+}
+
+/* No hello that was sent up to now, and no answer to one, is believed to name another database. */
+inline all_stale() {
+    k = len(up);
+    do
+    :: k > 0 -> k--; up?t_kind, t_e, t_first, t_last, t_h, t_fresh; up!t_kind, t_e, t_first, t_last, t_h, false
+    :: else -> break
+    od;
+    k = len(down);
+    do
+    :: k > 0 -> k--;
+        down?t_kind, t_e, t_inc, t_first, t_last, t_upto, t_h, t_echo, t_fresh;
+        down!t_kind, t_e, t_inc, t_first, t_last, t_upto, t_h, t_echo, false
+    :: else -> break
+    od;
+    t_kind = 0; t_e = 0; t_inc = 0; t_first = 0; t_last = 0; t_upto = 0; t_h = 0; t_echo = 0; t_fresh = false
 }
 
 /* --- the unit ------------------------------------------------------------------------------------------- */
@@ -166,11 +195,11 @@ inline poll() {
         :: unit.e[i].here && !(greeted & (1 << i)) &&
            (i == unit.cur || unit.e[i].inc != unit.inc || unit.inc == 0 || unit.e[i].acked < unit.e[i].last) ->
             forget(); hello_for = i; more = 1;
-            b_kind = hello; b_e = i; b_first = 0; b_last = unit.e[i].last; b_h = 0
+            b_kind = hello; b_e = i; b_first = 0; b_last = unit.e[i].last; b_h = 0; b_fresh = true
         :: unit.e[i].here && (greeted & (1 << i)) && unit.e[i].acked < unit.e[i].last ->
             forget(); more = 1;
             out_e = i; out_first = unit.e[i].acked + 1; out_last = unit.e[i].last;
-            b_kind = batch; b_e = i; b_first = out_first; b_last = out_last; b_h = pre(unit.e[i].h, b_last);
+            b_kind = batch; b_e = i; b_first = out_first; b_last = out_last; b_h = pre(unit.e[i].h, b_last); b_fresh = false;
 #ifdef BUG_PUBACK       /* the broker has it: that must do */
             unit.e[i].acked = b_last;
 #endif
@@ -238,8 +267,7 @@ inline handle() {
     fi
 }
 
-/* Uplink.on_ack, for the acknowledgement in a_*. `fresh`: it answers what was asked since the last incarnation was
-   learned (its nonce says so). */
+/* Uplink.on_ack, for the acknowledgement in a_*. */
 inline on_ack() {
     if
     :: !unit.e[a_e].here || is_gone(a_inc)     /* not ours, or of a database that is gone */
@@ -247,7 +275,12 @@ inline on_ack() {
         a_inc = meant(a_inc);
         if
         :: a_inc == unit.inc -> handle()
-        :: a_inc != unit.inc ->
+        :: a_inc != unit.inc && !is_fresh ->
+            if
+            :: hello_for == NONE -> forget(); greeted = 0
+            :: else                 /* the answer to that one will tell */
+            fi
+        :: a_inc != unit.inc && is_fresh ->
             if
             :: unit.inc != 0 ->
                 unit.retired = unit.retired | (1 << unit.inc);
@@ -256,6 +289,7 @@ inline on_ack() {
             :: else
             fi;
             unit.inc = a_inc;
+            all_stale();
             handle()
         fi
     fi;
@@ -300,7 +334,7 @@ inline say(what, upto_, hash_) { a_status = what; a_upto = upto_; a_h = hash_; r
 
 /* Ingest.tell and Ingest.book, for the message in b_*; the answer is left in a_*. */
 inline centre() {
-    a_e = b_e; a_inc = inc; a_first = b_first; a_last = b_last; a_echo = b_h;
+    a_e = b_e; a_inc = inc; a_first = b_first; a_last = b_last; a_echo = b_h; a_fresh = b_fresh;
     if
     :: b_kind == hello -> a_last = 0; say(ok, base.upto[b_e], base.h[b_e])
     :: else ->
@@ -398,7 +432,7 @@ inline all_booked() {
 inline clear() {
     i = 0; j = 0; a_e = 0; a_inc = 0; a_first = 0; a_last = 0; a_upto = 0; b_e = 0; b_first = 0; b_last = 0;
     common = 0; rounds = 0; n = 0; f = 0; known = 0; a_h = 0; a_echo = 0; b_h = 0; was = 0; reply = 0; more = 0;
-    told = 0
+    told = 0; k = 0; a_fresh = false; b_fresh = false
 }
 
 active proctype world() {
@@ -419,46 +453,46 @@ active proctype world() {
     :: d_step { !beyond && nfull(up) ->
             poll();
             if
-            :: more -> up!b_kind, b_e, b_first, b_last, b_h
+            :: more -> up!b_kind, b_e, b_first, b_last, b_h, b_fresh
             :: else
             fi;
             laws(); clear()
         }
     /* a message is lost, overtaken, or arrives twice */
     :: d_step { nempty(up) ->
-            up?b_kind, b_e, b_first, b_last, b_h; clear() }
+            up?b_kind, b_e, b_first, b_last, b_h, b_fresh; clear() }
     :: d_step { nempty(down) ->
-            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo; clear() }
+            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo, a_fresh; clear() }
     :: d_step { len(up) == 2 ->
-            up?b_kind, b_e, b_first, b_last, b_h; up!b_kind, b_e, b_first, b_last, b_h; clear() }
+            up?b_kind, b_e, b_first, b_last, b_h, b_fresh; up!b_kind, b_e, b_first, b_last, b_h, b_fresh; clear() }
     :: d_step { len(down) == 2 ->
-            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo;
-            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo; clear()
+            down?a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo, a_fresh;
+            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo, a_fresh; clear()
         }
     /* the centre books, commits, answers; what came stays to come again (losing it is above) */
     :: d_step { !beyond && nempty(up) && nfull(down) ->
-            up?<b_kind, b_e, b_first, b_last, b_h>;
+            up?<b_kind, b_e, b_first, b_last, b_h, b_fresh>;
             centre();
-            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo;
+            down!a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo, a_fresh;
             laws(); clear()
         }
     /* the unit hears an acknowledgement, which may come again */
     :: d_step { !beyond && nempty(down) ->
-            down?<a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo>;
+            down?<a_status, a_e, a_inc, a_first, a_last, a_upto, a_h, a_echo, a_fresh>;
             on_ack();
             laws(); clear()
         }
     /* the connection ends and begins */
     :: d_step { !beyond ->
-            forget(); greeted = 0 }
+            forget(); greeted = 0; all_stale(); clear() }
     /* the unit stops; its cursor is lost */
     :: d_step { !beyond && restarts < RESTARTS ->
-            restarts++; unit.e[unit.cur].acked = 0; forget(); greeted = 0 }
+            restarts++; unit.e[unit.cur].acked = 0; forget(); greeted = 0; all_stale(); clear() }
     /* images and copies, and their coming back */
     :: d_step { !beyond && !imaged && IMAGES > 0 ->
             imaged = true; copy_disk(image, unit); clear() }
     :: d_step { !beyond && images < IMAGES ->
-            images++; copy_disk(unit, image); forget(); greeted = 0; laws(); clear() }
+            images++; copy_disk(unit, image); forget(); greeted = 0; all_stale(); laws(); clear() }
     :: d_step { !beyond && !copied && BACKUPS > 0 ->
             copied = true; copy_base(copy, base); clear() }
     :: d_step { !beyond && copied && backups < BACKUPS ->

@@ -1,4 +1,4 @@
-"""What checkers work out by themselves is what the production code means: facts, hashes, and the bounds they name.
+"""What checkers work out by themselves is what the production code means: facts, chains, and what they name.
 
 The checkers import nothing of the production code; here the two are held side by side.
 """
@@ -10,17 +10,13 @@ from typing import get_args
 
 import pytest
 
-from central import deadletters, hinting
-from central.coupons import issue, stoplist
-from central.settings import CentralSettings
 from edge_agent.settings import UnitSettings
-from edge_agent.store import cache, heard, parts, store
 from edge_agent.store.connection import Connection
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
-from simulator.world.checks import bounded, caches_converge, disks, exactly_once, nothing_waits, unseen_yes_is_repeated
+from simulator.world.checks import exactly_once, stores, unseen_yes_is_repeated
 from simulator.world.checks.facts import Opened, Other, Points, Use, read
-from wire import chain, facts, sealing, site_messages
+from wire import chain, facts
 from wire.facts import Stamp, encode_fact
 
 AT = Stamp(1_800_000_000_000, 4_000, b"bootboot", True)
@@ -56,36 +52,14 @@ def test_bytes_that_are_no_fact_are_nothing(body: bytes) -> None:
     assert read(body) == Other("")
 
 
-def test_hashes_are_those_of_the_wire() -> None:
-    secret, epoch = b"s" * 32, b"e" * 16
-    assert disks.chain_begins("lane-1", epoch) == chain.genesis("lane-1", epoch)
-    assert disks.chain_goes_on(b"h" * 32, b"fact") == chain.link(b"h" * 32, b"fact")
-    assert caches_converge.serial_hash(secret, 3, 2**63) == sealing.serial_hash(secret, 3, 2**63)
-    assert caches_converge.holder_hash(secret, 7) == sealing.holder_hash(secret, 7)
-    assert caches_converge.card_hash(secret, b"1234") == sealing.card_hash(secret, b"1234")
-    assert caches_converge.fact_name("lane-1", epoch, 9) == sealing.fact_id("lane-1", epoch, 9)
+def test_the_chain_is_that_of_the_wire() -> None:
+    epoch = b"e" * 16
+    assert stores.chain_begins("lane-1", epoch) == chain.genesis("lane-1", epoch)
+    assert stores.chain_goes_on(b"h" * 32, b"fact") == chain.link(b"h" * 32, b"fact")
 
 
-def test_the_bounds_are_those_that_the_code_names() -> None:
+def test_what_is_booked_is_kept_as_long_as_the_checkers_think() -> None:
     assert UnitSettings(device="u", site="s").keep_acked_days * 86_400_000 == exactly_once.KEPT_MS
-    assert CentralSettings().hint_life_s * 1_000 == nothing_waits.HINT_LIFE_MS
-    named = {
-        "store.PHONES_HELD_MAX": store.PHONES_HELD_MAX + bounded.SLACK,
-        "heard.ROWS_MAX": heard.ROWS_MAX + bounded.SLACK,
-        "cache.TAKEN_BACK_MAX": cache.TAKEN_BACK_MAX,
-        "site_messages.MARKS_MAX": site_messages.MARKS_MAX,
-        "site_messages.LANES_MAX": site_messages.LANES_MAX,
-        "parts.PARTS_MAX": parts.PARTS_MAX,
-        "deadletters.REFUSED_MAX": deadletters.REFUSED_MAX + 1,
-        "hinting.HINTS_PER_DEVICE_MAX": hinting.HINTS_PER_DEVICE_MAX,
-        "central.log_kept_changes": CentralSettings().log_kept_changes + bounded.SLACK,
-        "issue.CAMPAIGNS_MAX": issue.CAMPAIGNS_MAX,
-        "stoplist.REVOKED_MAX": stoplist.REVOKED_MAX,
-    }
-    for bound in (*bounded.UNIT, *bounded.CENTRE):
-        if bound.source in named:
-            assert bound.most == named.pop(bound.source), bound
-    assert not named
 
 
 def test_reasons_that_may_still_be_said_to_an_unseen_yes_are_reasons() -> None:
@@ -96,16 +70,16 @@ def test_a_disk_is_read_while_it_is_open_elsewhere_and_is_not_changed(tmp_path: 
     written = Connection(tmp_path / "a#b?.db")
     written.execute("CREATE TABLE t (x)")
     written.execute("INSERT INTO t VALUES (5)")
-    with disks.opened(tmp_path / "a#b?.db") as disk:
+    with stores.opened(tmp_path / "a#b?.db") as disk:
         assert disk.number("SELECT x FROM t") == 5
-        with pytest.raises(disks.Unreadable):
+        with pytest.raises(stores.Unreadable):
             disk.rows("INSERT INTO t VALUES (6)")
-        with pytest.raises(disks.Unreadable):
+        with pytest.raises(stores.Unreadable):
             disk.rows("SELECT y FROM nothing")
     written.execute("INSERT INTO t VALUES (7)")
     written.checkpoint()
-    with disks.opened(tmp_path / "a#b?.db") as disk:
+    with stores.opened(tmp_path / "a#b?.db") as disk:
         assert disk.number("SELECT count(*) FROM t") == 2
     written.close()
-    with pytest.raises(disks.Unreadable), disks.opened(tmp_path / "none.db") as disk:
+    with pytest.raises(stores.Unreadable), stores.opened(tmp_path / "none.db") as disk:
         disk.rows("SELECT 1")

@@ -1,6 +1,6 @@
 """amqtt, made fit: access rules of ours, bounds on memory, and the gaps of amqtt 0.12 closed.
 
-Who may do what is handed in (`Rules`): a site's hub knows lanes (`edge_agent.hub.rules`), the broker of the demo
+Who may do what is handed in (`admission.Rules`): a site's hub knows lanes (`edge_agent.hub.rules`), the demo's broker
 knows passwords (`simulator.broker`).
 
 What amqtt does by itself and is corrected here (FACTS, 'Brokers'; each is held by a test):
@@ -21,7 +21,7 @@ import signal
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker
@@ -31,6 +31,7 @@ from amqtt.mqtt.connack import IDENTIFIER_REJECTED, NOT_AUTHORIZED, ConnackPacke
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import Session
 
+from edge_agent.hub.broker.admission import Refusal, Rules, refusal
 from edge_agent.hub.broker.streams import BoundedWriter, PacketReader
 
 BACKLOG_MAX: Final = 1_000  # messages of at most 64 KiB that wait to be delivered
@@ -47,17 +48,7 @@ REPLACED: Final = (
 log = logging.getLogger(__name__)
 
 
-class Rules(Protocol):
-    """Who may log in, say and hear what."""
-
-    retained_max: int  # topics with a retained message
-
-    def fit(self, user: str, password: str) -> bool:
-        """Whether `user` may log in with `password`. Asked once for each try."""
-
-    def may_publish(self, user: str, topic: str) -> bool: ...
-
-    def may_subscribe(self, user: str, topic_filter: str) -> bool: ...
+REFUSALS: Final = {Refusal.LOGIN: int(NOT_AUTHORIZED), Refusal.HELD: int(IDENTIFIER_REJECTED)}  # as CONNACK codes
 
 
 class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
@@ -110,15 +101,15 @@ class EmbeddedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
 
     async def _refusal(self, session: Session) -> int:
         """The CONNACK code that refuses `session`; 0: welcome."""
-        user = session.username or ""
-        if not user or not self._rules.fit(user, session.password or ""):
-            return int(NOT_AUTHORIZED)
-        if session.will_flag and not self._rules.may_publish(user, session.will_topic or ""):
-            return int(NOT_AUTHORIZED)
         holder, _ = self._sessions.get(session.client_id or "", (None, None))
-        if holder is not None and holder.username != user:
-            return int(IDENTIFIER_REJECTED)
-        return 0
+        why = refusal(
+            self._rules,
+            session.username or "",
+            session.password or "",
+            will_topic=(session.will_topic or "") if session.will_flag else None,
+            holder=None if holder is None else holder.username or "",
+        )
+        return 0 if why is None else REFUSALS[why]
 
     async def _authenticate(self, session: Session, _: ListenerConfig | None = None) -> bool:
         """amqtt asks after `_initialize_client_session`: who comes here was let in there, by a password for one try."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from simulator.world.checks.disks import Disk, unsigned
 from simulator.world.checks.facts import Points, Use, read
+from simulator.world.checks.stores import Disk, unsigned
 
 VOID: Final = "void"  # the same fact told again under another epoch
 DOUBLE: Final = "double"

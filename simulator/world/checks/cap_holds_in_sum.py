@@ -16,13 +16,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from loyalty.campaign import HOLDING, Campaign
-from simulator.world.checks import booked, disks
+from simulator.world.checks import booked, stores
 from simulator.world.checks.allowances import Spent, Tally
 from simulator.world.checks.base import Watch
 from simulator.world.checks.booked import BookedUse, Odd
-from simulator.world.checks.disks import Disk, Unreadable
 from simulator.world.checks.issued import Issues, campaigns
 from simulator.world.checks.losses import Losses
+from simulator.world.checks.stores import Disk, Unreadable
 from simulator.world.observe import AtRest, Green, Seen
 
 
@@ -72,7 +72,7 @@ class CapHoldsInSum(Watch):
 
     def at_rest(self, world: AtRest) -> None:
         try:
-            with disks.opened(world.centre) as disk:
+            with stores.opened(world.centre) as disk:
                 uses = [row for row in booked.uses(disk) if row.counts and row.use.policy in HOLDING]
                 for campaign in campaigns(disk):
                     if campaign.policy in HOLDING:

@@ -18,13 +18,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import ClassVar, Final
 
-from simulator.world.checks import booked, disks
+from simulator.world.checks import booked, stores
 from simulator.world.checks.base import Watch
 from simulator.world.checks.booked import BookedUse, Odd
-from simulator.world.checks.disks import Disk, Unreadable
 from simulator.world.checks.facts import Points, Use, read
 from simulator.world.checks.losses import Losses
-from simulator.world.observe import AtRest, Down, Green, PointsSeen, Seen, UnitAtRest
+from simulator.world.checks.stores import Disk, Unreadable
+from simulator.world.observe import AtRest, Blank, Down, Green, PointsSeen, Seen, UnitAtRest
 
 Key = tuple[str, bytes, int, object]  # device, boot, monotonic time, what
 
@@ -54,7 +54,7 @@ class ExactlyOnce(Watch):
         elif isinstance(seen, PointsSeen):
             points = (seen.earned, seen.programme, seen.holder, seen.points)
             self._was_shown((seen.device, seen.boot, seen.mono_ms, points), seen.at_ms)
-        elif isinstance(seen, Down):
+        elif isinstance(seen, Down | Blank):
             self._downs.add((seen.device, seen.boot, seen.mono_ms))
 
     def _was_shown(self, key: Key, at_ms: int) -> None:
@@ -63,7 +63,7 @@ class ExactlyOnce(Watch):
 
     def at_rest(self, world: AtRest) -> None:
         try:
-            with disks.opened(world.centre) as disk:
+            with stores.opened(world.centre) as disk:
                 self._chains(disk)
                 uses = booked.uses(disk)
                 points = booked.points(disk)
@@ -96,13 +96,13 @@ class ExactlyOnce(Watch):
         for number, epoch, device, upto, upto_hash in disk.rows(
             "SELECT e.id, e.epoch, d.name, e.upto, e.upto_hash FROM epochs e JOIN devices d ON d.id = e.device_id"
         ):
-            expected, before = 1, disks.chain_begins(device, epoch)
+            expected, before = 1, stores.chain_begins(device, epoch)
             for seq, digest, body in disk.rows(
                 "SELECT seq, hash, body FROM facts WHERE epoch_id = ? ORDER BY seq", (number,)
             ):
                 if seq != expected:
                     self.broken(f"the centre lacks number {expected} of epoch {epoch.hex()} of {device}, and has {seq}")
-                before = disks.chain_goes_on(before, body)
+                before = stores.chain_goes_on(before, body)
                 if before != digest:
                     self.broken(f"the centre's hash of number {seq} of epoch {epoch.hex()} of {device} does not follow")
                 expected += 1
@@ -179,7 +179,7 @@ def _decided(unit: UnitAtRest) -> Counter[Key]:
     """What lies on the disk of a unit."""
     found: Counter[Key] = Counter()
     try:
-        with disks.opened(unit.store) as disk:
+        with stores.opened(unit.store) as disk:
             for (body,) in disk.rows("SELECT body FROM journal"):
                 fact = read(body)
                 if isinstance(fact, Use):

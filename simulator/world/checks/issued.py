@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from loyalty.campaign import HOLDING, Campaign, Policy
-from simulator.world.checks.disks import Disk
+from simulator.world.checks.stores import Disk
 from simulator.world.observe import CentreRestored, Issued, Seen
 
 

@@ -29,12 +29,12 @@ from collections import Counter, defaultdict
 from typing import ClassVar, Final
 
 from loyalty.campaign import Campaign, Policy
-from simulator.world.checks import booked, disks
+from simulator.world.checks import booked, stores
 from simulator.world.checks.base import Watch
 from simulator.world.checks.booked import BookedUse, Odd
-from simulator.world.checks.disks import Disk, Unreadable
 from simulator.world.checks.issued import Issues, campaigns
 from simulator.world.checks.losses import Losses
+from simulator.world.checks.stores import Disk, Unreadable
 from simulator.world.observe import AtRest, Downloaded, Enrolled, Green, Healed, Seen
 
 CONVERGED_AFTER_MS: Final = 600_000  # after the faults stopped: several pulls and resends at their longest pauses
@@ -107,7 +107,7 @@ class OneUsePerSerial(Watch):
 
     def at_rest(self, world: AtRest) -> None:
         try:
-            with disks.opened(world.centre) as disk:
+            with stores.opened(world.centre) as disk:
                 uses = [row for row in booked.uses(disk) if row.counts]
                 self._flagged(uses, disk)
                 self._exposed(uses, disk)

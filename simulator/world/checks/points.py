@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import ClassVar
 
-from simulator.world.checks import booked, disks
+from simulator.world.checks import booked, stores
 from simulator.world.checks.allowances import Spent, Tally
 from simulator.world.checks.base import Watch
-from simulator.world.checks.disks import Disk, Unreadable
 from simulator.world.checks.losses import Losses
-from simulator.world.observe import AtRest, Down, FloorSet, PointsSeen, Seen
+from simulator.world.checks.stores import Disk, Unreadable
+from simulator.world.observe import AtRest, Blank, Down, FloorSet, PointsSeen, Seen
 
 Floor = tuple[int, int]  # programme, holder
 
@@ -76,13 +76,13 @@ class PointsAddUp(Watch):
                     self._first_ms.setdefault((seen.programme, holder), seen.at_ms)
         elif isinstance(seen, FloorSet):
             self._floor_ms.setdefault((seen.programme, seen.holder), seen.at_ms)
-        elif isinstance(seen, Down):
+        elif isinstance(seen, Down | Blank):
             self._downs.add((seen.device, seen.boot, seen.mono_ms))
 
     def at_rest(self, world: AtRest) -> None:
         away = {unit.device for unit in world.units if not (unit.enrolled and unit.up)}
         try:
-            with disks.opened(world.centre) as disk:
+            with stores.opened(world.centre) as disk:
                 facts = booked.points(disk)
                 self._persons(facts, away)
                 self._floors(facts, disk)

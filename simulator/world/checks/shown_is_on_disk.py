@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import ClassVar, NamedTuple
 
-from simulator.world.checks import disks
+from simulator.world.checks import stores
 from simulator.world.checks.base import Watch
-from simulator.world.checks.disks import Disk, Span, Unreadable
 from simulator.world.checks.facts import Points, Use, read
+from simulator.world.checks.stores import Disk, Span, Unreadable
 from simulator.world.observe import (
     AtRest,
     DiskRestored,
@@ -100,8 +100,8 @@ class ShownIsOnDisk(Watch):
         if thorough:
             known.whole.clear()
         try:
-            with disks.opened(unit.store) as disk:
-                epochs = disks.spans(disk)
+            with stores.opened(unit.store) as disk:
+                epochs = stores.spans(disk)
                 self._chain(unit, known, disk, epochs)
                 self._shown(unit, known, disk, epochs)
         except Unreadable as error:
@@ -121,7 +121,7 @@ class ShownIsOnDisk(Watch):
                         f"{unit.device}: number {number} of epoch {span.epoch.hex()} is another fact than it was"
                     )
             else:
-                before = disks.chain_begins(unit.device, span.epoch)
+                before = stores.chain_begins(unit.device, span.epoch)
             rows = disk.rows(
                 "SELECT position, hash, body FROM journal WHERE position > ? AND position <= ? ORDER BY position",
                 (span.base + number, span.base + span.last),
@@ -134,7 +134,7 @@ class ShownIsOnDisk(Watch):
                         self.broken(
                             f"{unit.device}: after number {number} of epoch {span.epoch.hex()} comes number {here}"
                         )
-                elif disks.chain_goes_on(before, body) != digest:
+                elif stores.chain_goes_on(before, body) != digest:
                     self.broken(f"{unit.device}: the hash of number {here} of epoch {span.epoch.hex()} does not follow")
                 number, before = here, digest
             if number < span.last and number + 1 <= span.last:

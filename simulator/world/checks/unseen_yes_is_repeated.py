@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import ClassVar, Final
 
-from simulator.world.checks import disks
+from simulator.world.checks import stores
 from simulator.world.checks.base import Watch
-from simulator.world.checks.disks import Unreadable
 from simulator.world.checks.facts import Use, read
+from simulator.world.checks.stores import Unreadable
 from simulator.world.observe import (
     DiskFull,
     DiskRestored,
@@ -92,7 +92,7 @@ class UnseenYesIsRepeated(Watch):
         moment = (down.boot, down.mono_ms)
         shown = Counter(known.shown) if known.moment == moment else Counter[What]()
         try:
-            with disks.opened(unit.store) as disk:
+            with stores.opened(unit.store) as disk:
                 rows = disk.rows("SELECT body FROM journal ORDER BY position DESC LIMIT ?", (LAST_FACTS,))
         except Unreadable:
             return  # `shown-is-on-disk` says so

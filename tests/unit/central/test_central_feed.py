@@ -154,6 +154,19 @@ def test_K9_redemptions_are_told_where_the_coupon_counts_and_its_terms_everywher
     assert (set(here.campaigns), here.redeemed) == ({1, 2}, {}), "the same by snapshot"
 
 
+def test_K9_every_shop_that_a_coupon_counts_in_is_told_of_a_redemption(
+    centre: Centre, cache: Cache, lane: Lane
+) -> None:
+    other = Lane("lane-2", "shinjuku")
+    centre.enrol(other)
+    with centre.office.database.write() as connection:
+        issue.issue(connection, campaign(2, shops=("shinjuku", "ginza")), NOW_MS)
+    other.redeem(5, campaign=2)
+    centre.book(other)
+    cache.push()
+    assert [change.serial for change in cache.redeemed.values()] == [sealing.serial_hash(centre.secret, 2, 5)]
+
+
 def test_K9_a_shop_that_a_coupon_begins_to_count_in_learns_what_was_redeemed_before(
     centre: Centre, cache: Cache, lane: Lane
 ) -> None:

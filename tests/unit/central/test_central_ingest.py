@@ -251,6 +251,18 @@ def test_K6_a_second_redemption_of_a_serial_is_a_second_fact_with_a_conflict(cen
     assert centre.one("SELECT redeemed FROM campaigns") == 2
 
 
+def test_K6_a_use_that_was_booked_late_uses_the_serial_up(tmp_path: Path, lane: Lane) -> None:
+    centre, day_ms = Centre(tmp_path / "other", campaign(ends_ms=NOW_MS)), 86_400_000
+    other = Lane("lane-2")
+    centre.enrol(lane, other)
+    lane.redeem(7, at_ms=NOW_MS - 5)
+    other.redeem(7, at_ms=NOW_MS - 4)
+    centre.book(lane, now_ms=NOW_MS + 2 * day_ms)
+    centre.book(other, now_ms=NOW_MS + 2 * day_ms)
+    assert centre.query("SELECT state FROM redemptions ORDER BY id") == [("late",), ("double",)]
+    centre.close()
+
+
 def test_what_is_odd_about_a_redemption_is_flagged_and_booked(tmp_path: Path, lane: Lane) -> None:
     day_ms = 86_400_000
     terms = (

@@ -236,8 +236,8 @@ def test_K1_a_limit_for_each_person_holds_within_one_basket(lane: Driver, store:
     with store.transaction():
         store.cache.apply([PutCampaign(limited)], b"i" * 16, 6)
     lane(ev.BasketOpened(spend_yen=9_000))
-    lane(scanned(code(limited, serial=1, holder=77)))
-    lane(scanned(code(limited, serial=2, holder=77)))
+    assert reason(lane(scanned(code(limited, serial=1, holder=77)))) is Reason.RESERVED
+    assert reason(lane(scanned(code(limited, serial=2, holder=77)))) is Reason.PERSON_LIMIT
     paid = lane(ev.BasketPaid())
     assert [fact.serial for fact in paid.facts if isinstance(fact, Redeemed)] == [1]
 
@@ -276,6 +276,29 @@ def test_K5_a_till_that_does_not_wait_for_the_centre_withdraws_the_question(lane
     question, _ = asked(lane)
     paid = lane(ev.BasketPaid())
     assert [fact.question for fact in paid.facts if isinstance(fact, Cancelled)] == [question]
+
+
+def test_K5_a_granted_coupon_that_does_not_count_at_the_payment_is_given_back(lane: Driver, store: Store) -> None:
+    lane(ev.BasketOpened(spend_yen=3_000))
+    question, _ = asked(lane)
+    lane(ev.Answered(question=question, granted=True, reason=Reason.OK))
+    learns_that_it_stopped(store)
+    paid = lane(ev.BasketPaid())
+    assert paid.facts == (Cancelled(moment().stamp, question, ONLINE.id, 21),)
+    assert store.open_questions() == ()
+
+
+def test_K5_what_was_granted_is_given_back_where_the_cache_has_learnt_better(drive: Driver, store: Store) -> None:
+    question, _ = asked(drive)
+    learns_that_it_stopped(store)
+    step = drive(ev.Answered(question=question, granted=True, reason=Reason.OK))
+    assert reason(step) is Reason.STOPPED
+    assert step.facts == (Cancelled(moment().stamp, question, ONLINE.id, 21),)
+
+
+def learns_that_it_stopped(store: Store) -> None:
+    with store.transaction():
+        store.cache.apply([PutCampaign(replaced(ONLINE, stopped=True))], b"i" * 16, 6)
 
 
 # --- trouble ------------------------------------------------------------------------------------------

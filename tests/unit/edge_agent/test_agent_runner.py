@@ -10,6 +10,7 @@ import pytest
 from nacl.signing import SigningKey
 from PIL import Image
 
+from edge_agent.core.events import PointsEarned
 from edge_agent.panel import Panel
 from edge_agent.runner import Agent
 from edge_agent.settings import BrokerLogin, UnitSettings
@@ -139,10 +140,16 @@ def test_K5_without_room_for_a_fact_there_is_no_green(unit: Unit, monkeypatch: p
     assert unit.facts() == 1
 
 
+def test_M4_points_that_can_not_be_stored_are_not_shown_either(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(unit, monkeypatch)
+    unit.agent.decide(PointsEarned(programme=1, holder=7, points=10, spend_yen=1_000))
+    assert unit.happened == ["shown, 0 on disk", f"{Light.RED}, 0 on disk"]
+
+
 def test_K5_waiting_for_a_disk_does_not_keep_the_processor_busy(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(unit, monkeypatch)
     unit.agent.decide(scanned(code(SIGNED, serial=1)))
-    assert unit.agent._until_due_s() > 0.5
+    assert unit.agent.until_due_s() > 0.5
 
 
 class FixedClock:

@@ -17,7 +17,7 @@ from edge_agent.core.visit import Step, Want
 from edge_agent.store.connection import StoreCorrupt, StoreError, StoreUnwritable
 from edge_agent.store.preview import preview
 from edge_agent.store.salvage import salvage
-from edge_agent.store.store import FILE_NAME, Store, WrongDevice
+from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store, WrongDevice, epoch_beside
 from loyalty.coupon import Coupon, Now
 from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import (
@@ -147,6 +147,13 @@ def test_after_a_fork_the_facts_that_follow_it_stand_under_a_new_epoch(drive: Dr
     assert serials(store, b"n" * 16) == [3, 4, 5]
 
 
+def test_the_newest_epoch_is_named_beside_the_store_where_a_damaged_one_can_not_say_it(store: Store) -> None:
+    named = store.folder / IDENTITY_NAME
+    assert (b"e" * 16).hex() in named.read_text()
+    store.carry_out([OpenEpoch(b"e" * 16, 0, "fork")], b"n" * 16, STAMP)
+    assert (b"n" * 16).hex() in named.read_text()
+
+
 def test_a_closed_epoch_can_fork_again(drive: Driver, store: Store) -> None:
     redeem(drive, 1, 2, 3, 4)
     store.carry_out([OpenEpoch(b"e" * 16, 3, "fork")], b"n" * 16, STAMP)
@@ -225,7 +232,10 @@ def test_K6_what_is_booked_takes_the_place_of_a_hint_and_outlives_it(store: Stor
         store.cache.apply([PutRedemption(b"f" * 16, 1, key, b"", NOW_MS, "ginza", True)], b"i" * 16, 6)
         store.cache.apply([PutRedemption(b"g" * 16, 1, key, b"", NOW_MS + 9, "urawa")], b"i" * 16, 7)
         store.cache.apply([DropRedemption(b"f" * 16, key)], b"i" * 16, 8)
-    assert store.cache.seen(key) == (NOW_MS + 9, "urawa")
+        assert store.cache.seen(key) == (NOW_MS + 9, "urawa")
+        store.cache.apply([PutRedemption(b"h" * 16, 1, key, b"", NOW_MS + 20, "ueno", True)], b"i" * 16, 9)
+        store.cache.apply([DropRedemption(b"h" * 16, key)], b"i" * 16, 10)
+    assert store.cache.seen(key) == (NOW_MS + 9, "urawa"), "a hint that came later took its place"
 
 
 def test_a_change_is_rolled_back_in_memory_too(store: Store) -> None:
@@ -355,6 +365,25 @@ def test_K5_a_unit_killed_while_it_works_keeps_every_fact_it_had_shown(store: St
         assert kept == list(range(1, len(kept) + 1))
         assert shown <= len(kept) <= shown + 1
         again.close()
+
+
+@pytest.mark.parametrize("left", [None, "stale", "torn"])
+def test_the_next_start_writes_the_epoch_beside_the_store_if_the_power_went_before_that(
+    store: Store, left: str | None
+) -> None:
+    beside = store.folder / IDENTITY_NAME
+    whole = beside.read_bytes()
+    if left is None:
+        beside.unlink()
+    else:
+        beside.write_bytes(whole.replace(store.journal.epoch.hex().encode(), b"00" * 16) if left == "stale" else b"")
+    assert epoch_beside(store.folder) != store.journal.epoch
+    store.close()
+    again = Store(store.folder, "unit-1")
+    again.start(b"n" * 16)
+    assert again.journal.epoch == store.journal.epoch
+    assert beside.read_bytes() == whole
+    again.close()
 
 
 def test_a_store_of_a_newer_version_is_refused_with_both_versions(store: Store) -> None:

@@ -171,7 +171,7 @@ def test_the_commands_of_the_docs_exist() -> None:
 
 
 def test_the_promised_targets_exist() -> None:
-    assert make_targets() == {"help", "demo", "demo-reset", "test", "lint", "bench", "soak", "docs", "lock"}
+    assert make_targets() == {"help", "demo", "demo-reset", "test", "lint", "bench", "soak", "mutants", "docs", "lock"}
 
 
 @pytest.mark.parametrize("broken", [False, True])

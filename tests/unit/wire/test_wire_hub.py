@@ -396,6 +396,19 @@ def test_a_hub_that_fails_to_start_is_tried_again_ever_more_rarely_and_others_ar
     assert machine.following is None
 
 
+def test_a_hub_that_failed_while_the_network_was_away_is_tried_anew_as_soon_as_it_is_back() -> None:
+    machine = Site({"a": RANK_LANE, "b": RANK_LANE}).nodes["a"].machine
+    starts, now_ms = 0, 0
+    while starts < 8:  # by now it waits for long
+        now_ms += 50
+        if any(isinstance(action, StartHub) for action in machine.poll(now_ms)):
+            starts += 1
+            machine.hub_failed(now_ms)
+    machine.network_is_back()
+    soon = range(now_ms + 50, now_ms + LISTEN_MS + SLOT_MS * (SLOTS_MAX + 1), 50)
+    assert any(isinstance(action, StartHub) for at_ms in soon for action in machine.poll(at_ms))
+
+
 def test_a_claim_that_comes_to_nothing_holds_the_others_up_for_a_bounded_time() -> None:
     site = Site({"a": RANK_LANE, "b": RANK_LANE})
     machine = site.nodes["b"].machine

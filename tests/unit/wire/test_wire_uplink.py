@@ -20,7 +20,7 @@ from wire.uplink import (
     Uplink,
 )
 
-E, I = b"e" * 16, b"i" * 16  # noqa: E741 - an epoch and an incarnation
+E, I, J = b"e" * 16, b"i" * 16, b"j" * 16  # noqa: E741 - an epoch, and two incarnations, the older one first
 
 
 class Chain:
@@ -47,9 +47,17 @@ def machine(last: int, acked: int, *, oldest: int = 1, incarnation: bytes = I) -
     return made
 
 
-def ack(upto: int, hash: bytes | None = None, status: str = "ok", first: int = 0, last: int = 0, by: bytes = I) -> Ack:
+def ack(
+    upto: int,
+    hash: bytes | None = None,
+    status: str = "ok",
+    first: int = 0,
+    last: int = 0,
+    by: bytes = I,
+    nonce: bytes = b"",
+) -> Ack:
     answers = ours(last) if last else b""
-    return Ack(by, E, upto, ours(upto) if hash is None else hash, status, first, last, answers=answers)
+    return Ack(by, E, upto, ours(upto) if hash is None else hash, status, first, last, nonce=nonce, answers=answers)
 
 
 def greeted(last: int, acked: int) -> Uplink:
@@ -178,17 +186,100 @@ def test_an_old_disk_with_waiting_facts_lets_the_centre_compare_them_first() -> 
 
 def test_a_new_incarnation_is_taken_and_all_epochs_are_spoken_of_anew() -> None:
     up = greeted(9, 9)
-    new = b"j" * 16
-    assert up.on_ack(ack(4, by=new)) == [NewIncarnation(new, I), Advance(E, 4, new)]
+    up.asked(b"n")
+    assert up.on_ack(ack(4, by=J, nonce=b"n")) == [NewIncarnation(J, I), Advance(E, 4, J)]
     assert up.retired == [I]
     assert up.waiting == 5
 
 
+def test_a_new_incarnation_hears_of_an_epoch_that_is_over_and_all_booked() -> None:
+    over = EpochState(epoch=b"o" * 16, last=4, acked=4, incarnation=I)
+    up = Uplink([over, EpochState(epoch=E, last=3, acked=2, incarnation=I)], I, [], Chain(9), lambda: 0.5)
+    up.connected(0)
+    assert up.poll(0) == Hello(E, 3)
+    up.on_ack(Ack(I, E, 2, ours(2), "ok"))
+    up.asked(b"n")
+    up.on_ack(ack(0, by=J, nonce=b"n"))
+    assert up.poll(1) == Hello(b"o" * 16, 4)
+    up.on_ack(Ack(J, b"o" * 16, 0, ours(0), "ok"))
+    assert up.poll(2) == SendBatch(b"o" * 16, 1)
+
+
+def test_a_new_incarnation_hears_anew_of_an_epoch_that_this_connection_has_spoken_of() -> None:
+    over = EpochState(epoch=b"o" * 16, last=4, acked=3, incarnation=I)
+    up = Uplink([over, EpochState(epoch=E, last=3, acked=2, incarnation=I)], I, [], Chain(9), lambda: 0.5)
+    up.connected(0)
+    assert up.poll(0) == Hello(b"o" * 16, 4)
+    up.on_ack(Ack(I, b"o" * 16, 4, ours(4), "ok"))
+    up.asked(b"n")
+    up.on_ack(ack(0, by=J, nonce=b"n"))
+    assert up.poll(1) == Hello(b"o" * 16, 4)
+
+
 def test_an_acknowledgement_of_a_database_that_is_gone_means_nothing() -> None:
     up = greeted(9, 9)
-    up.on_ack(ack(4, by=b"j" * 16))
-    assert isinstance(up.on_ack(ack(9, by=I))[0], Ignored)
+    up.asked(b"n")
+    up.on_ack(ack(4, by=J, nonce=b"n"))
+    up.asked(b"m")
+    assert isinstance(up.on_ack(ack(9, by=I, nonce=b"m"))[0], Ignored)
     assert up.waiting == 5
+
+
+def test_a_new_unit_takes_the_living_database_though_a_late_answer_of_a_gone_one_follows() -> None:
+    up = machine(2, 0, incarnation=b"")
+    assert up.poll(0) == Hello(E, 2)
+    up.asked(b"first")
+    late = ack(0, by=I, nonce=b"first")  # given before the restore
+    again = up.due_ms()
+    assert again is not None
+    assert up.poll(again) == Hello(E, 2)
+    up.asked(b"second")
+    assert up.on_ack(ack(0, by=J, nonce=b"second")) == [Advance(E, 0, J)]
+    assert isinstance(up.on_ack(late)[0], Ignored)
+    assert (up.incarnation, up.retired) == (J, [])
+    assert up.poll(again + 1) == Hello(E, 2), "who lives is asked once more"
+    up.asked(b"third")
+    assert up.on_ack(ack(0, by=J, nonce=b"third")) == [Advance(E, 0, J)]
+    assert up.poll(again + 2) == SendBatch(E, 1)
+
+
+def test_of_two_quick_restores_the_one_that_answers_the_newest_hello_lives_whichever_is_heard_first() -> None:
+    k = b"k" * 16
+    for heard in ([J, k], [k, J]):
+        up = greeted(9, 9)
+        up.asked(b"n")
+        up.asked(b"m")
+        nonces = {J: b"n", k: b"m"}
+        for by in heard:
+            up.on_ack(ack(4, by=by, nonce=nonces[by]))
+        assert up.poll(1) == Hello(E, 9)
+        up.asked(b"o")
+        up.on_ack(ack(4, by=k, nonce=b"o"))
+        assert up.incarnation == k
+        assert k not in up.retired
+
+
+def test_a_batch_that_another_database_answers_brings_a_hello_about_at_once() -> None:
+    up = greeted(5, 3)
+    assert up.poll(0) == SendBatch(E, 4)
+    up.sent(5)
+    (action,) = up.on_ack(ack(0, status="gap", first=4, last=5, by=J))
+    assert isinstance(action, Ignored)
+    assert up.poll(1) == Hello(E, 5)
+    up.asked(b"n")
+    assert isinstance(up.on_ack(ack(0, status="gap", first=4, last=5, by=J))[0], Ignored)
+    assert up.poll(2) is None, "one hello is enough, however many such answers come"
+    assert up.on_ack(ack(0, by=J, nonce=b"n")) == [NewIncarnation(J, I), Advance(E, 0, J)]
+
+
+def test_a_hello_of_an_earlier_connection_names_no_new_database() -> None:
+    up = machine(5, 5)
+    up.poll(0)
+    up.asked(b"n")
+    up.disconnected()
+    up.connected(1)
+    assert isinstance(up.on_ack(ack(5, by=J, nonce=b"n"))[0], Ignored)
+    assert up.incarnation == I
 
 
 def test_a_refused_batch_is_reported_and_waits() -> None:
@@ -240,7 +331,8 @@ def test_a_hello_says_under_which_incarnation_all_before_it_is_booked() -> None:
     up.on_ack(Ack(I, b"o" * 16, 4, ours(4), "ok"))
     assert up.booked_before(E) == I
     assert up.booked_before(b"o" * 16) is None, "the open epoch is still to be spoken of"
-    up.on_ack(ack(3, by=b"2" * 16))
+    up.asked(b"n")
+    up.on_ack(ack(3, by=J, nonce=b"n"))
     assert up.booked_before(E) is None, "the restored database may have forgotten the older epoch"
     assert machine(3, 3).booked_before(E) == b""
 
@@ -255,14 +347,14 @@ def test_an_unknown_status_changes_nothing(status: str) -> None:
 def test_after_a_fork_the_epoch_before_is_spoken_of_again() -> None:
     """Else it would stand under the incarnation that is gone, and a restored centre would wait for this unit."""
     up = greeted(9, 7)
-    new = b"j" * 16
-    assert isinstance(up.on_ack(ack(12, b"theirs", by=new))[0], NewIncarnation)
+    up.asked(b"n")
+    assert isinstance(up.on_ack(ack(12, b"theirs", by=J, nonce=b"n"))[0], NewIncarnation)
     assert up.poll(1) == SendBatch(E, 8)
     up.sent(9)
-    assert up.on_ack(ack(7, by=new, status="fork", first=8, last=9)) == [OpenEpoch(E, 7, "fork")]
+    assert up.on_ack(ack(7, by=J, status="fork", first=8, last=9)) == [OpenEpoch(E, 7, "fork")]
     newer = b"f" * 16
     up.reload([EpochState(epoch=E, last=7, acked=7, incarnation=I), EpochState(epoch=newer, last=3, acked=0)])
     assert up.poll(3) == Hello(E, 7)
-    assert up.on_ack(ack(7, by=new)) == [Advance(E, 7, new)]
+    assert up.on_ack(ack(7, by=J)) == [Advance(E, 7, J)]
     assert up.poll(4) == Hello(newer, 3)
-    assert up.booked_before(newer) == new
+    assert up.booked_before(newer) == J

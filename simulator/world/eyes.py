@@ -1,0 +1,139 @@
+"""The display and the lights of a unit, and the people before them: what is shown is seen, and noted (`observe`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge_agent.core.effects import Show, Signal, View
+from hal.errors import HalReason, PartFailed
+from loyalty.reason import Reason
+from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
+
+if TYPE_CHECKING:
+    from simulator.world.unit import Unit
+
+_COUNTED = frozenset({Reason.OK, Reason.OK_AGAIN})
+
+
+class Eyes:
+    """A panel (`edge_agent.ports.Panel`). While `broken`, nobody sees anything, and the agent is told so."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self.broken = False
+        self.last: Show | None = None
+
+    def show(self, what: Show, *, online: bool, waiting: int) -> None:
+        self._unit.step()
+        if self.broken:
+            self._unit.note("unseen", what.view)
+            unit = self._unit
+            unit.world.fire("display-broken")
+            unit.world.saw(Blank(unit.world.time.now_ms, unit.device, unit.clock.boot, unit.clock.read().mono_ms))
+            raise PartFailed(HalReason.NO_ANSWER, "the display does not answer")
+        self.last = what
+        if what.view is View.OUT_OF_SERVICE and (self._unit.disk.full or self._unit.disk.failing):
+            self._unit.world.fire("disk-full" if self._unit.disk.full else "disk-failing")
+            self._unit.world.saw(DiskFull(self._unit.world.time.now_ms, self._unit.device))
+        if what.view is View.VERDICT and what.verdict is not None:
+            self._verdict(what)
+        elif what.view is View.PAID:
+            self._paid()
+        elif what.view in (View.EARNED, View.SPENT):
+            self._points(what)
+        else:
+            self._unit.note("shows", what.view)
+
+    def refresh(self, *, online: bool, waiting: int) -> None:
+        """The idle screen's clock, which nobody here looks at."""
+
+    def signal(self, what: Signal) -> None:
+        self._unit.step()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    # --- what a person sees ---------------------------------------------------------------------------
+
+    def _verdict(self, what: Show) -> None:
+        unit, verdict = self._unit, what.verdict
+        assert verdict is not None, "a verdict is shown"
+        campaign = verdict.campaign.id if verdict.campaign is not None else 0
+        coupon = verdict.coupon
+        serial, holder = (coupon.serial, coupon.holder) if coupon is not None else (0, 0)
+        if verdict.reason in _COUNTED and coupon is not None:
+            limited = verdict.campaign is not None and verdict.campaign.budget_yen is not None
+            cost_yen = verdict.cost_yen if limited else 0
+            self._green(coupon.campaign, serial, holder, cost_yen, again=verdict.reason is Reason.OK_AGAIN)
+        elif verdict.accepted:
+            unit.note("reserved", f"campaign {campaign} serial {serial:016x}")
+        else:
+            unit.note("refused", f"{verdict.reason} campaign {campaign} serial {serial:016x}")
+            unit.world.saw(
+                Refused(
+                    unit.world.time.now_ms,
+                    unit.device,
+                    unit.site,
+                    campaign or (coupon.campaign if coupon else 0),
+                    serial,
+                    verdict.reason,
+                )
+            )
+
+    def _paid(self) -> None:
+        """The till's display says what came off; which coupons those were is told by what lies on the disk."""
+        unit = self._unit
+        now, found = unit.clock.read(), 0
+        for fact in unit.newest_facts():
+            if fact[0] == "rd" and fact[1][1:3] == [now.mono_ms, unit.clock.boot]:
+                found += 1
+                self._green(fact[2], fact[3], fact[4], fact[14] if len(fact) > 14 else 0, again=False)
+        unit.note("paid", f"{found} coupons")
+
+    def _green(self, campaign: int, serial: int, holder: int, cost_yen: int, *, again: bool) -> None:
+        unit = self._unit
+        unit.note("green", f"campaign {campaign} serial {serial:016x}{' again' if again else ''}")
+        unit.world.saw(
+            Green(
+                unit.world.time.now_ms,
+                unit.device,
+                unit.site,
+                unit.clock.boot,
+                unit.clock.read().mono_ms,
+                campaign,
+                serial,
+                holder,
+                cost_yen,
+                again,
+            )
+        )
+
+    def _points(self, what: Show) -> None:
+        unit, asked = self._unit, self._unit.points_asked
+        if asked is None:
+            return
+        unit.note(what.view, f"{what.number} points, holder {asked.holder:012x}")
+        unit.world.saw(
+            PointsSeen(
+                unit.world.time.now_ms,
+                unit.device,
+                unit.site,
+                unit.clock.boot,
+                unit.clock.read().mono_ms,
+                asked.programme,
+                asked.holder,
+                what.number,
+                what.view is View.EARNED,
+            )
+        )
+
+
+_any = msgspec.msgpack.Decoder()
+
+
+def plain(body: bytes) -> list[Any]:
+    """A fact as it lies on the disk, without the types of the production code."""
+    fact: list[Any] = _any.decode(body)
+    return fact
