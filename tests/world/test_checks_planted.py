@@ -82,7 +82,11 @@ AT_THE_CENTRE = [
         ],
         r"lane-1 showed serial [0-9a-f]+ of campaign 4 \(holder 0\) at \d+, and the centre has not booked it",
     ),
-    (ExactlyOnce, ["UPDATE epochs SET upto = upto + 1 WHERE id = 1"], r"says it has \d+ facts of epoch .* of lane-1, and has \d+$"),
+    (
+        ExactlyOnce,
+        ["UPDATE epochs SET upto = upto + 1 WHERE id = 1"],
+        r"says it has \d+ facts of epoch .* of lane-1, and has \d+$",
+    ),
     (ExactlyOnce, ["UPDATE epochs SET upto_hash = x'00' WHERE id = 1"], r"and has \d+ with another hash"),
     (ExactlyOnce, ["UPDATE facts SET hash = x'00' WHERE epoch_id = 1 AND seq = 3"], "hash of number 3 .* not follow"),
     (
