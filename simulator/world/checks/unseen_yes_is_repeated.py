@@ -6,7 +6,8 @@ decision. And the other way round: once a yes was seen and the unit went on, it 
 
 After a salvage or a restore this is not asked for: 'when in doubt the answer to a second scan is no'. Nor from a unit
 that can't answer at all (out of service, busy with a question), nor for a code whose text is no longer believed. A full
-disk may keep a unit from writing down that a yes was seen.
+disk may keep a unit from writing down that a yes was seen, and a display that stays blank shows none: such a yes may be
+said again too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from simulator.world.checks.base import Watch
 from simulator.world.checks.facts import Use, read
 from simulator.world.checks.stores import Unreadable
 from simulator.world.observe import (
+    Blank,
     DiskFull,
     DiskRestored,
     DiskSpoilt,
@@ -80,7 +82,7 @@ class UnseenYesIsRepeated(Watch):
             unit = self._fault(seen.device)
             unit.in_doubt = True
             unit.unseen.clear()
-        elif isinstance(seen, DiskFull):
+        elif isinstance(seen, DiskFull | Blank):
             self._fault(seen.device)
 
     def came_up(self, unit: UnitAtRest) -> None:
@@ -135,7 +137,7 @@ class UnseenYesIsRepeated(Watch):
             if unit.repeats[key] > unit.faults:
                 self.broken(
                     f"{green.device} repeated {unit.repeats[key]} times a yes to campaign {green.campaign} without"
-                    f" serials, and went down {unit.faults} times"
+                    f" serials; {unit.faults} times something may have kept one from being seen"
                 )
         if green.serial:
             unit.seen.add(what)
