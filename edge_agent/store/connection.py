@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,11 +65,14 @@ class Connection:
                 self._sql.execute("PRAGMA synchronous=FULL")
                 self._sql.execute("PRAGMA wal_autocheckpoint=0")
                 self._sql.execute("PRAGMA journal_size_limit=8388608")
-                self._make_durable()
         except sqlite3.Error as error:
             raise translate(error) from error
+        self._flushed = read_only
+        if not read_only:
+            with suppress(StoreUnwritable):  # tried again with the first transaction, where somebody can say so
+                self._flush_what_is_found()
 
-    def _make_durable(self) -> None:
+    def _flush_what_is_found(self) -> None:
         """What this connection sees is on the disk for good before anybody acts on it.
 
         A process that was killed between the write of its last commit and the flush leaves that commit in the log, and
@@ -79,7 +82,8 @@ class Connection:
             self._sql.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:  # flushed, and no room to move it
-                raise
+                raise translate(error) from error
+        self._flushed = True
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
@@ -116,6 +120,8 @@ class Connection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commits at the end; rolls back on any exception, a failing commit included."""
+        if not self._flushed:
+            self._flush_what_is_found()
         self.execute("BEGIN IMMEDIATE")
         try:
             yield

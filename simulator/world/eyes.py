@@ -36,7 +36,8 @@ class Eyes:
         self.last = what
         if what.view is View.OUT_OF_SERVICE and (self._unit.disk.full or self._unit.disk.failing):
             self._unit.world.fire("disk-full" if self._unit.disk.full else "disk-failing")
-            self._unit.world.saw(DiskFull(self._unit.world.time.now_ms, self._unit.device))
+            unit = self._unit
+            unit.world.saw(DiskFull(unit.world.time.now_ms, unit.device, unit.clock.boot, unit.clock.read().mono_ms))
         if what.view is View.VERDICT and what.verdict is not None:
             self._verdict(what)
         elif what.view is View.PAID:

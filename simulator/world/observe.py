@@ -113,10 +113,15 @@ class DiskSpoilt(NamedTuple):
 
 
 class DiskFull(NamedTuple):
-    """A write on the disk of a unit failed for want of room (or for any other error that the disk reports)."""
+    """A write on the disk of a unit failed for want of room, or for any other error, at that instant of its own time.
+
+    What it was to write may be there all the same once the unit is up again: a failed flush takes nothing back.
+    """
 
     at_ms: int
     device: str
+    boot: bytes
+    mono_ms: int
 
 
 class FloorSet(NamedTuple):

@@ -21,7 +21,7 @@ from simulator.world.checks.exactly_once import ExactlyOnce
 from simulator.world.checks.one_use_per_serial import OneUsePerSerial
 from simulator.world.checks.points import PointsAddUp
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
-from simulator.world.observe import AtRest, Checker, Green, Issued, PointsSeen, Seen, Violation
+from simulator.world.observe import AtRest, Blank, Checker, DiskFull, Down, Green, Issued, PointsSeen, Seen, Violation
 from tests.world.watched_world import SIGNED, Story, change, told
 
 Make = Callable[[], Checker]
@@ -190,6 +190,9 @@ def test_one_yes_too_few_seen_is_a_use_that_nobody_was_shown(story: Story, rest:
     hidden = greens(story, 4)[0]
     seen = [one for one in story.seen if one is not hidden]
     broken(ExactlyOnce, seen, rest, f"booked serial {hidden.serial:x} .* 1 times; it was shown 0 times")
+    for excuse in (Down, Blank, DiskFull):
+        extra = (True,) if excuse is Down else ()
+        told(ExactlyOnce(), [*seen, excuse(hidden.at_ms, "lane-1", hidden.boot, hidden.mono_ms, *extra)], rest)
 
 
 def test_a_yes_again_without_a_decision_is_found(story: Story, rest: AtRest) -> None:

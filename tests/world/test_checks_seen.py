@@ -334,7 +334,7 @@ def test_a_yes_that_was_seen_is_not_repeated_for_ever() -> None:
         Down(15, "a", BOOT, 15, True),
         DiskRestored(15, "a", 5),
         DiskSpoilt(15, "a"),
-        DiskFull(15, "a"),
+        DiskFull(15, "a", BOOT, 15),
         Blank(15, "a", BOOT, 15),
     ):
         told(UnseenYesIsRepeated(), [once[0], fault, once[1]])

@@ -6,7 +6,8 @@ serial and holder.
     shown, not booked    only what the fault model lets be lost: decided by a unit whose disk was restored from an older
                          image or spoilt afterwards; or still on the disk of a unit that is gone, blocked or down; or
                          booked so long before a restore of the centre that units no longer kept it
-    booked, not shown    only decided at the very moment at which the unit went down: a commit before a kill
+    booked, not shown    only decided at the very moment at which the unit went down (a commit before a kill), at which
+                         its display stayed blank, or at which its disk failed (a commit that is back after a restart)
     said again           a decision of that unit about that coupon is booked, or may be lost
     booked twice         never: of the same bytes under several epochs one counts, the others are void
 
@@ -24,7 +25,7 @@ from simulator.world.checks.booked import BookedUse, Odd
 from simulator.world.checks.facts import Points, Use, read
 from simulator.world.checks.losses import Losses
 from simulator.world.checks.stores import Disk, Unreadable
-from simulator.world.observe import AtRest, Blank, Down, Green, PointsSeen, Seen, UnitAtRest
+from simulator.world.observe import AtRest, Blank, DiskFull, Down, Green, PointsSeen, Seen, UnitAtRest
 
 Key = tuple[str, bytes, int, object]  # device, boot, monotonic time, what
 
@@ -54,7 +55,7 @@ class ExactlyOnce(Watch):
         elif isinstance(seen, PointsSeen):
             points = (seen.earned, seen.programme, seen.holder, seen.points)
             self._was_shown((seen.device, seen.boot, seen.mono_ms, points), seen.at_ms)
-        elif isinstance(seen, Down | Blank):
+        elif isinstance(seen, Down | Blank | DiskFull):
             self._downs.add((seen.device, seen.boot, seen.mono_ms))
 
     def _was_shown(self, key: Key, at_ms: int) -> None:

@@ -18,7 +18,7 @@ from simulator.world.checks.allowances import Spent, Tally
 from simulator.world.checks.base import Watch
 from simulator.world.checks.losses import Losses
 from simulator.world.checks.stores import Disk, Unreadable
-from simulator.world.observe import AtRest, Blank, Down, FloorSet, PointsSeen, Seen
+from simulator.world.observe import AtRest, Blank, DiskFull, Down, FloorSet, PointsSeen, Seen
 
 Floor = tuple[int, int]  # programme, holder
 
@@ -76,7 +76,7 @@ class PointsAddUp(Watch):
                     self._first_ms.setdefault((seen.programme, holder), seen.at_ms)
         elif isinstance(seen, FloorSet):
             self._floor_ms.setdefault((seen.programme, seen.holder), seen.at_ms)
-        elif isinstance(seen, Down | Blank):
+        elif isinstance(seen, Down | Blank | DiskFull):
             self._downs.add((seen.device, seen.boot, seen.mono_ms))
 
     def at_rest(self, world: AtRest) -> None:
