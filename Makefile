@@ -23,7 +23,9 @@ lint: env-dev ## style, types, import direction, purity
 bench: env-dev ## the figures, as ratios in one run
 	@$(BIN)/python -m benchmarks
 
-soak: env-dev ## the long tests: kills, faults, restores
+soak: ## the long tests: kills, power cuts, faults, restores (installs Debian packages that are missing)
+	@scripts/install_system.sh soak
+	@scripts/env.sh dev
 	@$(BIN)/pytest --slow -m slow --timeout 3600
 
 mutants: env-dev ## who finds each planted bug: the world, or a test; goes on where it was ended

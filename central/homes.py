@@ -127,8 +127,11 @@ def hand_over(connection: Connection, site: str, to: Device) -> None:
     if to.site != site:
         raise HomeError(f"{to.name} does not stand in {site}")
     number = number_of(connection, site)
-    if not connection.execute(update(homes).where(homes.c.site_id == number).values(next_device_id=to.id)).rowcount:
+    kept_by = connection.execute(select(homes.c.device_id).where(homes.c.site_id == number)).one_or_none()
+    if kept_by is None:
         raise HomeError(f"nobody keeps a home in {site} yet")
+    heir = None if kept_by.device_id == to.id else to.id  # who keeps it already has nobody to wait for
+    connection.execute(update(homes).where(homes.c.site_id == number).values(next_device_id=heir))
 
 
 def to_be_left(connection: Connection, device: Device) -> int | None:

@@ -1,7 +1,22 @@
 #!/bin/sh
 # Install the Debian packages that the tests need (the demo needs none). Does nothing where they are all present.
+#   scripts/install_system.sh         for `make test`
+#   scripts/install_system.sh soak    for `make soak`: the model checker and an emulated machine as well
 set -eu
 packages="mosquitto chromium libzbar0 fonts-noto-cjk iproute2 nftables"
+
+case ${1:-} in
+'') ;;
+soak)
+    packages="$packages spin gcc libc6-dev qemu-system-x86 busybox-static e2fsprogs"
+    # The emulated machine runs a kernel of this computer; a container has none.
+    ls /boot/vmlinuz-* >/dev/null 2>&1 || packages="$packages linux-image-amd64"
+    ;;
+*)
+    echo "install_system.sh: nothing is called $1" >&2
+    exit 2
+    ;;
+esac
 
 command -v dpkg-query >/dev/null || {
     echo "tokuten: this is not Debian; the tests need these by other means: $packages" >&2

@@ -138,8 +138,9 @@ class Uplink:
         self.epochs[-1].last = last
 
     def reload(self, epochs: list[EpochState]) -> None:
-        """A new epoch was opened."""
+        """A new epoch was opened. Those before it are spoken of again: what is left of them may be booked by now."""
         self.epochs = epochs
+        self._greeted.clear()
         self._forget_outstanding()
 
     def greet(self) -> None:

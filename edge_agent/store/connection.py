@@ -1,7 +1,7 @@
 """The seam to SQLite. Everything that the store does to a disk goes through `Connection`.
 
-WAL with synchronous=FULL: measured under real power cuts to lose nothing that was committed (docs, 'Fault
-model'). Checkpoints are driven from outside, so that they never fall into a shopper's scan. SQLite's errors
+WAL with synchronous=FULL: measured under real power cuts to lose nothing that was committed
+(docs/powercut.md). Checkpoints are driven from outside, so that they never fall into a shopper's scan. SQLite's errors
 become `StoreError`s here, once:
 
     StoreError

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Identity, Store
+from edge_agent.store.store import FILE_NAME, Store, epoch_beside
 from wire.chain import EPOCH_BYTES, HASH_BYTES
 from wire.facts import EpochOpened, Fact, Stamp, decode_fact
 
@@ -67,7 +67,7 @@ def set_aside(folder: Path) -> Path:
 
 def examine(aside: Path, folder: Path) -> Salvage:
     """Read the damaged files in `aside`; `folder` holds the identity that survived them."""
-    previous = _identity(folder)
+    previous = epoch_beside(folder)
     found: dict[int, Found] = {}
     base, acked = 0, 0
     for page in _pages(aside / FILE_NAME):
@@ -108,13 +108,6 @@ def salvage(folder: Path, device: str, epoch: bytes, at: Stamp) -> tuple[Store, 
 def _newer(epoch: tuple[bytes, int, int], than: tuple[bytes, int, int]) -> bool:
     """Pages of older states lie in the file too: the highest cursor of the right epoch is the newest."""
     return not than[0] or (epoch[0] == than[0] and epoch[2] >= than[2])
-
-
-def _identity(folder: Path) -> bytes:
-    try:
-        return bytes.fromhex(msgspec.json.decode((folder / IDENTITY_NAME).read_bytes(), type=Identity).epoch)
-    except (OSError, ValueError):
-        return b""
 
 
 def _vouched(row: Found, before: Found | None) -> bool:

@@ -49,6 +49,14 @@ class Identity(msgspec.Struct, frozen=True):
     epoch: str
 
 
+def epoch_beside(folder: Path) -> bytes:
+    """The epoch that the file beside the store names; empty if it can't be read."""
+    try:
+        return bytes.fromhex(msgspec.json.decode((folder / IDENTITY_NAME).read_bytes(), type=Identity).epoch)
+    except (OSError, ValueError):
+        return b""
+
+
 class WrongDevice(StoreError):
     """The store belongs to another device."""
 
@@ -78,14 +86,14 @@ class Store:
             raise
 
     def start(self, epoch: bytes) -> None:
-        """Give a store without an epoch its first one."""
+        """Give a store without an epoch its first one, and see that the file beside it names the open one."""
         assert len(epoch) == EPOCH_BYTES, "an epoch has 16 bytes"
-        if self.journal.epoch:
-            return
-        with self.transaction():
-            self.cache.set_meta("device", self.device)
-            self.journal.start(epoch)
-        self.write_identity()
+        if not self.journal.epoch:
+            with self.transaction():
+                self.cache.set_meta("device", self.device)
+                self.journal.start(epoch)
+        if epoch_beside(self.folder) != self.journal.epoch:  # a new store, or the power went before it was written
+            self.write_identity()
 
     def write_identity(self) -> None:
         """The file beside the store says the newest epoch; written whole or not at all."""

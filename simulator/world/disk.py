@@ -103,10 +103,10 @@ class Disk(DiskTrouble):
             handle.go_stale()
 
     def _forget(self) -> None:
-        """Close files that nobody has open and that have nothing unsynced."""
+        """Close files that nobody has open and that no power loss can change, or bring back."""
         needed = {id(entry.content) for entry in self._names.entries}
         for number, content in list(self._contents.items()):
-            if not content.handles and not content.changes and id(content) not in needed:
+            if not content.handles and id(content) not in needed and (not content.changes or content.is_nameless):
                 os.close(content.fd)
                 del self._contents[number]
 
@@ -125,7 +125,7 @@ class Disk(DiskTrouble):
                 return self._failed(sql.CANTOPEN)
             how |= os.O_CREAT | os.O_EXCL
         try:
-            content = self._content(os.open(path, how, 0o644), path)
+            content = self._content(os.open(path, how, 0o644))
         except OSError:
             return self._failed(sql.CANTOPEN)
         if not exists:
@@ -141,8 +141,8 @@ class Disk(DiskTrouble):
         alive = handle.alive
         if handle in self._handles:
             self._drop([handle])
-        if alive and handle.delete_on_close:
-            self.delete(handle.delete_on_close, sync_folder=False)
+        if alive and handle.deleted_on_close:
+            self.delete(handle.path, sync_folder=False)
         if not self.dead:
             self._forget()
         handle.leave_memory()
@@ -155,7 +155,7 @@ class Disk(DiskTrouble):
         fate = self._fate()
         if fate is Fate.NOTHING:
             return self._failed(sql.IOERR_DELETE)
-        content = self._content(os.open(path, os.O_RDWR | os.O_CLOEXEC), path)
+        content = self._content(os.open(path, os.O_RDWR | os.O_CLOEXEC))
         Path(path).unlink()
         self._make_room(content.size)
         self._enter(path, content, created=False)
@@ -201,7 +201,7 @@ class Disk(DiskTrouble):
         handle.content.sync()
         if handle.syncs_folder:
             handle.syncs_folder = False
-            self._sync_folder(handle.content.path)
+            self._sync_folder(handle.path)
         return self._done(sql.IOERR_FSYNC)
 
     def exists(self, path: str) -> bool:
@@ -223,17 +223,15 @@ class Disk(DiskTrouble):
                 handle.alive = False
         return code
 
-    def _content(self, fd: int, path: str) -> Content:
+    def _content(self, fd: int) -> Content:
         """What an open file holds; the descriptor is ours from now on."""
         status = os.fstat(fd)
         number = status.st_dev, status.st_ino
         known = self._contents.get(number)
         if known is None:
-            known = self._contents[number] = Content(fd, path)
+            known = self._contents[number] = Content(fd)
         else:
             os.close(fd)
-            if not known.handles and not known.changes:
-                known.size = status.st_size
         return known
 
     def _enter(self, path: str, content: Content, *, created: bool) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from edge_agent.core.effects import Show, Signal, View
 from hal.errors import HalReason, PartFailed
 from loyalty.reason import Reason
-from simulator.world.observe import Green, PointsSeen, Refused
+from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -29,11 +29,14 @@ class Eyes:
         self._unit.step()
         if self.broken:
             self._unit.note("unseen", what.view)
-            self._unit.world.fire("display-broken")
+            unit = self._unit
+            unit.world.fire("display-broken")
+            unit.world.saw(Blank(unit.world.time.now_ms, unit.device, unit.clock.boot, unit.clock.read().mono_ms))
             raise PartFailed(HalReason.NO_ANSWER, "the display does not answer")
         self.last = what
         if what.view is View.OUT_OF_SERVICE and (self._unit.disk.full or self._unit.disk.failing):
             self._unit.world.fire("disk-full" if self._unit.disk.full else "disk-failing")
+            self._unit.world.saw(DiskFull(self._unit.world.time.now_ms, self._unit.device))
         if what.view is View.VERDICT and what.verdict is not None:
             self._verdict(what)
         elif what.view is View.PAID:

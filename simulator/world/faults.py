@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_agent.core.states import Mode
 from hal.events import PartFault, PartHealed
-from simulator.world.observe import DiskRestored, DiskSpoilt
+from simulator.world.observe import DiskRestored
 from wire import topics
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 YEARS_40_MS: Final = 40 * 365 * 86_400_000
 UNITS_MAX: Final = 14
-PAGE: Final = 4_096
 Strike = Callable[["Life", Random], None]
 
 WEATHER: Final = ("lost", "doubled", "late", "swallowed")
@@ -173,25 +172,6 @@ def restore_disk(life: Life, rng: Random) -> None:
     life.world.saw(DiskRestored(life.world.time.now_ms, device, image_ms))
 
 
-def spoil_disk(life: Life, rng: Random) -> None:
-    """A page of the store is overwritten with rubbish."""
-    unit = _unit(life, rng)
-    if not unit.enrolled:
-        return
-    unit.stop(power=True, why="")
-    unit.disk.settle()
-    store = unit.folder / "store.db"
-    pages = store.stat().st_size // PAGE if store.exists() else 0
-    if pages < 3:
-        return
-    with store.open("r+b") as file:
-        file.seek(rng.randrange(pages) * PAGE)
-        file.write(rng.randbytes(PAGE))
-    life.world.note(unit.device, "disk spoilt")
-    life.world.fire("disk-spoilt")
-    life.world.saw(DiskSpoilt(life.world.time.now_ms, unit.device))
-
-
 def set_clock(life: Life, rng: Random) -> None:
     unit = _unit(life, rng)
     unit.clock.jump(rng.choice((-YEARS_40_MS, YEARS_40_MS, rng.randrange(-86_400_000, 86_400_000))))
@@ -337,7 +317,6 @@ FAULTS: Final[dict[str, Strike]] = {
     "disk-failing": fail_disk,
     "disk-copied": copy_disk,
     "disk-restored": restore_disk,
-    "disk-spoilt": spoil_disk,
     "clock-jumps": set_clock,
     "clock-1970": forget_time,
     "clock-drifts": drift,
@@ -366,12 +345,12 @@ LAN_WEATHER: Final = (
 )
 """The same on a site's own network; `simulator.world.lan_ground` counts them."""
 
-DISK_LOSSES: Final = ("dropped", "torn", "entries_lost", "plain_undone")
+DISK_LOSSES: Final = ("dropped", "torn", "plain_undone")
 """What power cuts took from disks; `simulator.world.power_loss` counts it."""
 
 PREPARE: Final = frozenset({"disk-copied", "centre-copied"})
 """No faults by themselves: without them the two restores can't happen."""
 
-DISKS: Final = frozenset({"disk-copied", "disk-restored", "disk-spoilt", "unit-thrown-away"})
+DISKS: Final = frozenset({"disk-copied", "disk-restored", "unit-thrown-away"})
 CENTRES: Final = frozenset({"centre-copied", "centre-restored"})
 """These loosen what can be promised: most lives are without them, so that the strictest promises are checked."""

@@ -211,7 +211,7 @@ def _operate(life: Life, rng: Random) -> None:
     if luck < 0.2:
         operators.rotate_key()
         world.fire("key-rotated")
-    elif luck < 0.23:
+    elif luck < 0.28:
         with world.office.office.database.read() as connection:
             keys = [key.id for key in keyring.listed(connection) if key.retired_ms is None]
         if len(keys) > 1:

@@ -80,6 +80,15 @@ class Down(NamedTuple):
     power: bool
 
 
+class Blank(NamedTuple):
+    """The display of a unit was to show something at that instant of its own time, and showed nothing."""
+
+    at_ms: int
+    device: str
+    boot: bytes
+    mono_ms: int
+
+
 class Started(NamedTuple):
     """A unit came up, as the boot of that name."""
 
@@ -101,6 +110,22 @@ class DiskSpoilt(NamedTuple):
 
     at_ms: int
     device: str
+
+
+class DiskFull(NamedTuple):
+    """A write on the disk of a unit failed for want of room (or for any other error that the disk reports)."""
+
+    at_ms: int
+    device: str
+
+
+class FloorSet(NamedTuple):
+    """So many points of a programme may be spent without the centre: by a holder, or (0) by all units together."""
+
+    at_ms: int
+    programme: int
+    holder: int
+    points: int
 
 
 class Enrolled(NamedTuple):
@@ -145,9 +170,12 @@ Seen = (
     | Downloaded
     | Issued
     | Down
+    | Blank
     | Started
     | DiskRestored
     | DiskSpoilt
+    | DiskFull
+    | FloorSet
     | Enrolled
     | WrittenOff
     | CentreDown

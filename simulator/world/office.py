@@ -99,7 +99,7 @@ class HeadOffice:
         self._push_ms, self._tidy_ms = now_ms, now_ms + round(TIDY_EVERY_S * 1000)
         self._mark_ms = now_ms + MARK_EVERY_S * 1000
         self.world.note("centre", "up", f"{len(self.workers)} at work")
-        self._publish(worker.desk.announce())
+        self._work(worker, lambda: list(worker.desk.announce()))
 
     def close_one(self) -> None:
         """The older of two workers ends, as it should."""

@@ -19,7 +19,7 @@ class OpenFile:
     """Stale (not `alive`) once its process was killed or its disk lost power: then it does nothing but fail."""
 
     def __init__(self, disk: Disk, content: Content, flags: int, path: str) -> None:
-        self.disk, self.content = disk, content
+        self.disk, self.content, self.path = disk, content, path
         self.owner = disk.owner
         self.alive = True
         self.level = sql.LOCK_NONE
@@ -27,7 +27,7 @@ class OpenFile:
         self._memory: SharedMemory | None = None
         # SQLite's own file system syncs the folder together with a log that may be new, once.
         self.syncs_folder = bool(flags & sql.OPEN_CREATE and flags & sql.OPEN_ANY_LOG)
-        self.delete_on_close = path if flags & sql.OPEN_DELETEONCLOSE else ""
+        self.deleted_on_close = bool(flags & sql.OPEN_DELETEONCLOSE)
 
     def read(self, into: int, count: int, offset: int) -> int:
         if not self.alive:

@@ -15,7 +15,7 @@ from central.db.schema import DeviceState
 from central.homes import HomeError
 from loyalty.campaign import Campaign
 from loyalty.lease import POINTS, Pot
-from simulator.world.observe import Downloaded, Enrolled, Issued, WrittenOff
+from simulator.world.observe import Downloaded, Enrolled, FloorSet, Issued, WrittenOff
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -157,6 +157,7 @@ class Operators:
         """So many points of a person (0: of any person together) may be spent without the centre."""
         with self._world.office.writing() as connection:
             leases.put(connection, Pot(POINTS, programme, holder), (points, None))
+        self._world.saw(FloorSet(self._world.time.now_ms, programme, holder, points))
 
     def revoke(self, campaign: int, serial: int) -> None:
         world = self._world

@@ -10,6 +10,7 @@ from nacl.signing import SigningKey
 from central.coupons.download import Given
 from central.coupons.persons import Person
 from edge_agent.core import events as ev
+from edge_agent.core.effects import View
 from edge_agent.core.states import Mode
 from loyalty.barcode import moving
 from simulator.world import catalogue
@@ -126,6 +127,8 @@ class People:
 
     def points(self, rng: Random, unit: Unit) -> None:
         shopper = rng.choice(self._shoppers)
+        if unit.eyes.last is not None and unit.eyes.last.view is View.ASKING:
+            return  # what is on the display waits for its own answer, and points would not be seen
         holder, points = shopper.person.holder, rng.randrange(1, 120)
         if rng.random() < 0.5:
             unit.points(

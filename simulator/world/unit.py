@@ -131,7 +131,10 @@ class Unit:
     def _open_site(
         self, where: Address, key: SigningKey, settings: SiteNetwork, sink: Callable[[SiteEvent], Any]
     ) -> Net:
-        return self.world.lans[self.site].join(where, key, settings, self._waking(sink))
+        lan = self.world.lans[self.site]
+        if lan.is_on(self.device):  # an agent that did not get to its start: its store was damaged
+            lan.kill(self.device)
+        return lan.join(where, key, settings, self._waking(sink))
 
     def _waking(self, sink: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """What comes in is looked at now."""

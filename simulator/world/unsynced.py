@@ -35,10 +35,10 @@ class Change(NamedTuple):
 
 
 class Content:
-    """What one file holds, whatever its name. `path` is the name under which it was opened first."""
+    """What one file holds, whatever its name. The descriptor is this object's own."""
 
-    def __init__(self, fd: int, path: str) -> None:
-        self.fd, self.path = fd, path
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
         self.size = os.fstat(fd).st_size
         self.changes: list[Change] = []
         self.unsynced_bytes = 0
@@ -115,6 +115,11 @@ class Content:
     def is_at(self, path: Path) -> bool:
         """Whether the file of this name is this one."""
         return path.exists() and os.path.samestat(path.stat(), os.fstat(self.fd))
+
+    @property
+    def is_nameless(self) -> bool:
+        """Deleted: it lives only as long as it is open."""
+        return os.fstat(self.fd).st_nlink == 0
 
     def read_all(self) -> bytes:
         return os.pread(self.fd, self.size, 0)

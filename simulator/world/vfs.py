@@ -122,9 +122,6 @@ class _Plumbing:
     def put_in(self, world: DiskVfs) -> None:
         if self.world is not None:
             raise RuntimeError("the simulated disk is in use already: one DiskVfs at a time in a process")
-        self._touch(
-            _PROBE
-        )  # SQLite's own file system starts SQLite's randomness anew at its first file: now, not later
         own, original = self._vfs, self.original.contents
         own.xRandomness = self._own[0] if world.entropy else original.xRandomness
         own.xSleep = self._own[1] if world.sleep_us else original.xSleep
@@ -132,9 +129,10 @@ class _Plumbing:
         own.xCurrentTimeInt64 = self._own[3] if world.now_ms else original.xCurrentTimeInt64
         self.world = world
         self.library.sqlite3_vfs_register(pointer(own), 1)
-        self._start_randomness_anew()
+        # Also lets SQLite's own file system open its first file: at that moment it resets SQLite's randomness.
         self.probed = False
         self._touch(_PROBE)
+        self._start_randomness_anew()
         if not self.probed:
             self.take_out()
             raise sql.SqliteNotReachable("another copy of it answered than the one that Python uses")

@@ -83,61 +83,8 @@ def test_K5_a_power_cut_between_commit_and_green_gives_the_same_yes_once(house: 
     booked_is(house, 1)
 
 
-def test_K5_K6_a_unit_that_is_killed_again_and_again_loses_and_doubles_nothing(house: House) -> None:
-    house.start()
-    shown = kill_again_and_again(house, rounds=6, seed=1)
-    booked_is(house, *journal(house))
-    assert set(shown) <= set(house.booked())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3_600)
-def test_K5_K6_a_unit_killed_200_times_with_broker_and_centre_killed_in_between(house: House) -> None:
-    house.start()
-    rng = Random(2)
-    shown: list[int] = []
-    for turn in range(20):
-        shown += kill_again_and_again(house, rounds=10, seed=turn, first=1 + turn * 1_000)
-        if rng.random() < 0.5:
-            house.broker.kill()
-            house.broker.start()
-        if rng.random() < 0.5 and house.centre is not None:
-            house.centre.kill()
-            house.start_centre()
-    on_disk = journal(house)
-    assert len(on_disk) == len(set(on_disk))
-    booked_is(house, *on_disk)
-    assert set(shown) <= set(on_disk)
-
-
 def reached(lines: list[dict[str, Any]], step: str, since: int) -> bool:
     return any(line.get("step") == step for line in lines[since:])
-
-
-def kill_again_and_again(house: House, rounds: int, seed: int, first: int = 1) -> list[int]:
-    """Scan coupons and kill the unit at a random moment of a scan; returns the serials whose yes was shown."""
-    rng = Random(seed)
-    shown: list[int] = []
-    serial = first
-    for _ in range(rounds):
-        for _ in range(rng.randrange(3)):
-            if house.scan(house.code(SIGNED, serial))["accepted"]:
-                shown.append(serial)
-            serial += 1
-        greens, unit = house.greens, house.unit
-        assert unit is not None
-        since = len(unit.lines)
-        house.hold_up(house.code(SIGNED, serial))
-        moments = ["seen", "decoded", "decided", "on_disk", "shown", "sent"]
-        moment = rng.choice(moments)
-        wait_until(partial(reached, unit.lines, moment, since), 20, moment)
-        unit.kill()
-        house.world.show_nothing()
-        if house.greens > greens:
-            shown.append(serial)
-        serial += 1
-        house.start_unit()
-    return shown
 
 
 def test_K5_without_the_network_a_signed_coupon_counts_and_an_online_one_is_not_now(house: House) -> None:

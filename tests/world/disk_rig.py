@@ -32,6 +32,8 @@ State = dict[object, object]
 class Book(Protocol):
     """A database as the code above it uses it."""
 
+    path: Path
+
     def write(self, statements: Iterable[Statement]) -> None: ...
     def rows(self, query: str) -> list[tuple[object, ...]]: ...
     def checkpoint(self) -> None: ...
@@ -42,7 +44,8 @@ class StoreBook:
     """The unit's seam to SQLite, as it is."""
 
     def __init__(self, folder: Path) -> None:
-        self.sql = Connection(folder / "store.db")
+        self.path = folder / "store.db"
+        self.sql = Connection(self.path)
 
     def write(self, statements: Iterable[Statement]) -> None:
         with self.sql.transaction():
@@ -63,7 +66,8 @@ class CentreBook:
     """The centre's database, as it is, by way of SQLAlchemy; `pragmas` for those that must fail."""
 
     def __init__(self, folder: Path, *pragmas: str) -> None:
-        self.database = Database(f"sqlite:///{folder / 'centre.db'}")
+        self.path = folder / "centre.db"
+        self.database = Database(f"sqlite:///{self.path}")
         for pragma in pragmas:
             event.listen(self.database.engine, "connect", _telling(pragma))
 
@@ -94,7 +98,8 @@ class PlainBook:
     """Python's sqlite3 with other settings than ours."""
 
     def __init__(self, folder: Path, journal: str, synchronous: str) -> None:
-        self.sql = sqlite3.connect(folder / "plain.db", isolation_level=None)
+        self.path = folder / "plain.db"
+        self.sql = sqlite3.connect(self.path, isolation_level=None)
         self.sql.execute(f"PRAGMA journal_mode={journal}")
         self.sql.execute(f"PRAGMA synchronous={synchronous}")
 
@@ -121,6 +126,26 @@ class PlainBook:
 
 
 BROKEN = (sqlite3.Error, StoreError, StorageError)
+
+
+class _Reader:
+    """Another process's backup, say: it holds a snapshot while others write."""
+
+    def __init__(self, path: Path) -> None:
+        self.sql = sqlite3.connect(path, isolation_level=None)
+        self.wal = self.sql.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        self.sql.execute("BEGIN")
+        self.sees = self._look()
+        if not self.wal:  # it would keep everybody from committing
+            self.sql.execute("COMMIT")
+
+    def finish(self) -> None:
+        if self.wal:
+            assert self._look() == self.sees, "a snapshot changed"
+        self.sql.close()
+
+    def _look(self) -> list[tuple[object, ...]]:
+        return self.sql.execute("SELECT id, body FROM facts").fetchall()
 
 
 class Life:
@@ -154,9 +179,13 @@ class Life:
         try:
             book = self.open_book(self.disk.folder)
             self._transact(book, [(table, ()) for table in TABLES], dict(self.state))
+            reader = _Reader(book.path) if self.rng.random() < 0.3 else None
             for _ in range(self.rng.randint(1, 12) if at_a_quiet_moment else 1_000):
                 self._step(book)
-                if self.rng.random() < 0.03:
+                if reader is not None and self.rng.random() < 0.1:
+                    reader.finish()
+                    reader = None
+                if reader is None and self.rng.random() < 0.03:
                     book.close()
                     book = self.open_book(self.disk.folder)
         except BROKEN:
@@ -212,7 +241,7 @@ class Life:
 def lives(open_book: Callable[[Path], Book], folder: Path, seeds: Iterable[int], cuts: int) -> Counter[str]:
     """What went wrong in many lives, and how many power cuts there were."""
     found: Counter[str] = Counter()
-    with DiskVfs(entropy=Random(0).randbytes) as vfs:
+    with DiskVfs(entropy=Random(0).randbytes, sleep_us=lambda _: None) as vfs:  # a lock is not worth a wait
         for seed in seeds:
             place = folder / f"life {seed}"
             place.mkdir()

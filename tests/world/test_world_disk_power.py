@@ -25,7 +25,8 @@ from simulator.world.vfs import DiskVfs
 from tests.world.disk_rig import Book, CentreBook, PlainBook, StoreBook, lives
 
 OpenBook = Callable[[Path], Book]
-SEEDS_TO_CATCH: Final = 20  # each of 5 power cuts; the seeds are fixed
+SEEDS_TO_CATCH: Final = 8  # lives of 5 power cuts; of 200 lives no 6 in a row went by without a catch
+SEEDS_TO_TRUST: Final = 20
 SAFE: Final[dict[str, OpenBook]] = {
     "the unit's store": StoreBook,
     "the centre's database": CentreBook,
@@ -88,7 +89,7 @@ def test_a_wrong_model_is_caught_by_the_controls(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(place, name, planted)
     open_book = {**SAFE, **UNSAFE}[accused]
-    assert bool(wrong(open_book, tmp_path, range(SEEDS_TO_CATCH))) == (caught_when == "something is found")
+    assert bool(wrong(open_book, tmp_path, range(SEEDS_TO_TRUST))) == (caught_when == "something is found")
 
 
 def test_K5_a_store_whose_power_goes_at_any_change_of_its_first_start_starts_again(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.world.disk_rig import CentreBook, Life, StoreBook
 
 folder, seed = Path(sys.argv[1]), int(sys.argv[2])
 if seed % 2:  # what happened in the process before does not matter
-    sqlite3.connect(":memory:").execute("SELECT random()")
+    sqlite3.connect(folder / "outside.db").execute("SELECT random()")
 seen = hashlib.sha256()
 ticks = count(1_800_000_000_000)
 rng = Random(int(sys.argv[3]))
@@ -35,6 +35,7 @@ with DiskVfs(entropy=rng.randbytes, now_ms=lambda: next(ticks), sleep_us=lambda 
         life = Life(book, disk, rng)
         for _ in range(8):
             assert not life.live(1)  # what it leaves has been recovered already,
+            sqlite3.connect(folder / "outside.db").execute("SELECT count(*) FROM sqlite_schema")
             left.append(sqlite3.connect(place / "other.db"))
             disk.power_cut_in(rng.randint(1, 30))
             try:

@@ -18,7 +18,7 @@ from simulator.world import sqlite_abi
 from simulator.world.disk import Disk
 from simulator.world.sqlite_abi import SqliteNotReachable
 from simulator.world.unsynced import Content
-from simulator.world.vfs import DiskModelFault, DiskVfs
+from simulator.world.vfs import DiskModelFault, DiskVfs, _plumbing
 from tests.world.disk_rig import CentreBook, Statement, StoreBook
 
 TABLE: Statement = ("CREATE TABLE IF NOT EXISTS a (b BLOB)", ())
@@ -376,6 +376,30 @@ def test_an_error_of_the_model_is_told_apart_from_one_of_the_disk(
         block.close()
     with DiskVfs():  # the next one is not harmed
         pass
+
+
+def test_while_the_interpreter_ends_every_call_fails(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = StoreBook(disk.folder)
+    book.write([TABLE])
+    writes = disk.writes
+    with monkeypatch.context() as patch:
+        patch.setattr(_plumbing(), "_ended", True)
+        with pytest.raises(StoreUnwritable):
+            book.write([ROW])
+    assert disk.writes == writes
+    assert disk.fault is None
+
+
+def test_shared_memory_ends_with_its_last_user(disk: Disk) -> None:
+    for _ in range(3):
+        book = StoreBook(disk.folder)
+        book.sql.execute("PRAGMA synchronous=OFF")  # so that the disk remembers the file after it is closed
+        book.write([TABLE, ROW])
+        rows = count(book)
+        assert any(content.memory for content in disk._contents.values())
+        book.close()
+        assert not any(content.memory for content in disk._contents.values())
+    assert rows == 3
 
 
 def test_a_python_with_sqlite_built_in_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

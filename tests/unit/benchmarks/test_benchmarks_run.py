@@ -21,6 +21,7 @@ from benchmarks import (
     price_of_safety,
     redemption,
     site,
+    world_disk,
 )
 from benchmarks.__main__ import names
 from benchmarks.figures import Limits
@@ -124,6 +125,11 @@ def test_every_kind_of_barcode_is_understood(capsys: pytest.CaptureFixture[str])
 def test_memory_of_agent_and_camera_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     memory.measure(tmp_path, 1)
     assert "camera" in said(capsys)
+
+
+def test_a_redemption_on_the_simulated_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world_disk.measure(tmp_path, 5)
+    assert "a power loss and the next start" in said(capsys)
 
 
 def test_bytes_on_disk_for_a_redemption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

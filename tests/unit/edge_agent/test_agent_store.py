@@ -17,7 +17,7 @@ from edge_agent.core.visit import Step, Want
 from edge_agent.store.connection import StoreCorrupt, StoreError, StoreUnwritable
 from edge_agent.store.preview import preview
 from edge_agent.store.salvage import salvage
-from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store, WrongDevice
+from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store, WrongDevice, epoch_beside
 from loyalty.coupon import Coupon, Now
 from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import (
@@ -365,6 +365,25 @@ def test_K5_a_unit_killed_while_it_works_keeps_every_fact_it_had_shown(store: St
         assert kept == list(range(1, len(kept) + 1))
         assert shown <= len(kept) <= shown + 1
         again.close()
+
+
+@pytest.mark.parametrize("left", [None, "stale", "torn"])
+def test_the_next_start_writes_the_epoch_beside_the_store_if_the_power_went_before_that(
+    store: Store, left: str | None
+) -> None:
+    beside = store.folder / IDENTITY_NAME
+    whole = beside.read_bytes()
+    if left is None:
+        beside.unlink()
+    else:
+        beside.write_bytes(whole.replace(store.journal.epoch.hex().encode(), b"00" * 16) if left == "stale" else b"")
+    assert epoch_beside(store.folder) != store.journal.epoch
+    store.close()
+    again = Store(store.folder, "unit-1")
+    again.start(b"n" * 16)
+    assert again.journal.epoch == store.journal.epoch
+    assert beside.read_bytes() == whole
+    again.close()
 
 
 def test_a_store_of_a_newer_version_is_refused_with_both_versions(store: Store) -> None:

@@ -1,0 +1,171 @@
+"""Nothing grows without a bound that has a name: every table of a unit and of the centre stands here, with its own.
+
+A table that this page does not know is a violation too, so that a new one can't come without a bound. What is history
+(the journal, the ledger of facts) grows with what happened, and with nothing else: it is held against the size of the
+file and the number of things that were seen.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from simulator.world.checks.disks import one, reading
+from simulator.world.observe import AtRest, DiskRestored, DiskSpoilt, Seen, UnitAtRest, Violation
+
+WAL_BYTES_MAX: Final = 16 * 1024 * 1024
+STORE_BYTES_EMPTY: Final = 1024 * 1024
+STORE_BYTES_EACH: Final = 8 * 1024  # for each thing that was seen anywhere
+LANES_MAX: Final = 64
+MARKS_PER_LANE_MAX: Final = 16
+REVOKED_MAX: Final = 1_000_000
+TIDY_ROWS: Final = 500  # what may lie above a bound until the next quiet moment
+EPOCHS_EACH: Final = 2  # new epochs for each time that a disk was restored or spoilt
+QUESTIONS_MAX: Final = 21  # a basket of reserved coupons, and the one that is being asked about
+HINTS_PER_UNIT_MAX: Final = 1_000
+REFUSED_MAX: Final = 2_000
+LOG_CHANGES_KEPT: Final = 100_000  # of one site
+LOG_CHANGES_NEW: Final = 10_000  # until it is tidied
+BODIES_BEFORE_SITES: Final = 16  # of what was said while there was no site: they go when a log is pruned
+CARDS_PER_PERSON_MAX: Final = 10
+SESSIONS_PER_PERSON_MAX: Final = 20
+
+UNIT: Final = {
+    "meta": 64,
+    "questions": QUESTIONS_MAX,
+    "campaigns": 100_000,
+    "keys": 255,
+    "lanes": LANES_MAX,
+    "homes": 65_535,
+    "heard": 200_000 + TIDY_ROWS,
+    "marks": LANES_MAX * MARKS_PER_LANE_MAX,
+    "taken_back": 10_000,
+    "parts": 1_000,
+    "phones": 10_000 + TIDY_ROWS,
+    "revoked": 2 * REVOKED_MAX,
+    "staged": 200_000,
+}
+"""Rows that a table of a unit may have at most."""
+
+UNIT_HISTORY: Final = frozenset(
+    {"journal", "own", "transfers", "away", "moved", "seen_0", "seen_1", "cards", "epochs", "my_epochs"}
+)
+"""Tables of a unit that grow with what happened; some are held against others (`_unit`)."""
+
+CENTRE: Final = {
+    "meta": 64,
+    "sites": 65_535,
+    "coupon_keys": 255,
+    "campaigns": 100_000,
+    "revocations": REVOKED_MAX,
+    "alembic_version": 1,
+}
+"""Rows that a table of the centre may have at most."""
+
+CENTRE_HISTORY: Final = frozenset(
+    {
+        "devices", "epochs", "facts", "redemptions", "conflicts", "notices", "boots", "boot_spans", "persons", "cards",
+        "sessions", "coupons", "questions", "pots", "parts", "part_moves", "homes", "home_moves", "feeds",
+        "feed_bodies", "change_log", "hints", "dead_letters",
+    }
+)  # fmt: skip
+"""Tables of the centre that grow with what happened; some are held against others (`CENTRE_RULES`)."""
+
+CENTRE_RULES: Final = (
+    ("hints of one unit", HINTS_PER_UNIT_MAX, "SELECT max(n) FROM (SELECT count(*) n FROM hints GROUP BY device_id)"),
+    ("messages refused whole", REFUSED_MAX, "SELECT count(*) FROM dead_letters WHERE seq IS NULL"),
+    ("changes kept for a site", LOG_CHANGES_KEPT + LOG_CHANGES_NEW, "SELECT max(head - floor) FROM feeds"),
+    (
+        "bodies that no log needs",
+        BODIES_BEFORE_SITES,
+        "SELECT count(*) FROM feed_bodies WHERE id NOT IN (SELECT body_id FROM change_log)",
+    ),
+    (
+        "cards of one person",
+        CARDS_PER_PERSON_MAX,
+        "SELECT max(n) FROM (SELECT count(*) n FROM cards GROUP BY person_id)",
+    ),
+    (
+        "sessions of one person",
+        SESSIONS_PER_PERSON_MAX,
+        "SELECT max(n) FROM (SELECT count(*) n FROM sessions GROUP BY person_id)",
+    ),
+    (
+        "moves of one serial's home that wait",
+        1,
+        "SELECT max(n) FROM (SELECT count(*) n FROM home_moves GROUP BY campaign, serial)",
+    ),
+    (
+        "questions that hold one serial",
+        1,
+        "SELECT max(n) FROM (SELECT count(*) n FROM questions WHERE state = 'granted' AND serial <> 0"
+        " GROUP BY campaign, serial)",
+    ),
+    ("redemptions without a fact", 0, "SELECT (SELECT count(*) FROM redemptions) - count(*) FROM facts"),
+    ("homes without a site", 0, "SELECT (SELECT count(*) FROM homes) - count(*) FROM sites"),
+)
+"""What is counted, how many there may be, and how to count it."""
+
+
+class Bounded:
+    """See the module."""
+
+    name: Final = "bounded"
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._new_disks: Counter[str] = Counter()
+
+    def saw(self, seen: Seen) -> None:
+        self._seen += 1
+        if isinstance(seen, DiskRestored | DiskSpoilt):
+            self._new_disks[seen.device] += 1
+
+    def came_up(self, unit: UnitAtRest) -> None:
+        self._unit(unit)
+
+    def at_rest(self, world: AtRest) -> None:
+        for unit in world.units:
+            if unit.enrolled:
+                self._unit(unit)
+        with reading(world.centre) as sql:
+            self._tables(sql, "the centre", CENTRE, CENTRE_HISTORY)
+            for what, at_most, query in CENTRE_RULES:
+                self._at_most("the centre", what, one(sql, query) or 0, at_most)
+
+    def _unit(self, unit: UnitAtRest) -> None:
+        wal, size = _size(unit.store.with_name(unit.store.name + "-wal")), _size(unit.store)
+        self._at_most(unit.device, "bytes in the log of its store", wal, WAL_BYTES_MAX)
+        self._at_most(unit.device, "bytes in its store", size, STORE_BYTES_EMPTY + STORE_BYTES_EACH * self._seen)
+        with reading(unit.store) as sql:
+            self._tables(sql, unit.device, UNIT, UNIT_HISTORY)
+            epochs = 1 + EPOCHS_EACH * self._new_disks[unit.device]
+            for table in ("epochs", "my_epochs"):
+                self._at_most(unit.device, f"rows in {table}", _rows(sql, table), epochs)
+            newest = one(sql, "SELECT max(position) FROM journal") or 0
+            written = max(newest, one(sql, "SELECT max(base + coalesce(last, 0)) FROM epochs") or 0)
+            for table in ("journal", "own", "transfers", "away"):
+                self._at_most(unit.device, f"rows in {table}", _rows(sql, table), written)
+            marks = one(sql, "SELECT max(n) FROM (SELECT count(*) n FROM marks GROUP BY device)") or 0
+            self._at_most(unit.device, "marks of one lane", marks, MARKS_PER_LANE_MAX)
+
+    def _tables(self, sql: sqlite3.Connection, where: str, bounds: dict[str, int], history: frozenset[str]) -> None:
+        for (table,) in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
+            if table in bounds:
+                self._at_most(where, f"rows in {table}", _rows(sql, table), bounds[table])
+            elif table not in history:
+                raise Violation(self.name, f"{where}: nothing bounds the table {table}")
+
+    def _at_most(self, where: str, what: str, found: int, at_most: int) -> None:
+        if found > at_most:
+            raise Violation(self.name, f"{where}: {found:,} {what}, at most {at_most:,} are allowed")
+
+
+def _rows(sql: sqlite3.Connection, table: str) -> int:
+    return int(one(sql, f"SELECT count(*) FROM {table}"))  # noqa: S608
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
