@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from central import registry
+from central import leases, registry
 from central.coupons import download, issue, keyring, persons
 from central.coupons.download import Given
-from central.decide import Decider
+from central.decide import Decider, Elsewhere
 from central.incarnation import begin_anew
 from loyalty.campaign import Policy
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from wire.messages import Answer, Ask, PullAck
+
+POT = Pot(CAMPAIGN, 5)
 
 
 class Shop:
@@ -28,6 +31,7 @@ class Shop:
             campaign(2, policy=Policy.ONLINE, cap=1),
             campaign(3, policy=Policy.ONLINE, per_person=1),
             campaign(4, policy=Policy.ONLINE, shops=("ginza",)),
+            campaign(5, policy=Policy.LEASE, cap=1),
         )
         self.centre = Centre(folder, *terms)
         self.one, self.two = Lane("lane-1", "ginza"), Lane("lane-2", "shinjuku")
@@ -130,6 +134,19 @@ def test_held_coupons_count_towards_the_cap(shop: Shop) -> None:
     first, second = shop.give(2), shop.give(2)
     assert shop.ask(shop.one, first.text).granted
     assert shop.ask(shop.two, second.text).reason == Reason.CAP_REACHED
+
+
+def test_what_a_lane_may_spend_alone_is_promised_to_nobody_else(shop: Shop) -> None:
+    given = shop.give(5)
+    with shop.centre.office.database.write() as connection:
+        one = registry.find(connection, shop.one.name)
+        assert one is not None
+        leases.ensure(connection, campaign(5, policy=Policy.LEASE, cap=1), 0)
+        granted, _ = leases.grant(connection, leases.Owner(one.id, shop.one.epoch), POT, Amount(1), NOW_MS)
+    assert granted == Amount(1)
+    answer = shop.decider.answer(Ask(b"q" * 16, given.text.encode(), 0, 2_000), shop.two.name, NOW_MS)
+    assert isinstance(answer, Elsewhere)
+    assert (answer.refusal.granted, answer.pot) == (False, POT)
 
 
 def test_held_coupons_count_towards_the_limit_for_each_person(shop: Shop) -> None:
