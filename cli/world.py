@@ -63,11 +63,11 @@ def _live(plan: Plan, trace: Path | None) -> Outcome:
 
     began_s = said_s = time.monotonic()
 
-    def say(progress: Progress, *, violations: int = 0) -> None:
+    def say(progress: Progress) -> None:
         nonlocal said_s
         if time.monotonic() - said_s >= SAY_EVERY_S:
             said_s = time.monotonic()
-            _line(plan.seed, progress, violations)
+            _line(plan.seed, progress)
 
     with tempfile.TemporaryDirectory(prefix="tokuten-world-") as folder:
         if trace is None:
@@ -79,16 +79,18 @@ def _live(plan: Plan, trace: Path | None) -> Outcome:
     typer.echo(
         f"seed {plan.seed}: {'every promise held' if outcome.fine else outcome.end.name.lower()}; "
         f"{outcome.simulated_ms / 1000:,.0f} s simulated in {took_s:.1f} s, {outcome.events:,} events, "
-        f"{outcome.decisions:,} yes, {outcome.fired.total():,} faults, trace {outcome.digest}",
+        f"{outcome.decisions:,} yes, {outcome.fired.total():,} faults, {int(not outcome.fine)} violations, "
+        f"trace {outcome.digest}",
     )
     return outcome
 
 
-def _line(seed: int, progress: Progress, violations: int) -> None:
+def _line(seed: int, progress: Progress) -> None:
+    """A life ends at its first violation: until then there is none."""
     typer.echo(
         f"seed {seed} step {progress.step:>5}: {progress.simulated_ms / 1000:>9,.1f} s simulated, "
         f"{progress.events:>8,} events, {progress.greens:>5,} yes, {progress.faults:>6,} faults, "
-        f"{violations} violations",
+        "0 violations",
     )
 
 

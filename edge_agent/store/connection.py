@@ -28,7 +28,7 @@ class StoreError(Exception):
 
 
 class StoreUnwritable(StoreError, OSError):
-    """Nothing of the transaction was kept."""
+    """Nothing of the transaction is kept; only a flush that failed may bring it back at the next start, whole."""
 
 
 class StoreCorrupt(StoreError):

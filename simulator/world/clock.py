@@ -9,6 +9,7 @@ from hal.clock import Reading
 
 BEGIN_MS: Final = 1_800_000_000_000  # the world's true wall time at its beginning
 NEVER_SET_MS: Final = -BEGIN_MS  # what a clock without a battery is off by: it wakes up in 1970
+NEVER_MS: Final = 1 << 62  # when something is due that is not
 BOOT_BYTES: Final = 8
 NTP_ERROR_MS: Final = 50
 

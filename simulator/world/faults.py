@@ -8,6 +8,7 @@ fixed seeds fails the tests.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +55,7 @@ def cut_site(life: Life, rng: Random) -> None:
     for device in here:
         life.world.cut(device, "site-cut")
     for device in here:
-        life.later(rng.randrange(5_000, 200_000), lambda device=device: life.world.wan.mend(device))  # type: ignore[misc]
+        life.later(rng.randrange(5_000, 200_000), partial(life.world.wan.mend, device))
 
 
 def restart_broker(life: Life, rng: Random) -> None:

@@ -228,7 +228,7 @@ def _operate(life: Life, rng: Random) -> None:
 def _campaign(life: Life, rng: Random) -> None:
     """Its terms change, it is stopped, or opened again."""
     world = life.world
-    listed = [now for number in range(1, 17) if (now := world.operators.campaign(number)) is not None]
+    listed = world.operators.campaigns()
     stopped = [now for now in listed if now.stopped]
     if not listed:
         return

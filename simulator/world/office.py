@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,15 +26,14 @@ from central.mqtt import PUSH_EVERY_S, SNAPSHOT_ROOM, TIDY_EVERY_S
 from central.office import Office, create, restore
 from central.settings import CentralSettings
 from loyalty.barcode.instore import BarcodeSettings
+from simulator.world.clock import NEVER_MS
 from simulator.world.disk import Disk
 from simulator.world.observe import CentreDown, CentreRestored
 
 if TYPE_CHECKING:
     from simulator.world.world import World
 
-OFF: Final = 1 << 62
 TRY_AGAIN_MS: Final = 5_000  # a centre that can't start (its disk is full) is started again
-SECOND_WORKER_MS: Final = 30_000  # a rolling restart: two at work at once
 
 
 class CentreAway(Exception):
@@ -56,11 +56,11 @@ class HeadOffice:
         self.disk = world.vfs.mount(Disk(self.folder, world.entropy.stream("centre/disk")))
         self.settings = CentralSettings(tenant=world.tenant, data_dir=str(self.folder), barcodes=barcodes)
         self.workers: list[Worker] = []
-        self.back_ms = OFF
+        self.back_ms = NEVER_MS
         self._why = ""
         self._mute = False  # killed between the commit and the answer of the next message
         self._power_goes = False
-        self._push_ms = self._tidy_ms = self._mark_ms = OFF
+        self._push_ms = self._tidy_ms = self._mark_ms = NEVER_MS
         with self._drawing():
             office = create(self.settings, world.time.wall_ms)
             self.public_key = office.keys.centre().verify_key.encode()
@@ -94,7 +94,7 @@ class HeadOffice:
                 self.back_ms = now_ms + TRY_AGAIN_MS
             return
         self.workers.append(worker)
-        self.back_ms = OFF
+        self.back_ms = NEVER_MS
         self.world.wan.centre_up = True
         self._push_ms, self._tidy_ms = now_ms, now_ms + round(TIDY_EVERY_S * 1000)
         self._mark_ms = now_ms + MARK_EVERY_S * 1000
@@ -217,10 +217,10 @@ class HeadOffice:
                     self.open()
             return
         if now_ms >= self._push_ms:
-            self._push_ms = OFF
+            self._push_ms = NEVER_MS
             for worker in list(self.workers):
                 if worker in self.workers:
-                    self._work(worker, lambda worker=worker: self._pushes(worker))  # type: ignore[misc]
+                    self._work(worker, partial(self._pushes, worker))
         if now_ms >= self._tidy_ms and self.workers:
             self._tidy_ms = now_ms + round(TIDY_EVERY_S * 1000)
             worker = self.workers[-1]

@@ -45,11 +45,10 @@ class Operators:
             changed = issue.change(connection, campaign)
         self._say(changed, "stopped" if changed.stopped else "changed")
 
-    def campaign(self, number: int) -> Campaign | None:
-        """As it stands now."""
+    def campaigns(self) -> list[Campaign]:
+        """As they stand now."""
         with self._world.office.office.database.read() as connection:
-            issued = issue.get(connection, number)
-        return None if issued is None else issued.campaign
+            return [issued.campaign for issued in issue.listed(connection)]
 
     def _say(self, campaign: Campaign, what: str) -> None:
         world = self._world
@@ -118,9 +117,8 @@ class Operators:
                 self.enrol(unit)
             else:
                 self.throw_away(unit)
-        with world.office.office.database.read() as connection:
-            for issued in issue.listed(connection):
-                world.saw(Issued(world.time.now_ms, issued.campaign))
+        for campaign in self.campaigns():
+            world.saw(Issued(world.time.now_ms, campaign))
 
     # --- people ---------------------------------------------------------------------------------------
 

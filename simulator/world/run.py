@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from simulator.world.checks import all_checkers
 from simulator.world.clock import Time
@@ -61,7 +61,7 @@ class Progress(NamedTuple):
 
 
 Say = Callable[[Progress], None]
-LINES_SHOWN = 40
+LINES_SHOWN: Final = 40
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store
 from edge_agent.timekeeper import Timekeeper
 from hal.events import CardPresented, CardRemoved, Scanned
 from loyalty.barcode.instore import BarcodeSettings
-from simulator.world.clock import UnitClock
+from simulator.world.clock import NEVER_MS, UnitClock
 from simulator.world.disk import Disk
 from simulator.world.eyes import Eyes, plain
 from simulator.world.observe import Down, Started, UnitAtRest
@@ -42,7 +42,6 @@ IDLE_MS: Final = 5_000  # a unit that nothing happens to is looked at so often
 TURNS_MAX: Final = 200  # in one instant
 TRY_AGAIN_MS: Final = 10_000  # a unit that can't start (its disk is full) is started again
 NEWEST_FACTS: Final = 50
-OFF: Final = 1 << 62
 
 
 class Stopped(BaseException):
@@ -67,8 +66,8 @@ class Unit:
         self.line: Line | None = None
         self.enrolled = True
         self.points_asked: ev.PointsEarned | ev.PointsWanted | None = None
-        self.due_ms = OFF
-        self.back_ms = OFF  # when it comes up again by itself
+        self.due_ms = NEVER_MS
+        self.back_ms = NEVER_MS  # when it comes up again by itself
         self._barcodes = barcodes
         self._fuse: int | None = None  # steps until it stops
         self._power_goes = False
@@ -86,7 +85,7 @@ class Unit:
     def power_on(self) -> None:
         """The machine, or only its process, starts."""
         assert self.agent is None, "it runs already"
-        self.back_ms = OFF
+        self.back_ms = NEVER_MS
         self._within(self._start)
 
     def _start(self) -> None:
@@ -200,7 +199,7 @@ class Unit:
 
     def scrap(self) -> None:
         """It never comes up again."""
-        self.back_ms = OFF
+        self.back_ms = NEVER_MS
 
     def _within(self, action: Callable[[], None]) -> None:
         before = self.world.entropy.use(self.rng)
@@ -238,7 +237,7 @@ class Unit:
         self.world.saw(Down(now_ms, self.device, self.clock.boot, self.clock.read().mono_ms, power))
         if power:
             self.clock.reboot()
-        self.due_ms = OFF
+        self.due_ms = NEVER_MS
         self.back_ms = now_ms + self.world.rng.randrange(500, 20_000)
 
     def heal(self) -> None:

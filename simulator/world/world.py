@@ -26,7 +26,7 @@ from simulator.world.operators import Operators
 from simulator.world.power_loss import Losses
 from simulator.world.site_lan import SiteLan
 from simulator.world.trace import Trace
-from simulator.world.unit import OFF, Unit
+from simulator.world.unit import Unit
 from simulator.world.vfs import DiskVfs
 from simulator.world.wan import Wan, Weather
 
@@ -266,6 +266,3 @@ class World:
         for unit in self.units.values():
             unit.close()
         self.office.close()
-
-
-__all__ = ["OFF", "World"]
