@@ -57,6 +57,7 @@ IMPORTS = {
     "hal": "import edge_agent",
     "simulator": "import cli.main",
     "edge_agent/store": "import numpy",
+    "simulator/world/checks": "import loyalty.coupon",
 }
 
 
@@ -65,7 +66,15 @@ def test_the_import_checker_finds_planted_imports(tmp_path: Path) -> None:
     for name in ("cli", "simulator", "central", "edge_agent", "hal", "firmware", "wire", "loyalty"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
-    for module in ("edge_agent/core/__init__.py", "edge_agent/store/__init__.py", "hal/events.py", "cli/main.py"):
+    for module in (
+        "edge_agent/core/__init__.py",
+        "edge_agent/store/__init__.py",
+        "hal/events.py",
+        "cli/main.py",
+        "loyalty/coupon.py",
+        "simulator/world/__init__.py",
+        "simulator/world/checks/__init__.py",
+    ):
         (tmp_path / module).parent.mkdir(exist_ok=True)
         (tmp_path / module).touch()
     assert lint_imports(tmp_path).returncode == 0, "clean packages are refused"
