@@ -206,6 +206,12 @@ socket = "{self.folder / "world.sock"}"
         return part_on(self.data, campaign.id)
 
     @property
+    def acknowledged(self) -> int:
+        """Facts that are acknowledged."""
+        found = self.rows("SELECT coalesce(sum(acked), 0) FROM epochs")
+        return int(found[0][0]) if found else 0
+
+    @property
     def waiting(self) -> int:
         """Facts that are not acknowledged."""
         found = self.rows(

@@ -72,6 +72,8 @@ def test_the_import_checker_finds_planted_imports(tmp_path: Path) -> None:
         "hal/events.py",
         "cli/main.py",
         "loyalty/coupon.py",
+        "loyalty/lease.py",
+        "loyalty/reason.py",
         "simulator/world/__init__.py",
         "simulator/world/checks/__init__.py",
     ):
