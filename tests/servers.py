@@ -26,6 +26,7 @@ from typing import Final, Protocol
 ROOT: Final = Path(__file__).resolve().parent.parent
 START_S: Final = 15.0
 STOP_S: Final = 10.0
+STOP_TRIES: Final = 5
 PASSWORDS: Final = {"centre": "centre-secret", "lane-1": "lane-1-secret", "lane-2": "lane-2-secret"}
 
 
@@ -113,13 +114,16 @@ class _Process(ABC):
     def _end(self, number: int) -> None:
         if self.process is None or self.process.poll() is not None:
             return
-        self.process.send_signal(number)
-        try:
-            self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(STOP_S)
-            raise AssertionError(f"pid {self.process.pid} did not end on signal {number}") from None
+        for _ in range(STOP_TRIES):
+            self.process.send_signal(number)  # again: Mosquitto listens before it heeds its first SIGTERM
+            try:
+                self.process.wait(STOP_S / STOP_TRIES)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+        self.process.kill()
+        self.process.wait(STOP_S)
+        raise AssertionError(f"pid {self.process.pid} did not end on signal {number}")
 
 
 class _WithPasswords(_Process):
