@@ -104,8 +104,7 @@ class Sound:
     """The code without a bug: what fails there too has found nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._copy: Copy | None = None
+        self._copy = Copy(folder)  # at once: the tree may change while a long search goes on
         self._lock = threading.Lock()
         self._passed: dict[tuple[str, ...], bool] = {}
         self.failed: dict[str, str] = {}  # command -> what it said
@@ -115,7 +114,6 @@ class Sound:
         command = tuple(arguments)
         with self._lock:
             if command not in self._passed:
-                self._copy = self._copy or Copy(self._folder)
                 ended = self._copy.run(arguments, within_s)
                 self._passed[command] = ended.code == 0
                 if ended.code != 0:

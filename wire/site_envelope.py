@@ -113,14 +113,20 @@ def login(key: SigningKey, device: str, hub: str, session: bytes, once: bytes) -
 
 def login_once(key: VerifyKey, device: str, hub: str, session: bytes, password: str) -> bytes | None:
     """The `once` of a password that fits, None for any other. Whoever asks lets each `once` in a single time."""
+    once = once_of(password)
+    if once is None:
+        return None
+    signature = bytes.fromhex(password)[LOGIN_BYTES:]
+    return once if _fits(key, _login(device, hub, session, once), signature) else None
+
+
+def once_of(password: str) -> bytes | None:
+    """The `once` that a password says it is for, whoever signed it; None: it is none."""
     try:
         raw = bytes.fromhex(password)
     except ValueError:
         return None
-    if len(raw) != LOGIN_BYTES + SIGNATURE_BYTES:
-        return None
-    once, signature = raw[:LOGIN_BYTES], raw[LOGIN_BYTES:]
-    return once if _fits(key, _login(device, hub, session, once), signature) else None
+    return raw[:LOGIN_BYTES] if len(raw) == LOGIN_BYTES + SIGNATURE_BYTES else None
 
 
 def _login(device: str, hub: str, session: bytes, once: bytes) -> bytes:

@@ -14,11 +14,16 @@ from typing import Final
 import msgspec
 from nacl.signing import VerifyKey
 
-from wire.site_envelope import SESSION_BYTES, Keys, login_once
+from wire.site_envelope import SESSION_BYTES, Keys, login_once, once_of
 from wire.site_messages import ROOT, subscriptions
 from wire.topics import ALL, ID_PATTERN, Address, address
 
 LOGINS_REMEMBERED: Final = 1_000  # of each lane, under one session
+REFUSED_REMEMBERED: Final = 10_000  # logins of whoever was no lane yet, under one session
+
+
+Logins = OrderedDict[tuple[str, bytes], None]
+"""User and `once`, the oldest first."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,20 +53,24 @@ class SiteRules:
         """`where`: the unit that runs this hub."""
         assert len(session) == SESSION_BYTES, "a hub's session has 16 bytes"
         self._where, self._session = where, session
-        self._used: dict[str, OrderedDict[bytes, None]] = {}
+        self._used: dict[str, Logins] = {}
+        self._refused: Logins = OrderedDict()
         self.lanes = lanes
 
     def fit(self, user: str, password: str) -> bool:
+        """A login counts once, and one that was refused never: a lane makes a new one for each try. Otherwise who
+        recorded the login of a lane that the hub did not know yet could use it as soon as it does."""
+        once = once_of(password)
+        if once is None or not ID_PATTERN.fullmatch(user) or (user, once) in self._refused:
+            return False
         key = self.lanes.get(user)
-        once = None if key is None else login_once(key, user, self._where.device, self._session, password)
-        if once is None:
+        if key is None or login_once(key, user, self._where.device, self._session, password) is None:
+            _remember(self._refused, (user, once), REFUSED_REMEMBERED)
             return False
         used = self._used.setdefault(user, OrderedDict())
-        if once in used:
+        if (user, once) in used:
             return False
-        used[once] = None
-        while len(used) > LOGINS_REMEMBERED:
-            used.popitem(last=False)
+        _remember(used, (user, once), LOGINS_REMEMBERED)
         return True
 
     def may_publish(self, user: str, topic: str) -> bool:
@@ -74,6 +83,12 @@ class SiteRules:
         """What is for all, and what is for it."""
         where = Address(self._where.tenant, self._where.site, user)
         return user in self.lanes and topic_filter in subscriptions(where)
+
+
+def _remember(known: Logins, one: tuple[str, bytes], most: int) -> None:
+    known[one] = None
+    while len(known) > most:
+        known.popitem(last=False)
 
 
 def rules_of(order: Order) -> SiteRules:

@@ -28,6 +28,8 @@ class Heard:
     def __init__(self, connection: Connection, cache: Cache, journal: Journal, device: str) -> None:
         self._sql, self._cache, self._journal, self._device = connection, cache, journal, device
         self._swept = 0  # the row up to which the last tidying has looked
+        self._spans: list[Span] = []
+        self._spans_of = 0  # the version of the journal that they were read from; 0: of none
         self.reload()
 
     # --- look-ups -------------------------------------------------------------------------------------
@@ -129,11 +131,15 @@ class Heard:
     # --- what we tell ---------------------------------------------------------------------------------
 
     def spans(self) -> list[Span]:
-        """Our retained epochs, oldest first; the last one is open."""
-        return [
-            Span(state.epoch, self._journal.oldest(state.epoch), state.last, self._hash(state.epoch, state.last))
-            for state in self._journal.epochs()
-        ]
+        """Our retained epochs, oldest first; the last one is open. Read again when the journal has changed:
+        every word of every other lane is held against it."""
+        if self._spans_of != self._journal.version:
+            self._spans = [
+                Span(state.epoch, self._journal.oldest(state.epoch), state.last, self._hash(state.epoch, state.last))
+                for state in self._journal.epochs()
+            ]
+            self._spans_of = self._journal.version
+        return self._spans
 
     def hash_at(self, epoch: bytes, number: int) -> bytes | None:
         return self._journal.hash_at(epoch, number)

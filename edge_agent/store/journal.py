@@ -45,10 +45,12 @@ class Journal:
         self.epoch = b""
         self._base = self._position = 0
         self._hash = b""
+        self.version = 0  # grows with each change of what is retained
         self.reload()
 
     def reload(self) -> None:
         """Read the end of the open epoch again."""
+        self.version += 1
         row = self._sql.row("SELECT epoch, base FROM epochs WHERE last IS NULL ORDER BY id DESC LIMIT 1")
         if row is None:
             return
@@ -93,6 +95,7 @@ class Journal:
 
     def _append(self, body: bytes, at_ms: int) -> None:
         self._position += 1
+        self.version += 1
         self._hash = chain.link(self._hash, body)
         self._sql.execute(
             "INSERT INTO journal (position, at_ms, hash, body) VALUES (?, ?, ?, ?)",
@@ -158,6 +161,8 @@ class Journal:
             return chain.genesis(self._device, epoch)
         if not 0 < number <= last:
             return None
+        if epoch == self.epoch and number == last:
+            return self._hash
         row = self._sql.row("SELECT hash FROM journal WHERE position = ?", (base + number,))
         return row[0] if row else None
 
@@ -183,6 +188,7 @@ class Journal:
 
     def open_epoch(self, previous: bytes, after: int, new: bytes, reason: str, at: Stamp, detail: str = "") -> None:
         """Close `previous` at `after`; what it held beyond that follows under `new`, which begins by saying so."""
+        self.version += 1
         base, last = self._span(previous)
         carried = last - after
         if previous != self.epoch:  # a closed epoch is cut; the open one ends here
@@ -216,7 +222,7 @@ class Journal:
 
         Returns how many went; at most `rows_max` at a time, so that no scan waits for it.
         """
-        gone = 0
+        gone, self.version = 0, self.version + 1
         for epoch, base, last, acked in self._sql.rows("SELECT epoch, base, last, acked FROM epochs ORDER BY id"):
             # The newest booked fact stays: its hash is where the next batch begins.
             ceiling = min(base + acked - 1, self._position - keep_facts)

@@ -170,6 +170,17 @@ WRONG = {
 }
 
 
+def test_a_login_that_was_refused_counts_never_also_when_its_lane_becomes_known(
+    hub: RunningHub | WorldHub, connect: Connect
+) -> None:
+    recorded = login(KEYS["lane-2"], "lane-2", "lane-1", SESSION, b"early...")
+    hub.use({name: key for name, key in PUBLIC.items() if name != "lane-2"})
+    assert not connect("lane-2", recorded).welcome
+    hub.use(PUBLIC)
+    wait_until(lambda: connect("lane-2").welcome, 10, "the hub to know the lane")
+    assert not connect("lane-2", recorded).welcome
+
+
 @pytest.mark.parametrize("which", WRONG)
 def test_a_login_that_is_not_a_lanes_own_signature_over_this_session_is_refused(connect: Connect, which: str) -> None:
     assert not connect("lane-2", WRONG[which]).welcome
