@@ -123,6 +123,7 @@ class Agent:
         self._tidy_at_ms = self._beat_at_ms = self._low_at_ms = 0
         self._scan = ""  # the scan whose answer is still open
         self._unmarked: list[int] = []  # shown, but the mark could not be written
+        self._damaged = False  # the store is closed, and could not be replaced yet
         self._stopping = False
 
     @property
@@ -312,6 +313,9 @@ class Agent:
 
     def _probe(self) -> None:
         """Can facts be stored again?"""
+        if self._damaged:
+            self._salvage()
+            return
         try:
             self._store.probe()
             if self._unmarked:
@@ -333,6 +337,7 @@ class Agent:
     def _salvage(self) -> None:
         """The file is damaged: set it aside, save the facts, go on under a new epoch."""
         self._store.close()
+        self._damaged = True
         at = self._time.now()
         try:
             self._store, saved = salvage(
@@ -342,6 +347,7 @@ class Agent:
             log.error("the damaged store can't be replaced yet: %s", error)
             self._probe_at_ms = at.mono_ms + PROBE_EVERY_MS
             return
+        self._damaged = False
         log.error("the store was damaged; it lies in %s, %s facts were saved", saved.folder, len(saved.carried))
         self._steps.line("salvaged", facts=len(saved.carried), unverified=saved.unverified, folder=saved.folder.name)
         self._unmarked.clear()

@@ -27,7 +27,7 @@ from edge_agent.site.net import SiteEvent, SiteNet, SiteSaid, SiteUp
 from edge_agent.steps import StepLog
 from edge_agent.store.cache import Cache
 from edge_agent.store.connection import StoreCorrupt
-from edge_agent.store.salvage import set_aside
+from edge_agent.store.salvage import finish, set_aside
 from edge_agent.store.store import Store
 from wire import topics
 from wire.chain import EPOCH_BYTES
@@ -86,6 +86,7 @@ def _opened(settings: HubSettings) -> Store:
         log.error("the store is damaged (%s); it is set aside in %s", error, set_aside(settings.folder))
         store = _sound(settings)
     store.start(secrets.token_bytes(EPOCH_BYTES))
+    finish(settings.folder)
     return store
 
 

@@ -58,17 +58,23 @@ class Connection:
                 f"file:{_quoted(path)}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False,
                 cached_statements=256,
             )  # fmt: skip
-            self._sql.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-            self._sql.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
-            if not read_only:
-                self._sql.execute("PRAGMA journal_mode=WAL")
-                self._sql.execute("PRAGMA synchronous=FULL")
-                self._sql.execute("PRAGMA wal_autocheckpoint=0")
-                self._sql.execute("PRAGMA journal_size_limit=8388608")
         except sqlite3.Error as error:
             raise translate(error) from error
         self._flushed = read_only
+        try:
+            self._prepare(read_only=read_only)
+        except StoreError:
+            self.close()
+            raise
+
+    def _prepare(self, *, read_only: bool) -> None:
+        self.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        self.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
         if not read_only:
+            self.execute("PRAGMA journal_mode=WAL")
+            self.execute("PRAGMA synchronous=FULL")
+            self.execute("PRAGMA wal_autocheckpoint=0")
+            self.execute("PRAGMA journal_size_limit=8388608")
             with suppress(StoreUnwritable):  # tried again with the first transaction, where somebody can say so
                 self._flush_what_is_found()
 

@@ -6,12 +6,17 @@ a row of the journal is known by its shape, by decoding as a fact, and by the ha
 acknowledged follows in a new epoch whose first fact says so; the centre books none of it twice, because a
 carried fact whose bytes it has already booked is the same fact.
 
+A salvage that is interrupted is taken up again: a file in the folder says that it is not finished until the new store,
+which names that folder, is committed. The damaged store must be closed before: SQLite deletes a log by its name, so
+one that is closed later takes the log of the store that stands there then.
+
 The file format is stated at sqlite.org/fileformat2.html: pages of a table b-tree begin with 0x0D; a row is
 (payload length, rowid, header length, serial types, columns).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +24,7 @@ from typing import Final
 
 import msgspec
 
+from edge_agent.store.connection import StoreCorrupt
 from edge_agent.store.store import FILE_NAME, Store, epoch_beside
 from wire.chain import EPOCH_BYTES, HASH_BYTES
 from wire.facts import EpochOpened, Fact, Stamp, decode_fact
@@ -28,6 +34,8 @@ _LEAF: Final = 0x0D
 _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 SET_ASIDE_MAX: Final = 10_000
+UNFINISHED: Final = "unfinished"  # an empty file in the folder of a salvage that is under way
+SUFFIXES: Final = ("-wal", "-shm", "")  # the file itself last: once it is moved all are
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -50,19 +58,76 @@ class Salvage(msgspec.Struct, frozen=True):
 
 
 def set_aside(folder: Path) -> Path:
-    """Move the store's files into a new folder beside them."""
+    """Move the store's files into a new folder beside them, or the rest of them into that of an interrupted salvage."""
+    aside = _under_way(folder) or _new_aside(folder)
+    if not (aside / FILE_NAME).exists():
+        for suffix in SUFFIXES:
+            file = folder / (FILE_NAME + suffix)
+            if file.exists():
+                file.rename(aside / file.name)
+    else:  # it was moved before; what lies here was begun and never committed
+        for suffix in SUFFIXES:
+            (folder / (FILE_NAME + suffix)).unlink(missing_ok=True)
+    _flush(aside)
+    _flush(folder)
+    return aside
+
+
+def interrupted(folder: Path) -> bool:
+    """Whether a salvage was begun here whose new store was never committed. Raises StoreError."""
+    aside = _under_way(folder)
+    if aside is None:
+        return False
+    if (aside / FILE_NAME).exists() and (folder / FILE_NAME).exists() and _salvaged_from(folder) == aside.name:
+        finish(folder)
+        return False
+    return True
+
+
+def finish(folder: Path) -> None:
+    """What was set aside needs nothing more: what stands here now goes on."""
+    aside = _under_way(folder)
+    if aside is not None:
+        (aside / UNFINISHED).unlink()
+        _flush(aside)
+
+
+def _new_aside(folder: Path) -> Path:
     for number in range(1, SET_ASIDE_MAX):
         aside = folder / f"damaged-{number}"
         if not aside.exists():
-            break
-    else:
-        raise OSError(f"{folder} holds {SET_ASIDE_MAX} damaged stores: look at them")
-    aside.mkdir()
-    for suffix in ("", "-wal", "-shm"):
-        file = folder / (FILE_NAME + suffix)
-        if file.exists():
-            file.rename(aside / file.name)
-    return aside
+            aside.mkdir()
+            (aside / UNFINISHED).touch()
+            _flush(aside)
+            _flush(folder)
+            return aside
+    raise OSError(f"{folder} holds {SET_ASIDE_MAX} damaged stores: look at them")
+
+
+def _under_way(folder: Path) -> Path | None:
+    marker = next(folder.glob(f"damaged-*/{UNFINISHED}"), None)
+    return marker.parent if marker is not None else None
+
+
+def _salvaged_from(folder: Path) -> str:
+    """The folder that the store here was salvaged from; empty: none, or it can't be read."""
+    try:
+        store = Store(folder)
+    except StoreCorrupt:
+        return ""
+    try:
+        return str(store.cache.meta("salvaged", ""))
+    finally:
+        store.close()
+
+
+def _flush(folder: Path) -> None:
+    """The entries of a folder are on the disk for good."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def examine(aside: Path, folder: Path) -> Salvage:
@@ -88,21 +153,34 @@ def examine(aside: Path, folder: Path) -> Salvage:
 
 
 def salvage(folder: Path, device: str, epoch: bytes, at: Stamp) -> tuple[Store, Salvage]:
-    """Set the damaged store aside and open a new one that carries on. Raises StoreError if that fails too."""
+    """Set the damaged store, which is closed, aside and open a new one that carries on.
+
+    Raises StoreError or OSError if that fails too: then it is to be tried again, and nothing is lost.
+    """
     aside = set_aside(folder)
     result = examine(aside, folder)
     store = Store(folder, device)
+    try:
+        _carry_on(store, result, epoch, at)
+        store.write_identity()
+        finish(folder)
+    except BaseException:
+        store.close()
+        raise
+    return store, result
+
+
+def _carry_on(store: Store, result: Salvage, epoch: bytes, at: Stamp) -> None:
     detail = (
         f"{len(result.carried)} facts found after {result.acked}, {result.unverified} of them without their predecessor"
     )
     with store.transaction():
-        store.cache.set_meta("device", device)
+        store.cache.set_meta("device", store.device)
+        store.cache.set_meta("salvaged", result.folder.name)
         store.journal.start(epoch)
         opened = EpochOpened(at, "salvaged", result.previous, result.acked, len(result.carried), detail)
         # A shopper may have seen these yeses: when in doubt the answer to a second scan is no.
         store.journal.append([opened, *(row.fact for row in result.carried)], shown=True)
-    store.write_identity()
-    return store, result
 
 
 def _newer(epoch: tuple[bytes, int, int], than: tuple[bytes, int, int]) -> bool:

@@ -22,6 +22,7 @@ class DiskTrouble:
         self._full, self._failing = False, 0.0
         self._room_bytes: int | None = None
         self._cut_in: int | None = None
+        self._trouble_in: tuple[int, float] | None = None
         self._dead = False
         self._calm = True
 
@@ -69,9 +70,16 @@ class DiskTrouble:
         self._cut_in = changes
         self._look()
 
+    def trouble_in(self, changes: int, failing: float) -> None:
+        """With the `changes`-th change from now on it begins to fail so likely; 0.0: it is full from then on."""
+        assert changes > 0, "the first change from now on is number 1"
+        self._trouble_in = changes, failing
+        self._look()
+
     def heal(self) -> None:
-        """There is room, and nothing fails; no cut is to come."""
+        """There is room, and nothing fails; no cut and no trouble is to come."""
         self._full, self._failing, self._room_bytes, self._cut_in = False, 0.0, None, None
+        self._trouble_in = None
         self._look()
 
     def _revive(self) -> None:
@@ -80,10 +88,16 @@ class DiskTrouble:
         self._look()
 
     def _look(self) -> None:
-        self._calm = not self._full and not self._failing and self._room_bytes is None and self._cut_in is None
+        soon = self._cut_in is not None or self._trouble_in is not None
+        self._calm = not self._full and not self._failing and self._room_bytes is None and not soon
 
     def _fate(self) -> Fate:
         """What becomes of the next change. After the moment of the cut the disk is dead."""
+        if self._trouble_in is not None:
+            left, failing = self._trouble_in
+            self._trouble_in = (left - 1, failing) if left > 1 else None
+            if left == 1:
+                self._full, self._failing = not failing, failing
         if self._cut_in is None:
             return Fate.WHOLE
         self._cut_in -= 1

@@ -150,6 +150,22 @@ def fail_disk(life: Life, rng: Random) -> None:
     life.later(rng.randrange(500, 30_000), unit.disk.heal)
 
 
+def trouble_at_write(life: Life, rng: Random) -> None:
+    """The disk is full, or fails, from that write on: perhaps between a fact and the mark that it was shown."""
+    unit = _unit(life, rng)
+    unit.disk.trouble_in(int(rng.expovariate(1 / 12)) + 1, rng.choice((0.0, 1.0)))
+    life.later(rng.randrange(2_000, 30_000), unit.disk.heal)
+
+
+def spoil_disk(life: Life, rng: Random) -> None:
+    """Pages of the store are overwritten with rubbish, one of them among those that every start reads."""
+    unit = _unit(life, rng)
+    if unit.agent is None or not unit.enrolled:
+        return
+    unit.spoil(rng)
+    life.world.fire("disk-spoilt")
+
+
 def copy_disk(life: Life, rng: Random) -> None:
     unit = _unit(life, rng)
     folder = life.world.folder / f"image-{unit.device}-{life.world.time.now_ms}"
@@ -187,6 +203,19 @@ def forget_time(life: Life, rng: Random) -> None:
     unit.clock.forget()
     life.world.fire("clock-1970")
     life.later(rng.randrange(1_000, 300_000), unit.clock.discipline)
+
+
+def black_out(life: Life, rng: Random) -> None:
+    """A site is without electricity: its units come up in 1970, and the line to the world later than they."""
+    site = rng.choice(list(life.world.lans))
+    for unit in [unit for unit in life.world.units.values() if unit.site == site]:
+        unit.stop(power=True, why="")
+        unit.clock.forget()
+        life.world.cut(unit.device, "site-cut")
+        back_ms = rng.randrange(20_000, 200_000)
+        life.later(back_ms, partial(life.world.wan.mend, unit.device))
+        life.later(back_ms + rng.randrange(1_000, 60_000), unit.clock.discipline)
+    life.world.fire("blackout")
 
 
 def drift(life: Life, rng: Random) -> None:
@@ -316,8 +345,11 @@ FAULTS: Final[dict[str, Strike]] = {
     "power-cut-at-write": cut_power_at_write,
     "disk-full": fill_disk,
     "disk-failing": fail_disk,
+    "trouble-at-write": trouble_at_write,
     "disk-copied": copy_disk,
     "disk-restored": restore_disk,
+    "disk-spoilt": spoil_disk,
+    "blackout": black_out,
     "clock-jumps": set_clock,
     "clock-1970": forget_time,
     "clock-drifts": drift,
@@ -349,9 +381,9 @@ LAN_WEATHER: Final = (
 DISK_LOSSES: Final = ("dropped", "torn", "plain_undone")
 """What power cuts took from disks; `simulator.world.power_loss` counts it."""
 
-PREPARE: Final = frozenset({"disk-copied", "centre-copied"})
-"""No faults by themselves: without them the two restores can't happen."""
+PREPARE: Final = frozenset({"disk-copied", "centre-copied", "trouble-at-write"})
+"""No faults by themselves: without copies there are no restores, and trouble is counted as a full or failing disk."""
 
-DISKS: Final = frozenset({"disk-copied", "disk-restored", "unit-thrown-away"})
+DISKS: Final = frozenset({"disk-copied", "disk-restored", "disk-spoilt", "unit-thrown-away"})
 CENTRES: Final = frozenset({"centre-copied", "centre-restored"})
 """These loosen what can be promised: most lives are without them, so that the strictest promises are checked."""

@@ -32,7 +32,8 @@ PEOPLE: Final = 8
 FIRST_MS: Final = 20_000  # of peace, in which every unit hears of the campaigns
 DOWNLOADS_FIRST: Final = 24
 BUSINESS: Final = 0.64  # of the steps are no fault
-RARE: Final = 0.25  # of the seeds have faults that loosen what can be promised
+RARE: Final = 0.35  # of the seeds have faults that loosen what can be promised
+LOGS_KEPT: Final = (5, 50, 100_000)  # changes: with a short log snapshots are many
 OFF_SHARE: Final = 0.4  # of the kinds of faults do not strike in a life
 
 
@@ -79,6 +80,7 @@ class Life:
             trace=trace,
             checkers=checkers,
             barcodes=catalogue.BARCODES,
+            log_kept_changes=plan.random("log").choice(LOGS_KEPT),
         )
         self.people = People(self.world, PEOPLE)
         for number in range(DOWNLOADS_FIRST):

@@ -48,13 +48,15 @@ class Worker(NamedTuple):
 class HeadOffice:
     """See the module. Every method is one thing that can happen to it."""
 
-    def __init__(self, world: World, barcodes: BarcodeSettings) -> None:
+    def __init__(self, world: World, barcodes: BarcodeSettings, log_kept_changes: int) -> None:
         self.world = world
         self.rng: Random = world.entropy.stream("centre")
         self.folder = world.folder / "centre"
         self.folder.mkdir()
         self.disk = world.vfs.mount(Disk(self.folder, world.entropy.stream("centre/disk")))
-        self.settings = CentralSettings(tenant=world.tenant, data_dir=str(self.folder), barcodes=barcodes)
+        self.settings = CentralSettings(
+            tenant=world.tenant, data_dir=str(self.folder), barcodes=barcodes, log_kept_changes=log_kept_changes
+        )
         self.workers: list[Worker] = []
         self.back_ms = NEVER_MS
         self._why = ""

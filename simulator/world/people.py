@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulator.world.world import World
 
 PURSE_MAX: Final = 40  # codes that a person keeps; the oldest go first
+AGAIN: Final = 0.12  # of shoppers hold up once more what was held up last
 KNOWN_MAX: Final = 12  # of all people's codes, that somebody copied
 FLOOR: Final = 300  # points of a person that may be spent without the centre
 
@@ -61,6 +62,7 @@ class People:
     def __init__(self, world: World, count: int) -> None:
         self._world = world
         self._shoppers = [Shopper(world, number) for number in range(count)]
+        self._last: dict[str, tuple[Shopper, Code]] = {}  # by unit: who was there last, and what they held up
         self._copied: list[tuple[Shopper, Held]] = []
         self._given: list[tuple[int, int]] = []  # campaign and serial of the newest coupons
         world.operators.floor(catalogue.PROGRAMME, 0, 10 * FLOOR)
@@ -102,6 +104,9 @@ class People:
             self._basket(rng, unit)
             return
         shopper, code = self.code(rng)
+        if rng.random() < AGAIN and unit.device in self._last:  # "did it work?"
+            shopper, code = self._last[unit.device]
+        self._last[unit.device] = shopper, code
         with_card = rng.random() < 0.3
         if with_card and rng.random() < 0.5:
             unit.insert_card(shopper.card)

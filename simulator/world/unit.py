@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from nacl.signing import SigningKey, VerifyKey
@@ -28,10 +29,11 @@ from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store
 from edge_agent.timekeeper import Timekeeper
 from hal.events import CardPresented, CardRemoved, Scanned
 from loyalty.barcode.instore import BarcodeSettings
+from simulator.world import spoil
 from simulator.world.clock import NEVER_MS, UnitClock
 from simulator.world.disk import Disk
 from simulator.world.eyes import Eyes, plain
-from simulator.world.observe import Down, Started, UnitAtRest
+from simulator.world.observe import DiskSpoilt, Down, Started, UnitAtRest
 from simulator.world.wan import Line
 from wire.topics import Address
 
@@ -277,6 +279,23 @@ class Unit:
         self.disk.settle()
         shutil.rmtree(self.folder)
         shutil.copytree(image, self.folder)
+
+    def spoil(self, rng: Random) -> None:
+        """It is switched off as it should be; then pages of its store are overwritten, and it is switched on."""
+        assert self.agent is not None, "only a store that is closed as it should be has its rows in pages"
+        now_ms = self.world.time.now_ms
+        self.disk.heal()
+        self._within(self.close)
+        if self.disk.dead:
+            self._went_down()
+            return
+        self.world.saw(Down(now_ms, self.device, self.clock.boot, self.clock.read().mono_ms, power=False))
+        self.disk.settle()
+        spoilt = spoil.pages(self.folder / FILE_NAME, rng)
+        self.note("disk spoilt", f"pages {', '.join(map(str, spoilt))}")
+        self.world.saw(DiskSpoilt(now_ms, self.device))
+        self.due_ms = NEVER_MS
+        self.back_ms = now_ms + rng.randrange(500, 20_000)
 
     def newest_facts(self) -> list[list[Any]]:
         """The last facts on its disk, oldest first."""

@@ -62,8 +62,12 @@ class World:
         checkers: Iterable[Checker] = (),
         barcodes: BarcodeSettings = NO_CODES,
         weather: Weather | None = None,
+        log_kept_changes: int = 100_000,
     ) -> None:
-        """`sites`: the units of each, with their modes. `ground`: of the same seed, and installed."""
+        """`sites`: the units of each, with their modes. `ground`: of the same seed, and installed.
+
+        `log_kept_changes`: of a site's feed at the centre; a cache further behind takes a snapshot.
+        """
         self.folder, self.entropy, self.time, self.vfs = folder, ground.entropy, ground.time, ground.vfs
         entropy = ground.entropy
         self.trace = trace if trace is not None else Trace()
@@ -79,7 +83,7 @@ class World:
             self.wan.weather = weather
         self.lans = {site: SiteLan(entropy.stream(f"lan/{site}"), lambda: self.time.now_ms) for site in sites}
         self._lan_ms = dict.fromkeys(sites, 0)  # when the network of each site is looked at again
-        self.office = HeadOffice(self, barcodes)
+        self.office = HeadOffice(self, barcodes, log_kept_changes)
         self.units: dict[str, Unit] = {}
         self.operators = Operators(self)
         for site in sites:

@@ -16,6 +16,7 @@ from simulator.world.checks.only_what_was_given import OnlyWhatWasGiven
 from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
+from simulator.world.checks.time_goes_on import TimeGoesOn
 from simulator.world.checks.unseen_yes_is_repeated import UnseenYesIsRepeated
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.observe import Checker
@@ -32,6 +33,7 @@ def all_checkers() -> list[Checker]:
         PointsWithinFloors(),
         ExactlyOnce(),
         NoInternalError(),
+        TimeGoesOn(),
         Bounded(),
         NothingWaits(),
         CachesConverge(),

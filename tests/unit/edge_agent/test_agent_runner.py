@@ -15,7 +15,8 @@ from edge_agent.panel import Panel
 from edge_agent.runner import Agent
 from edge_agent.settings import BrokerLogin, UnitSettings
 from edge_agent.steps import StepLog
-from edge_agent.store.connection import StoreUnwritable
+from edge_agent.store.connection import StoreCorrupt, StoreUnwritable
+from edge_agent.store.journal import Journal
 from edge_agent.store.store import Store
 from edge_agent.timekeeper import BUILD_MS, SAVE_EVERY_MS, Timekeeper
 from hal import backends
@@ -150,6 +151,34 @@ def test_K5_waiting_for_a_disk_does_not_keep_the_processor_busy(unit: Unit, monk
     failing(unit, monkeypatch)
     unit.agent.decide(scanned(code(SIGNED, serial=1)))
     assert unit.agent.until_due_s() > 0.5
+
+
+def test_K5_damage_that_can_not_be_mended_at_once_is_mended_when_the_disk_takes_writes_again(
+    unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit.agent.decide(scanned(code(SIGNED, serial=1)))
+    begin, tried = Journal.start, list[bytes]()
+
+    def damaged(*values: object) -> int:
+        raise StoreCorrupt("database disk image is malformed")
+
+    def full(journal: Journal, epoch: bytes) -> None:
+        tried.append(epoch)
+        if len(tried) == 1:
+            raise StoreUnwritable("database or disk is full")
+        begin(journal, epoch)
+
+    monkeypatch.setattr(unit.store, "keep", damaged)
+    monkeypatch.setattr(Journal, "start", full)
+    unit.agent.decide(scanned(code(SIGNED, serial=2)))
+    assert len(tried) == 1
+    assert unit.agent.store is unit.store
+    for _ in range(200):
+        unit.agent.turn(0.05)
+        if unit.agent.store is not unit.store:
+            break
+    assert unit.agent.store.journal.last == 2  # the epoch's opening, and what the damaged store still had to report
+    assert [path.name for path in unit.store.folder.glob("damaged-*")] == ["damaged-1"]
 
 
 class FixedClock:
