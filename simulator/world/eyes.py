@@ -23,17 +23,17 @@ class Eyes:
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
         self.broken = False
-        self.last: Show | None = None
+        self.meant: View | None = None  # to be seen, whether it was or not
 
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._unit.step()
+        self.meant = what.view
         if self.broken:
             self._unit.note("unseen", what.view)
             unit = self._unit
             unit.world.fire("display-broken")
             unit.world.saw(Blank(unit.world.time.now_ms, unit.device, unit.clock.boot, unit.clock.read().mono_ms))
             raise PartFailed(HalReason.NO_ANSWER, "the display does not answer")
-        self.last = what
         if what.view is View.OUT_OF_SERVICE and (self._unit.disk.full or self._unit.disk.failing):
             self._unit.world.fire("disk-full" if self._unit.disk.full else "disk-failing")
             unit = self._unit

@@ -132,8 +132,8 @@ class People:
 
     def points(self, rng: Random, unit: Unit) -> None:
         shopper = rng.choice(self._shoppers)
-        if unit.eyes.last is not None and unit.eyes.last.view is View.ASKING:
-            return  # what is on the display waits for its own answer, and points would not be seen
+        if unit.eyes.meant is View.ASKING:
+            return  # the display waits for the answer to something else, and points would not be seen
         holder, points = shopper.person.holder, rng.randrange(1, 120)
         if rng.random() < 0.5:
             unit.points(

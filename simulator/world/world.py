@@ -76,6 +76,7 @@ class World:
         self.losses: Counter[str] = Counter()
         self.fired: Counter[str] = Counter()  # faults that really happened, by kind
         self.greens = 0
+        self._forgetful = False  # the centre was restored, and nobody has told it yet what it forgot
         self.wan = Wan(
             self.time, entropy.stream("wan"), self.trace, lambda topic, body: self.office.arrived(topic, body)
         )
@@ -139,10 +140,19 @@ class World:
             raise CentreAway
 
     def restore_centre(self, backup: Path, backup_ms: int) -> None:
-        """Yesterday's database. The operator tells it again what it forgot of units."""
+        """Yesterday's database."""
         self.office.restore(backup, backup_ms)
-        if self.office.up:
-            self.operators.after_restore()
+        self._forgetful = True
+        self._remind()
+
+    def _remind(self) -> None:
+        """Once a restored centre is at work the operator tells it again what it forgot of units."""
+        if self._forgetful and self.office.up:
+            try:
+                self.operators.after_restore()
+            except CentreAway:
+                return
+            self._forgetful = False
 
     # --- time -----------------------------------------------------------------------------------------
 
@@ -176,6 +186,7 @@ class World:
                 self._lan_ms[site] = now_ms + LAN_STEP_MS
         if self.office.due_ms <= now_ms:
             self.office.step()
+            self._remind()
         for unit in list(self.units.values()):
             if unit.agent is not None:
                 if unit.due_ms <= now_ms:

@@ -1,8 +1,8 @@
 """A unit without a time source never goes back behind a time that it was sure of (DESIGN, 'Clocks').
 
 The clock is raised to the store's last trusted time, which is written down every ten minutes, in a quiet moment. So no
-fact in a journal is stamped longer before the newest trusted stamp above it than that takes. Only what a fact was stamped
-with counts: the world's clocks are right whenever they say that they can be trusted.
+fact in a journal is stamped longer before the newest trusted stamp above it than that takes. Only what a fact was
+stamped with counts: the world's clocks are right whenever they say that they can be trusted.
 
 A disk that was replaced by an old copy, or spoilt, has forgotten.
 """
