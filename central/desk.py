@@ -273,6 +273,10 @@ class Desk:
 
     # --- by time ---------------------------------------------------------------------------------------
 
+    def orders(self) -> list[Outgoing]:
+        """What keepers of homes are to do, and have not done yet: a unit that lacks nothing asks for nothing."""
+        return self._told(self._lessor.orders())
+
     def tidy(self, now_ms: int) -> None:
         """Takes back hints that never came true, prunes the change log, and corrects times that waited."""
         settings = self._office.settings

@@ -253,6 +253,16 @@ def awaited_of(connection: Connection, device: Device, limit: int = MOVES_AT_ONC
     return [AskHome(row.question, row.campaign, read_serial(row.serial), "") for row in rows]
 
 
+def keepers_with_orders(connection: Connection) -> list[str]:
+    """The units for whom something waits: a home to be left (`to_be_left`), or serials to let go (`awaited_of`)."""
+    leaving = select(devices.c.name).join(homes, homes.c.device_id == devices.c.id)
+    asked = leaving.join(coupons, coupons.c.home == homes.c.site_id).join(
+        home_moves, (coupons.c.campaign == home_moves.c.campaign) & (coupons.c.serial == home_moves.c.serial)
+    )
+    either = leaving.where(homes.c.next_device_id.is_not(None)).union(asked)
+    return sorted(connection.execute(either).scalars())
+
+
 def moves_of(connection: Connection, site_id: int, campaign: int, secret: bytes) -> list[PutMoved]:
     """The serials of a campaign whose home moved to or from a site, for a snapshot."""
     rows = connection.execute(

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from central.db import bulk
-from central.db.schema import QuestionState, devices, part_moves, parts, pots, questions, sites
+from central.db.schema import DeviceState, QuestionState, devices, part_moves, parts, pots, questions, sites
 from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.coupon import limits
 from loyalty.lease import CAMPAIGN, NOTHING, POINTS, Amount, GrantReason, Limits, Pot, share
@@ -301,6 +301,12 @@ def _take_over(connection: Connection, device_id: int, pot: Pot | None) -> None:
         _add(connection, one, transit=NOTHING - amount)
 
 
+def _given_up(connection: Connection, name: str) -> int | None:
+    """The unit of that name if it was given up and blocked: what it took can't be booked any more."""
+    gone = devices.c.given_up & (devices.c.state == DeviceState.BLOCKED.value)
+    return connection.execute(select(devices.c.id).where(devices.c.name == name, gone)).scalar()
+
+
 # --- booking ------------------------------------------------------------------------------------------------
 
 
@@ -342,6 +348,9 @@ def book_move(connection: Connection, device_id: int, carried: Carried, fact: Le
             _add(connection, fact.pot, exposure=amount)
         if not _booked(connection, name, "taken"):
             _add(connection, fact.pot, transit=amount)
+            taker = _given_up(connection, peer)
+            if taker is not None:  # what is told of it only now falls under the operator's word, too
+                write_off(connection, taker, fact.pot)
     else:
         _change(connection, owner or Owner(device_id, OLD_COPY), fact.pot, moved=amount)
         if _booked(connection, name, "given"):

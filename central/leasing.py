@@ -96,6 +96,16 @@ class Lessor:
         granted, reason = leases.grant(connection, owner, one.pot, want, now_ms)
         return granted, reason if want else GrantReason.CLOSED
 
+    def orders(self) -> list[Told]:
+        """What waits for keepers of homes who are there: told again until they have journalled it."""
+        told: list[Told] = []
+        with self._database.read() as connection:
+            for name in homes.keepers_with_orders(connection):
+                device = registry.find(connection, name) if name in self._present else None
+                if device is not None and device.active:
+                    told += [Told(device.name, device.site, command) for command in _orders(connection, device)]
+        return told
+
     def recalls(self, connection: Connection, pot: Pot, want: Amount, *, but: str, urgent: bool = True) -> list[Told]:
         """What to tell the units that hold most of a pot, so that another one gets some.
 

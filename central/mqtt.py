@@ -39,6 +39,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 TURN_S: Final = 0.1  # the loop waits at most so long for the network
 PUSH_EVERY_S: Final = 0.2
 TIDY_EVERY_S: Final = 30.0
+ORDERS_EVERY_S: Final = 10.0
 OUTSTANDING_MAX: Final = 100  # published and not yet acknowledged by the broker
 SNAPSHOT_ROOM: Final = 20  # of these, for snapshots
 QUEUED_MAX: Final = 2_000  # paho's own queue; beyond it a message is dropped, and pulled later
@@ -58,7 +59,7 @@ class Link:
         self._outstanding: set[int] = set()
         self._refusal = ""
         self._wanted_suback: int | None = None
-        self._next_push = self._next_tidy = self._next_mark = 0.0
+        self._next_push = self._next_orders = self._next_tidy = self._next_mark = 0.0
         self.healthy = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
@@ -175,6 +176,9 @@ class Link:
             if now >= self._next_push and len(self._outstanding) < OUTSTANDING_MAX:
                 self._next_push = now + PUSH_EVERY_S
                 self._publish(client, list(self._desk.pushes()))
+            if now >= self._next_orders and len(self._outstanding) < OUTSTANDING_MAX:
+                self._next_orders = now + ORDERS_EVERY_S
+                self._publish(client, self._desk.orders())
             if self._desk.snapshots.busy:
                 room = SNAPSHOT_ROOM - len(self._outstanding)
                 self._publish(client, list(self._desk.snapshot_parts(max(0, room))))

@@ -121,6 +121,8 @@ def set_state(connection: Connection, name: str, state: DeviceState) -> None:
     if before is None:
         raise RegistryError(f"there is no unit {name}")
     connection.execute(update(devices).where(devices.c.name == name).values(state=state.value))
+    if state is DeviceState.ACTIVE:
+        connection.execute(update(devices).where(devices.c.name == name).values(given_up=False))
     if before.state != state.value:
         _tell(connection, before, state.value)
 
@@ -130,7 +132,7 @@ def write_off(connection: Connection, name: str) -> None:
     gone = (
         update(devices)
         .where(devices.c.name == name)
-        .values(awaits=False, owed_epoch=None, owed_head=None, owes_parts=False)
+        .values(awaits=False, owed_epoch=None, owed_head=None, owes_parts=False, given_up=True)
     )
     if not connection.execute(gone).rowcount:
         raise RegistryError(f"there is no unit {name}")

@@ -121,6 +121,7 @@ devices = Table(
     Column("owed_epoch", LargeBinary),  # how far its journal reached when it said so
     Column("owed_head", BigInteger),
     Column("owes_parts", Boolean, nullable=False, server_default=text("0")),  # ... nor said what was leased to it
+    Column("given_up", Boolean, nullable=False, server_default=text("0")),  # by an operator, until it is active again
 )
 
 epochs = Table(

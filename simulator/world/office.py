@@ -234,7 +234,7 @@ class HeadOffice:
 
     def _tidy(self, worker: Worker) -> list[Outgoing]:
         worker.desk.tidy(self.world.time.wall_ms)
-        return []
+        return worker.desk.orders()
 
     def _advance(self, worker: Worker) -> list[Outgoing]:
         worker.office.witness.advance()

@@ -11,11 +11,14 @@ from central import homes, registry
 from central.coupons import download
 from central.coupons.download import Given
 from central.db.schema import Flag
+from central.desk import Desk
 from central.homes import HomeError
 from loyalty.campaign import Policy
 from loyalty.coupon import home_number
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from wire.facts import HomeLeft, KeeperLeft, Redeemed
+from wire.messages import Conn, encode
+from wire.topics import DN_CMD, ST_CONN, Address
 
 
 class Street:
@@ -145,6 +148,28 @@ def test_a_wiped_keeper_is_given_up_by_an_operator_alone(street: Street) -> None
         assert homes.write_off(connection, device.id)
     street.report(street.two)
     assert street.keeper() == ("lane-2", street.two.epoch, 2)
+
+
+def test_a_keeper_who_asks_for_nothing_is_told_its_orders_all_the_same(street: Street) -> None:
+    desk = Desk(street.centre.office, street.centre.office.witness.start())
+    hello = encode(Conn(True, b"session."))
+    for lane in (street.one, street.two, street.far):
+        desk.handle(Address("demo", lane.site, lane.name).topic(ST_CONN), hello, NOW_MS)
+    assert desk.orders() == []
+    with street.centre.office.database.write() as connection:
+        heir = registry.find(connection, "lane-2")
+        assert heir is not None
+        homes.hand_over(connection, "ginza", heir)
+    (leave,) = desk.orders()
+    assert leave.topic == Address("demo", "ginza", "lane-1").topic(DN_CMD)
+    assert desk.orders() == [leave], "until it has left"
+    with street.centre.office.database.write() as connection:
+        secret = street.centre.office.keys.cache_secret()
+        assert not homes.ask_to_move(connection, secret, 1, street.serial, "ueno", b"q" * 16, NOW_MS)
+    assert len(desk.orders()) == 2
+    desk.handle(Address("demo", "ginza", "lane-1").topic(ST_CONN), encode(Conn(False, b"session.")), NOW_MS)
+    assert desk.orders() == [], "nobody is there to hear them"
+    desk.close()
 
 
 def test_another_lane_keeps_a_home_once_the_present_one_has_left_it(street: Street) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from central import leases, registry
+from central.db.schema import DeviceState
 from central.leases import Owner
 from loyalty.campaign import Policy
 from loyalty.lease import CAMPAIGN, Amount, GrantReason, Pot
@@ -189,6 +190,29 @@ def test_a_part_that_was_taken_by_a_disk_that_is_lost_is_freed_when_its_unit_is_
     stand = shop.stand
     assert stand.transit.count == 0
     assert stand.promised.count <= CAP + stand.exposure.count
+
+
+def test_what_was_given_to_a_unit_before_it_was_given_up_and_is_told_later_is_not_waited_for(shop: Shop) -> None:
+    shop.all_to(shop.one)
+    shop.one.journal(Given(shop.one.stamp(), b"t" * 16, "lane-2", POT, Amount(4)))
+    with shop.centre.office.database.write() as connection:
+        registry.set_state(connection, "lane-2", DeviceState.BLOCKED)
+        registry.write_off(connection, "lane-2")
+        assert leases.write_off(connection, shop.owner(shop.two).device_id) == {}
+    shop.centre.book(shop.one)
+    stand = shop.stand
+    assert (stand.out.count, stand.transit.count, stand.exposure.count) == (6, 0, 4)
+
+
+def test_a_unit_that_is_active_again_is_waited_for_as_before(shop: Shop) -> None:
+    shop.all_to(shop.one)
+    with shop.centre.office.database.write() as connection:
+        registry.set_state(connection, "lane-2", DeviceState.BLOCKED)
+        registry.write_off(connection, "lane-2")
+        registry.set_state(connection, "lane-2", DeviceState.ACTIVE)
+    shop.one.journal(Given(shop.one.stamp(), b"t" * 16, "lane-2", POT, Amount(4)))
+    shop.centre.book(shop.one)
+    assert (shop.stand.transit.count, shop.stand.exposure.count) == (4, 0)
 
 
 def test_the_sums_of_a_pot_are_those_of_its_parts(shop: Shop) -> None:
