@@ -24,10 +24,12 @@ class Eyes:
         self._unit = unit
         self.broken = False
         self.meant: View | None = None  # to be seen, whether it was or not
+        self.troubled = False  # out of service since somebody asked
 
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._unit.step()
         self.meant = what.view
+        self.troubled = self.troubled or what.view is View.OUT_OF_SERVICE
         if self.broken:
             self._unit.note("unseen", what.view)
             unit = self._unit

@@ -250,6 +250,24 @@ def enrol_unit(life: Life, rng: Random) -> None:
     world.fire("unit-enrolled")
 
 
+def send_unit_back(life: Life, rng: Random) -> None:
+    """A unit that was tried for a while: it is given up and never switched on again."""
+    world = life.world
+    world.need_centre()
+    if len(world.units) >= UNITS_MAX:
+        return
+    unit = world.add_unit(rng.choice(list(world.lans)), f"tried-{world.time.now_ms}", Mode.KIOSK)
+
+    def back() -> None:
+        unit.stop(power=True, why="")
+        unit.scrap()
+        world.need_centre()
+        world.operators.throw_away(unit)
+        world.fire("unit-sent-back")
+
+    life.later(rng.randrange(5_000, 60_000), back)
+
+
 def throw_unit_away(life: Life, rng: Random) -> None:
     """It is written off; the thing itself is in the bin, or was stolen and goes on."""
     world, unit = life.world, _unit(life, rng)
@@ -356,6 +374,7 @@ FAULTS: Final[dict[str, Strike]] = {
     "display-broken": break_display,
     "camera-lost": lose_camera,
     "unit-enrolled": enrol_unit,
+    "unit-sent-back": send_unit_back,
     "unit-thrown-away": throw_unit_away,
     "centre-killed": kill_centre,
     "centre-power-cut": cut_centre_power,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -130,7 +131,8 @@ class Life:
         while self._later and self._later[0][0] <= until_ms:
             at_ms, _, action = heapq.heappop(self._later)
             self.world.run(max(0, at_ms - self.world.time.now_ms))
-            action()
+            with suppress(CentreAway):
+                action()
         self.world.run(max(0, until_ms - self.world.time.now_ms))
 
     def peace(self) -> None:

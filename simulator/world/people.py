@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PURSE_MAX: Final = 40  # codes that a person keeps; the oldest go first
 AGAIN: Final = 0.12  # of shoppers hold up once more what was held up last
+AGAIN_AFTER_TROUBLE: Final = 0.7
 KNOWN_MAX: Final = 12  # of all people's codes, that somebody copied
 FLOOR: Final = 300  # points of a person that may be spent without the centre
 
@@ -104,8 +105,9 @@ class People:
             self._basket(rng, unit)
             return
         shopper, code = self.code(rng)
-        if rng.random() < AGAIN and unit.device in self._last:  # "did it work?"
-            shopper, code = self._last[unit.device]
+        if rng.random() < (AGAIN_AFTER_TROUBLE if unit.eyes.troubled else AGAIN) and unit.device in self._last:
+            shopper, code = self._last[unit.device]  # "did it work?"
+        unit.eyes.troubled = unit.eyes.meant is View.OUT_OF_SERVICE
         self._last[unit.device] = shopper, code
         with_card = rng.random() < 0.3
         if with_card and rng.random() < 0.5:

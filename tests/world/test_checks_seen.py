@@ -334,11 +334,17 @@ def test_a_yes_that_was_seen_is_not_repeated_for_ever() -> None:
         Down(15, "a", BOOT, 15, True),
         DiskRestored(15, "a", 5),
         DiskSpoilt(15, "a"),
-        DiskFull(15, "a", BOOT, 15),
         Blank(15, "a", BOOT, 15),
     ):
         told(UnseenYesIsRepeated(), [once[0], fault, once[1]])
         broken(UnseenYesIsRepeated(), [once[0], fault, once[1], once[1]], "which had been seen")
+
+
+def test_what_a_full_disk_did_not_take_is_written_down_before_the_unit_serves_again() -> None:
+    yes, full, again = green("a", 10, 4), DiskFull(15, "a", BOOT, 15), green("a", 20, 4, again=True)
+    out = Refused(16, "a", "ginza", 0, 0, "out_of_service")
+    told(UnseenYesIsRepeated(), [yes, full, out, Down(17, "a", BOOT, 17, False), again])
+    broken(UnseenYesIsRepeated(), [yes, full, out, again], "which had been seen")
 
 
 def test_without_serials_it_is_repeated_once_for_each_time_the_unit_went_down() -> None:

@@ -6,8 +6,8 @@ decision. And the other way round: once a yes was seen and the unit went on, it 
 
 After a salvage or a restore this is not asked for: 'when in doubt the answer to a second scan is no'. Nor from a unit
 that can't answer at all (out of service, busy with a question), nor for a code whose text is no longer believed. A full
-disk may keep a unit from writing down that a yes was seen, and a display that stays blank shows none: such a yes may be
-said again too.
+disk may keep a unit from writing down that a yes was seen, until it serves again, and a display that stays blank shows
+none: such a yes may be said again too.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ from simulator.world.observe import (
 
 What = tuple[int, int, int]  # campaign, serial, holder
 
+OUT_OF_SERVICE: Final = "out_of_service"
 MAY_STILL_BE_SAID: Final = frozenset(
     {
         "busy",
-        "out_of_service",
+        OUT_OF_SERVICE,
         "unknown_key",
         "key_retired",
         "not_genuine",
@@ -58,6 +59,7 @@ class _Unit:
         self.in_doubt = False  # since it was last up, its disk was restored or spoilt
         self.unseen: dict[What, Down] = {}
         self.seen: set[What] = set()  # since the last fault after which one may be repeated
+        self.unwritten: set[What] = set()  # seen, and perhaps not written down: it will be before it serves again
         self.faults = 0
         self.repeats: Counter[tuple[int, int]] = Counter()  # of coupons without serials, by campaign and holder
 
@@ -82,7 +84,11 @@ class UnseenYesIsRepeated(Watch):
             unit = self._fault(seen.device)
             unit.in_doubt = True
             unit.unseen.clear()
-        elif isinstance(seen, DiskFull | Blank):
+        elif isinstance(seen, DiskFull):
+            unit = self._of(seen.device)
+            unwritten = unit.unwritten | unit.seen
+            self._fault(seen.device).unwritten = unwritten
+        elif isinstance(seen, Blank):
             self._fault(seen.device)
 
     def came_up(self, unit: UnitAtRest) -> None:
@@ -112,11 +118,19 @@ class UnseenYesIsRepeated(Watch):
     def _fault(self, device: str) -> _Unit:
         unit = self._of(device)
         unit.seen.clear()
+        unit.unwritten.clear()
         unit.faults += 1
         return unit
 
+    def _serves(self, device: str) -> _Unit:
+        """It answers a shopper: whatever it had not written down is written now."""
+        unit = self._of(device)
+        unit.seen |= unit.unwritten
+        unit.unwritten.clear()
+        return unit
+
     def _green(self, green: Green) -> None:
-        unit, what = self._of(green.device), (green.campaign, green.serial, green.holder)
+        unit, what = self._serves(green.device), (green.campaign, green.serial, green.holder)
         down = unit.unseen.pop(what, None)
         if not green.again:
             if down is not None:
@@ -143,7 +157,8 @@ class UnseenYesIsRepeated(Watch):
             unit.seen.add(what)
 
     def _refused(self, refused: Refused) -> None:
-        unit = self._of(refused.device)
+        out = refused.reason == OUT_OF_SERVICE
+        unit = self._of(refused.device) if out else self._serves(refused.device)
         if not unit.unseen or not refused.serial or refused.reason in MAY_STILL_BE_SAID:
             return
         for what, down in unit.unseen.items():

@@ -21,10 +21,12 @@ class NothingWaits:
 
     def __init__(self) -> None:
         self._lost: set[str] = set()  # units whose memory has holes, or that will say nothing more
+        self._holes = False  # in the memory of some unit
 
     def saw(self, seen: Seen) -> None:
         if isinstance(seen, DiskRestored | DiskSpoilt | WrittenOff):
             self._lost.add(seen.device)
+            self._holes = self._holes or not isinstance(seen, WrittenOff)
 
     def came_up(self, unit: UnitAtRest) -> None:
         """Whoever comes up may have much to report."""
@@ -82,7 +84,7 @@ class NothingWaits:
                 self._no(f"the centre still awaits {'the journal' if awaits else 'the parts'} of {device}")
 
     def _transit(self, sql: sqlite3.Connection) -> None:
-        if self._lost:
+        if self._holes:
             return
         for kind, number, count, yen in sql.execute("SELECT kind, id, transit_count, transit_yen FROM pots"):
             if count or yen:
