@@ -22,30 +22,12 @@ from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.faults import CENTRES, DISKS
 from simulator.world.life import Life, Plan
-from simulator.world.observe import AtRest, Checker, Downloaded, PointsSeen, Refused, Seen, UnitAtRest, Violation
+from simulator.world.observe import AtRest, Checker, Downloaded, PointsSeen, Refused, Seen, Violation
 from simulator.world.run import installed
 from simulator.world.trace import Trace
+from tests.shops import Recorder
 
 PLAN = Plan(seed=5, steps=150, sites=2, lanes=2, without=tuple(sorted(DISKS | CENTRES)))
-
-
-class Recorder:
-    """Keeps what checkers are told."""
-
-    name = "recorder"
-
-    def __init__(self) -> None:
-        self.seen: list[Seen] = []
-        self.rest: AtRest | None = None
-
-    def saw(self, seen: Seen) -> None:
-        self.seen.append(seen)
-
-    def came_up(self, unit: UnitAtRest) -> None:
-        """Nothing to keep."""
-
-    def at_rest(self, world: AtRest) -> None:
-        self.rest = world
 
 
 class Lived(NamedTuple):
