@@ -5,7 +5,7 @@
         shops.judge()
 
 Units, centre, networks, disks and clocks are those of `simulator.world`; each method is one thing that happens. What
-shoppers see is kept (`seen`) and goes to the checkers at once: whatever a story is about, it ends where a promise breaks.
+shoppers see is kept (`seen`) and goes to the checkers at once: any story ends where a promise breaks.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, Self
 from central.coupons.download import Given
 from edge_agent.core import events as ev
 from edge_agent.core.states import Mode
+from edge_agent.runner import Agent
 from loyalty.campaign import Campaign
 from loyalty.coupon import Verdict
 from loyalty.lease import CAMPAIGN, Pot
@@ -29,7 +30,6 @@ from simulator.world.run import installed
 from simulator.world.unit import Unit
 from simulator.world.wan import Weather
 from simulator.world.world import World
-from edge_agent.runner import Agent
 
 SETTLED_MS: Final = 10_000  # in which every unit hears of the campaigns, finds its hub, and is leased its parts
 
@@ -83,7 +83,13 @@ class Shops:
         with ExitStack() as stack:
             ground = stack.enter_context(installed(seed))
             self.world = World(
-                folder, str(seed), sites, campaigns, ground=ground, checkers=(self._recorder, *watching), weather=weather
+                folder,
+                str(seed),
+                sites,
+                campaigns,
+                ground=ground,
+                checkers=(self._recorder, *watching),
+                weather=weather,
             )
             stack.callback(self.world.abandon)
             self.run(SETTLED_MS)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from simulator.world.unit import Unit
 
 
-
 class Fatal(Enum):
     """When the unit is killed: at its next yes, after the commit."""
 

@@ -18,6 +18,7 @@ from simulator.world.checks import all_checkers
 from simulator.world.checks.auditor import Auditor
 from simulator.world.checks.bounds import Bounded
 from simulator.world.checks.caches import CachesConverge
+from simulator.world.checks.parts import PartsAreKnown
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.faults import CENTRES, DISKS
@@ -109,6 +110,9 @@ AT_A_UNIT: list[tuple[type[Checker], str, str]] = [
     ),
     (NothingWaits, "UPDATE epochs SET acked = acked - 1 WHERE id = (SELECT max(id) FROM epochs)", "1 facts after"),
     (NothingWaits, "INSERT INTO questions VALUES (zeroblob(16), 7, 12)", "is open"),
+    (PartsAreKnown, "UPDATE parts SET granted_count = granted_count + 500, spent_count = 500", "was granted"),
+    (PartsAreKnown, "UPDATE parts SET moved_count = moved_count + 500", "uses left"),
+    (PartsAreKnown, "UPDATE parts SET spent_yen = spent_yen - 50000", "yen left"),
     (Bounded, "CREATE TABLE diary (line TEXT)", "nothing bounds the table diary"),
     (Bounded, "INSERT INTO my_epochs VALUES (zeroblob(16))", "rows in my_epochs"),
     (
