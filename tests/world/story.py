@@ -124,9 +124,7 @@ def change(file: Path, *statements: str) -> None:
         for name, _ in triggers:
             sql.execute(f"DROP TRIGGER {name}")
         for statement in statements:
-            before = sql.total_changes
-            sql.execute(statement)
-            assert sql.total_changes > before, statement
+            assert sql.execute(statement).rowcount != 0, statement
         sql.commit()
 
 

@@ -27,6 +27,7 @@ from simulator.world.observe import AtRest, Checker, Downloaded, PointsSeen, Ref
 from simulator.world.run import installed
 from simulator.world.trace import Trace
 from tests.shops import Recorder
+from tests.world.story import change, told
 
 PLAN = Plan(seed=5, steps=150, sites=2, lanes=2, without=tuple(sorted(DISKS | CENTRES)))
 
@@ -48,13 +49,7 @@ class Lived(NamedTuple):
         return Lived(to, self.seen, self.rest._replace(units=units, centre=there(self.rest.centre)))
 
     def check(self, checker: Checker) -> None:
-        for seen in self.seen:
-            checker.saw(seen)
-        checker.at_rest(self.rest)
-
-    def change(self, where: Path, query: str) -> None:
-        with closing(sqlite3.connect(where)) as connection, connection:
-            assert connection.execute(query).rowcount != 0, "the row to be changed is there"
+        told(checker, self.seen, self.rest)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +146,7 @@ def test_a_row_that_is_wrong_on_a_unit_is_found(
     store = copy.rest.units[0].store
     with closing(sqlite3.connect(store)) as connection:
         row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-    copy.change(store, query.format(generation=row[0] if row else 0))
+    change(store, query.format(generation=row[0] if row else 0))
     with pytest.raises(Violation) as found:
         copy.check(kind())
     assert words in found.value.what
@@ -287,7 +282,7 @@ def test_a_row_that_is_wrong_at_the_centre_is_found(
     lived: Lived, tmp_path: Path, kind: type[Checker], query: str, words: str
 ) -> None:
     copy = lived.moved(tmp_path / "world")
-    copy.change(copy.rest.centre, query)
+    change(copy.rest.centre, query)
     with pytest.raises(Violation) as found:
         copy.check(kind())
     assert words in found.value.what
