@@ -1,7 +1,7 @@
 """The simulated world as tests tell stories in it: some shops and a centre, with every promise watched all the while.
 
     with Shops(folder, campaigns, {"lane-1": "ginza"}) as shops:
-        assert shops.scan("lane-1", shops.coupon(1)) ...
+        assert shops.scan("lane-1", shops.coupon(1)) is not None
         shops.judge()
 
 Units, centre, networks, disks and clocks are those of `simulator.world`; each method is one thing that happens. What
@@ -25,7 +25,7 @@ from loyalty.campaign import Campaign
 from loyalty.coupon import Verdict
 from loyalty.lease import CAMPAIGN, Pot
 from simulator.world.checks import all_checkers, stores
-from simulator.world.observe import AtRest, Checker, Green, Seen, UnitAtRest
+from simulator.world.observe import AtRest, Green, Seen, UnitAtRest
 from simulator.world.run import installed
 from simulator.world.unit import Unit
 from simulator.world.wan import Weather
@@ -63,34 +63,17 @@ class Copy(NamedTuple):
 class Shops:
     """See the module."""
 
-    def __init__(
-        self,
-        folder: Path,
-        campaigns: Iterable[Campaign],
-        lanes: Mapping[str, str],
-        *,
-        seed: int = 1,
-        checkers: Iterable[Checker] | None = None,
-        weather: Weather | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, campaigns: Iterable[Campaign], lanes: Mapping[str, str], *, seed: int = 1) -> None:
         """`lanes`: device -> site."""
         sites: dict[str, list[tuple[str, Mode]]] = {}
         for device, site in lanes.items():
             sites.setdefault(site, []).append((device, Mode.KIOSK))
         self._recorder = Recorder()
-        watching = all_checkers() if checkers is None else checkers
+        checkers = (self._recorder, *all_checkers())
         folder.mkdir(exist_ok=True)
         with ExitStack() as stack:
             ground = stack.enter_context(installed(seed))
-            self.world = World(
-                folder,
-                str(seed),
-                sites,
-                campaigns,
-                ground=ground,
-                checkers=(self._recorder, *watching),
-                weather=weather,
-            )
+            self.world = World(folder, str(seed), sites, campaigns, ground=ground, checkers=checkers)
             stack.callback(self.world.abandon)
             self.run(SETTLED_MS)
             self._stack = stack.pop_all()

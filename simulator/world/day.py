@@ -9,6 +9,10 @@ Sites lose their line at random, and one region loses it together at noon.
     exposure     uses beyond one for each serial, and beyond the cap
 
 Nobody is asked to wait and try again: a refused customer goes away.
+
+A day of hundreds of shops is made short: a unit dozes until somebody stands before it, something comes to it, or it is
+time for the next look at what is due (`Unit.dozes_until_ms`); the centre pushes changes as rarely, and a unit asks for
+them when it wakes.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from typing import Final, NamedTuple
 
 from central.coupons.download import Given
 from edge_agent.core.states import Mode
+from edge_agent.settings import UnitSettings
 from loyalty.campaign import Campaign, Kind, Policy
 from simulator.world.observe import AtRest, Green, Seen, UnitAtRest
 from simulator.world.unit import Unit
@@ -35,7 +40,7 @@ LOOK_MS: Final = 1_800_000  # how often a lane that nobody visits sees to its le
 LOOKS_MS: Final = 2_000  # and for how long
 HEARS_MS: Final = 300  # a word to the centre and back
 ANSWERS_MS: Final = 500  # the same with two units: one is asked to give up a part or a serial
-ASK_WAIT_MS: Final = 3_000
+ASK_WAIT_MS: Final = UnitSettings(device="lane", site="shop").ask_wait_ms
 REACH_TURNS: Final = 8  # seconds in which a lane is sure that the centre is back
 DARK_SHARE: Final = 0.03  # of the time a site has no line
 DARK_MS: Final = 40 * 60_000  # for how long, on average
@@ -115,15 +120,15 @@ class Day:
         self.policy = policy
         folder.mkdir(parents=True, exist_ok=True)
         ground.time.now_ms = OPENS_MS - MORNING_MS
+        self._uses = Uses()
         self.world = World(
             folder,
             str(seed),
             {site: [(f"lane-{number:03}", Mode.KIOSK)] for number, site in enumerate(self._sites)},
             (campaign(policy, self.cap),),
             ground=ground,
+            checkers=(self._uses,),
         )
-        self._uses = Uses()
-        self.world.checkers = (self._uses,)
         self._units = {unit.site: unit for unit in self.world.units.values()}
         self._customers = customers
         self._next_look_ms = OPENS_MS
