@@ -163,9 +163,13 @@ def test_a_restored_centre_learns_what_was_leased_before_it_grants_anything(shop
     shops.restore_centre(backup)
     shops.run(10_000)
     granted = shops.centre("SELECT sum(granted_count) FROM parts WHERE id = 1")
-    shops.scan("lane-3", shops.coupon(2))
+    for _ in range(shops.left("lane-3", 1)):
+        shops.scan("lane-3", code)
+        shops.run(2_000)
+    assert shops.left("lane-3", 1) == 0
+    assert shops.centre("SELECT sum(granted_count) FROM parts WHERE id = 1") == granted, "lane-1 has to speak first"
     shops.judge()
-    assert shops.centre("SELECT sum(granted_count) FROM parts WHERE id = 1") > granted, "lane-1 had to speak first"
+    assert shops.centre("SELECT sum(granted_count) FROM parts WHERE id = 1") > granted
     promised = shops.centre("SELECT spent_count + out_count + transit_count - exposure_count FROM pots WHERE id = 1")
     assert promised >= 8 + at_hand
 
