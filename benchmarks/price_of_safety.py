@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from benchmarks.figures import Limits, Size, given
 from loyalty.campaign import Policy
 from simulator.world.day import POLICIES, Day, Outcome
+from simulator.world.run import installed
 
 SEED: Final = 1
 PLOT: Final = Path(__file__).resolve().parent.parent / "docs" / "images" / "price-of-safety.svg"
@@ -35,9 +36,10 @@ def measure(folder: Path, sizes: Sizes) -> tuple[Limits, list[Outcome]]:
     """Every policy on the same day, printed as a Markdown table."""
     limits, outcomes = Limits(), []
     for policy in POLICIES:
-        day = Day(folder / policy, policy, sites=sizes.sites, customers=sizes.customers, seed=SEED)
-        outcomes.append(day.run())
-        day.world.close()
+        with installed(SEED) as ground:
+            day = Day(folder / policy, policy, sites=sizes.sites, customers=sizes.customers, seed=SEED, ground=ground)
+            outcomes.append(day.run())
+            day.world.close()
     print(f"  {sizes.sites} sites, {sizes.customers:,} customers, cap {day.cap:,}\n")
     print("| policy | good customers refused | used twice | beyond the cap |\n|---|---|---|---|")
     for one in outcomes:

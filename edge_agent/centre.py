@@ -146,6 +146,10 @@ class Centre:
         if pull is not None:
             self._mqtt.publish(topics.UP_REQ, encode(pull))
 
+    def tidied(self) -> None:
+        """The store has let go of what it no longer needs. Raises StoreError."""
+        self.uplink.pruned({state.epoch for state in self._store.journal.epochs()})
+
     def lease(self, at: Moment) -> list[PartRecalled]:
         """Ask for the parts that are wanted; gives what is to be returned by a fact."""
         returns = self.leasing.look(at.mono_ms, at.wall_ms)

@@ -15,7 +15,7 @@ present one was learned. Any other that names it brings a hello about.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final, Protocol
 
 import msgspec
@@ -142,6 +142,12 @@ class Uplink:
         self.epochs = epochs
         self._greeted.clear()
         self._forget_outstanding()
+
+    def pruned(self, kept: Container[bytes]) -> None:
+        """The journal has let go of all epochs but these: of the others, long booked, nothing is said any more."""
+        if any(state.epoch not in kept for state in self.epochs):
+            self.epochs = [state for state in self.epochs if state.epoch in kept]
+            self._forget_outstanding()
 
     def greet(self) -> None:
         """Say hello again soon: something hints that the centre changed."""

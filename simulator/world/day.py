@@ -1,6 +1,6 @@
 """One day of many sites with outages, under one policy: how many good customers are refused, and what it exposes.
 
-The world's lanes and centre (`simulator.world.lanes`) are the production code; here is the trade around them. Every
+The units and the centre of the world are the production code; here is the trade around them. Every
 customer has a coupon with a serial of its own and shows it once, most of them in the shop that they chose when they
 downloaded it; a few copy theirs and show it in other shops as well. The campaign is to honour `cap` coupons in all.
 Sites lose their line at random, and one region loses it together at noon.
@@ -9,24 +9,38 @@ Sites lose their line at random, and one region loses it together at noon.
     exposure     uses beyond one for each serial, and beyond the cap
 
 Nobody is asked to wait and try again: a refused customer goes away.
+
+A day of hundreds of shops is made short: a unit dozes until somebody stands before it, something comes to it, or it is
+time for the next look at what is due (`Unit.dozes_until_ms`); the centre pushes changes as rarely, and a unit asks for
+them when it wakes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
+from central.coupons.download import Given
+from edge_agent.core.states import Mode
+from edge_agent.settings import UnitSettings
 from loyalty.campaign import Campaign, Kind, Policy
-from loyalty.reason import ACCEPTING
-from simulator.world.lanes import ASK_WAIT_MS, Lane, World
+from simulator.world.observe import AtRest, Green, Seen, UnitAtRest
+from simulator.world.unit import Unit
+from simulator.world.world import Ground, World
+from wire import topics
+from wire.messages import PullFeed, encode
 
 HOUR_MS: Final = 3_600_000
 OPENS_MS: Final = 9 * HOUR_MS
 CLOSES_MS: Final = 21 * HOUR_MS
-TICK_MS: Final = 900_000  # how often a lane that nobody visits sees to its leases and its feed
-HOP_MS: Final = 25  # one way to the centre
-HOPS_MAX: Final = 40
+MORNING_MS: Final = 20_000
+LOOK_MS: Final = 1_800_000  # how often a lane that nobody visits sees to its leases and its feed
+LOOKS_MS: Final = 2_000  # and for how long
+HEARS_MS: Final = 300  # a word to the centre and back
+ANSWERS_MS: Final = 500  # the same with two units: one is asked to give up a part or a serial
+ASK_WAIT_MS: Final = UnitSettings(device="lane", site="shop").ask_wait_ms
 REACH_TURNS: Final = 8  # seconds in which a lane is sure that the centre is back
 DARK_SHARE: Final = 0.03  # of the time a site has no line
 DARK_MS: Final = 40 * 60_000  # for how long, on average
@@ -55,6 +69,25 @@ class Outcome(NamedTuple):
         return self.refused / self.customers if self.customers else 0.0
 
 
+class Uses:
+    """What shoppers saw (`simulator.world.observe.Checker`)."""
+
+    name = "uses"
+
+    def __init__(self) -> None:
+        self.shown: Counter[int] = Counter()  # by serial
+
+    def saw(self, seen: Seen) -> None:
+        if isinstance(seen, Green):
+            self.shown[seen.serial] += not seen.again
+
+    def came_up(self, unit: UnitAtRest) -> None:
+        """No matter."""
+
+    def at_rest(self, world: AtRest) -> None:
+        """Nor this."""
+
+
 class _Visit(NamedTuple):
     site: str
     code: int  # which coupon
@@ -78,42 +111,50 @@ class _Line(NamedTuple):
 
 
 class Day:
-    """See the module."""
+    """See the module. To be used while the world's stand-ins are installed (`run.installed`), with the same seed."""
 
-    def __init__(self, folder: Path, policy: Policy, *, sites: int, customers: int, seed: int) -> None:
+    def __init__(self, folder: Path, policy: Policy, *, sites: int, customers: int, seed: int, ground: Ground) -> None:
         self._rng = Random(seed)  # noqa: S311 - it rules a simulation, no secret
         self.cap = int(customers * CAP_SHARE)
         self._sites = [f"shop-{number:03}" for number in range(sites)]
-        lanes = {f"lane-{number:03}": site for number, site in enumerate(self._sites)}
         self.policy = policy
-        self.world = World(folder, seed, (campaign(policy, self.cap),), lanes, loss=0.0, durable=False)
-        self._lanes = {lane.where.site: lane for lane in self.world.lanes.values()}
+        folder.mkdir(parents=True, exist_ok=True)
+        ground.time.now_ms = OPENS_MS - MORNING_MS
+        self._uses = Uses()
+        self.world = World(
+            folder,
+            str(seed),
+            {site: [(f"lane-{number:03}", Mode.KIOSK)] for number, site in enumerate(self._sites)},
+            (campaign(policy, self.cap),),
+            ground=ground,
+            checkers=(self._uses,),
+        )
+        self._units = {unit.site: unit for unit in self.world.units.values()}
         self._customers = customers
+        self._next_look_ms = OPENS_MS
         self.refused = self.customers = 0
 
     def run(self) -> Outcome:
         world = self.world
-        for _ in range(3):  # everybody is there in the morning
-            self._tick()
-            world.mono_ms += 5_000
+        world.run(MORNING_MS)  # everybody is there
         homes = [self._rng.choice(self._sites) for _ in range(self._customers)]
-        by_home = self.policy is Policy.HOME
-        codes = [world.give(1, home=home if by_home else "").text for home in homes]
+        codes = [self._download(home if self.policy is Policy.HOME else "") for home in homes]
         happenings: list[tuple[int, _Visit | _Line]] = [*self._visits(homes), *self._outages()]
         happenings.sort(key=lambda one: one[0])
-        next_tick_ms = OPENS_MS
+        world.office.pause_ms = LOOK_MS
+        self._pass(OPENS_MS)
+        self._look()
         for at_ms, what in happenings:
-            while next_tick_ms <= at_ms:
-                world.mono_ms = next_tick_ms
-                self._tick()
-                next_tick_ms += TICK_MS
-            world.mono_ms = max(world.mono_ms, at_ms)
+            while self._next_look_ms <= at_ms:
+                self._pass(self._next_look_ms)
+                self._look()
+            self._pass(at_ms)
             if isinstance(what, _Visit):
                 self._come(what, codes[what.code])
             else:
-                lane = self._lanes[what.site]
-                (lane.connect if what.up else lane.cut)()
-        shown = world.shown()
+                (world.wan.mend if what.up else world.wan.cut)(self._units[what.site].device)
+                world.run(HEARS_MS)
+        shown = self._uses.shown
         return Outcome(
             policy=self.policy,
             customers=self.customers,
@@ -122,6 +163,26 @@ class Day:
             doubled=sum(count - 1 for count in shown.values()),
             over_cap=max(0, sum(shown.values()) - self.cap),
         )
+
+    def _download(self, home: str) -> str:
+        given = self.world.operators.download(1, None, home=home)
+        assert isinstance(given, Given), given
+        return given.text
+
+    def _pass(self, at_ms: int) -> None:
+        self.world.run(max(0, at_ms - self.world.time.now_ms))
+
+    def _look(self) -> None:
+        """Every lane sees to what is due, and then to nothing but what comes until the next look."""
+        self._next_look_ms += LOOK_MS
+        for unit in self._units.values():
+            unit.dozes_until_ms, unit.due_ms = 0, self.world.time.now_ms
+        self.world.run(LOOKS_MS)
+        for unit in self._units.values():
+            self._doze(unit)
+
+    def _doze(self, unit: Unit) -> None:
+        unit.dozes_until_ms = unit.due_ms = self._next_look_ms
 
     # --- the trade --------------------------------------------------------------------------------------
 
@@ -158,50 +219,41 @@ class Day:
 
     def _come(self, visit: _Visit, code: str) -> None:
         """A customer shows a coupon, and goes when there is an answer."""
-        lane = self._lanes[visit.site]
-        before = self.world.shown_count
-        self._catch_up(lane)
-        answer = lane.scan(code)
-        self._exchange()
-        if answer is None and lane.last is None:  # it was asked, and no answer came
-            self.world.mono_ms += ASK_WAIT_MS
-            lane.turn()
-            self._exchange()
+        unit, world = self._units[visit.site], self.world
+        before = self._uses.shown.total()
+        self._wake(unit)
+        unit.eyes.verdict = None
+        unit.hold_up(code.encode())
+        world.run(ANSWERS_MS)
+        if not _answered(unit):  # it was asked, and no answer came
+            world.run(ASK_WAIT_MS)
+        self._doze(unit)
         if not visit.good or before >= self.cap:
             return
         self.customers += 1
-        self.refused += lane.last is None or lane.last.reason not in ACCEPTING
+        self.refused += not _accepted(unit)
 
-    # --- the network ------------------------------------------------------------------------------------
-
-    def _tick(self) -> None:
-        for lane in self._lanes.values():
-            self._catch_up(lane)
-            lane.turn()
-        self._exchange()
-
-    def _catch_up(self, lane: Lane) -> None:
-        """A lane that is connected knows what the centre knows: changes come within a second."""
+    def _wake(self, unit: Unit) -> None:
+        """A lane that is connected knows what the centre knows: it was told within a second of each change."""
+        line, agent = unit.line, unit.agent
+        assert line is not None, "it runs"
+        assert agent is not None, "it runs"
+        unit.dozes_until_ms = 0
+        unit.turn()
         for _ in range(REACH_TURNS):
-            if lane.online or not lane.link_up:
+            if agent.online or not line.up:
                 break
-            self.world.mono_ms += 1_000
-            lane.turn()
-            self._exchange()
-        if lane.link_up:
-            lane.pull()
-            self._exchange()
+            self.world.run(1_000)
+        if line.publish(topics.UP_REQ, encode(PullFeed(*agent.store.cache.position))):
+            self.world.run(HEARS_MS)
 
-    def _exchange(self) -> None:
-        """Messages go to and fro until none is left."""
-        for _ in range(HOPS_MAX):
-            if not self.world.up and not self.world.down and not self.world.desk.snapshots.busy:
-                return
-            self.world.mono_ms += HOP_MS
-            self.world.exchange()
-            for lane in self.world.lanes.values():
-                if lane.unit.uplink.waiting and lane.link_up:
-                    lane.unit.pump(self.world.mono_ms)
+
+def _answered(unit: Unit) -> bool:
+    return unit.eyes.verdict is not None
+
+
+def _accepted(unit: Unit) -> bool:
+    return unit.eyes.verdict is not None and unit.eyes.verdict.accepted
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

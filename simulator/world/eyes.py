@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge_agent.core.effects import Show, Signal, View
 from hal.errors import HalReason, PartFailed
+from loyalty.coupon import Verdict
 from loyalty.reason import Reason
 from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
+
+
+class Fatal(Enum):
+    """When the unit is killed: at its next yes, after the commit."""
+
+    UNSEEN = auto()  # before anything is shown
+    UNMARKED = auto()  # when it was shown, and before that is written down
+
 
 _COUNTED = frozenset({Reason.OK, Reason.OK_AGAIN})
 
@@ -25,11 +35,16 @@ class Eyes:
         self.broken = False
         self.meant: View | None = None  # to be seen, whether it was or not
         self.troubled = False  # out of service since somebody asked
+        self.verdict: Verdict | None = None  # the last one that was seen
+        self.fatal: Fatal | None = None
 
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._unit.step()
         self.meant = what.view
         self.troubled = self.troubled or what.view is View.OUT_OF_SERVICE
+        yes = what.view is View.VERDICT and what.verdict is not None and what.verdict.accepted
+        if yes and self.fatal is Fatal.UNSEEN:
+            self._die()
         if self.broken:
             self._unit.note("unseen", what.view)
             unit = self._unit
@@ -48,6 +63,13 @@ class Eyes:
             self._points(what)
         else:
             self._unit.note("shows", what.view)
+        if yes and self.fatal is Fatal.UNMARKED:
+            self._die()
+
+    def _die(self) -> None:
+        self.fatal = None
+        self._unit.stop_in(1, power=False, why="")
+        self._unit.step()
 
     def refresh(self, *, online: bool, waiting: int) -> None:
         """The idle screen's clock, which nobody here looks at."""
@@ -63,6 +85,7 @@ class Eyes:
     def _verdict(self, what: Show) -> None:
         unit, verdict = self._unit, what.verdict
         assert verdict is not None, "a verdict is shown"
+        self.verdict = verdict
         campaign = verdict.campaign.id if verdict.campaign is not None else 0
         coupon = verdict.coupon
         serial, holder = (coupon.serial, coupon.holder) if coupon is not None else (0, 0)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from edge_agent.core.states import Mode
 from hal.events import PartFault, PartHealed
-from simulator.world.observe import DiskRestored
 from wire import topics
 
 if TYPE_CHECKING:
@@ -179,14 +178,10 @@ def restore_disk(life: Life, rng: Random) -> None:
     if not life.images:
         return
     device, folder, image_ms = rng.choice(life.images)
-    unit = life.world.units[device]
-    if not unit.enrolled:
+    if not life.world.units[device].enrolled:
         return
-    unit.stop(power=True, why="")
-    unit.put_in(folder)
-    life.world.note(device, "old disk", f"as of {image_ms / 1000:.3f} s")
+    life.world.restore_disk(device, folder, image_ms)
     life.world.fire("disk-restored")
-    life.world.saw(DiskRestored(life.world.time.now_ms, device, image_ms))
 
 
 def set_clock(life: Life, rng: Random) -> None:

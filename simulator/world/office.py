@@ -59,6 +59,7 @@ class HeadOffice:
         )
         self.workers: list[Worker] = []
         self.back_ms = NEVER_MS
+        self.pause_ms = 0  # nothing that it does by time alone is done more often (a whole day of many shops)
         self._why = ""
         self._mute = False  # killed between the commit and the answer of the next message
         self._power_goes = False
@@ -173,7 +174,7 @@ class HeadOffice:
             return
         worker = self.workers[0] if len(self.workers) == 1 else self.rng.choice(self.workers)
         self._work(worker, lambda: worker.desk.handle(topic, payload, self.world.time.wall_ms))
-        self._push_ms = min(self._push_ms, self.world.time.now_ms + round(PUSH_EVERY_S * 1000))
+        self._push_ms = min(self._push_ms, self._in_s(PUSH_EVERY_S))
 
     def _work(self, worker: Worker, work: Callable[[], list[Outgoing]]) -> None:
         """One piece of work; what it says is published unless the worker did not live to say it."""
@@ -224,13 +225,17 @@ class HeadOffice:
                 if worker in self.workers:
                     self._work(worker, partial(self._pushes, worker))
         if now_ms >= self._tidy_ms and self.workers:
-            self._tidy_ms = now_ms + round(TIDY_EVERY_S * 1000)
+            self._tidy_ms = self._in_s(TIDY_EVERY_S)
             worker = self.workers[-1]
             self._work(worker, lambda: self._tidy(worker))
         if now_ms >= self._mark_ms and self.workers:
-            self._mark_ms = now_ms + MARK_EVERY_S * 1000
+            self._mark_ms = self._in_s(MARK_EVERY_S)
             worker = self.workers[-1]
             self._work(worker, lambda: self._advance(worker))
+
+    def _in_s(self, every_s: float) -> int:
+        """When something that is done so often is done next."""
+        return self.world.time.now_ms + max(round(every_s * 1000), self.pause_ms)
 
     def _tidy(self, worker: Worker) -> list[Outgoing]:
         worker.desk.tidy(self.world.time.wall_ms)

@@ -69,6 +69,7 @@ class Unit:
         self.enrolled = True
         self.points_asked: ev.PointsEarned | ev.PointsWanted | None = None
         self.due_ms = NEVER_MS
+        self.dozes_until_ms = 0  # until then it does what is due only when something comes
         self.back_ms = NEVER_MS  # when it comes up again by itself
         self._barcodes = barcodes
         self._fuse: int | None = None  # steps until it stops
@@ -168,7 +169,7 @@ class Unit:
             if not agent.inbox.waiting:
                 break
         wait_ms = round(agent.until_due_s() * 1000)
-        self.due_ms = self.world.time.now_ms + max(1, min(wait_ms, IDLE_MS))
+        self.due_ms = max(self.world.time.now_ms + max(1, min(wait_ms, IDLE_MS)), self.dozes_until_ms)
 
     # --- its end --------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from simulator.world.clock import Time
 from simulator.world.entropy import Entropy
 from simulator.world.faults import DISK_LOSSES, LAN_WEATHER
 from simulator.world.lan_ground import LanRates
-from simulator.world.observe import AtRest, Checker, Healed, Seen, Violation
+from simulator.world.observe import AtRest, Checker, DiskRestored, Healed, Seen, Violation
 from simulator.world.office import CentreAway, HeadOffice
 from simulator.world.operators import Operators
 from simulator.world.power_loss import Losses
@@ -153,6 +153,14 @@ class World:
             except CentreAway:
                 return
             self._forgetful = False
+
+    def restore_disk(self, device: str, image: Path, image_ms: int) -> None:
+        """A unit loses its power, and its disk is replaced by an old copy."""
+        unit = self.units[device]
+        unit.stop(power=True, why="")
+        unit.put_in(image)
+        self.note(device, "old disk", f"as of {image_ms / 1000:.3f} s")
+        self.saw(DiskRestored(self.time.now_ms, device, image_ms))
 
     # --- time -----------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from central.coupons.keyring import signing
 from central.office import Office, create, now_ms
 from central.settings import CentralSettings
 from edge_agent.identity import device_key
+from edge_agent.store.store import Store
 from hal.decode.accept import GONE_MS
 from hal.indicators import Light
 from hal.virtual import link
@@ -35,6 +36,7 @@ from loyalty.barcode.own import mint
 from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.coupon import Coupon
 from tests.servers import EmbeddedBroker, Mosquitto, Relay, free_port, wait_until
+from wire.facts import Redeemed, decode_fact
 
 DEVICE, SITE = "lane-1", "shinjuku"
 SIGNED = Campaign(id=1, name="S楽器 1000円券", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider="s", amount_yen=1000)
@@ -207,6 +209,15 @@ port = {self.http_port}
         wait_until(lambda: time.monotonic() > end_s, 10, "the code to be gone long enough")
 
     # --- what is true ---------------------------------------------------------------------------------
+
+    def journal(self) -> list[int]:
+        """Serials of the redemptions on the unit's disk, in their order."""
+        store = Store(self.folder / "unit", DEVICE, read_only=True)
+        try:
+            bodies = store.connection.rows("SELECT body FROM journal ORDER BY position")
+            return [fact.serial for (body,) in bodies if isinstance(fact := decode_fact(body), Redeemed)]
+        finally:
+            store.close()
 
     def booked(self, *, counting: bool = True) -> list[int]:
         """Serials of the redemptions that the centre holds."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from central import leases
+from central import homes
 from edge_agent.core import events as ev
+from edge_agent.settings import UnitSettings
 from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.lease import POINTS, Pot
 from loyalty.reason import Reason
-from simulator.world.lanes import World
+from tests.shops import Shops
 
 LEASE = Campaign(
     id=1, name="先着割引", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=100, serials=False, cap=40
@@ -22,335 +24,289 @@ BUDGET = Campaign(
     id=3, name="総額", kind=Kind.AMOUNT, policy=Policy.LEASE, provider="s", amount_yen=300, serials=False,
     budget_yen=3_000,
 )  # fmt: skip
-SIGNED = Campaign(id=5, name="共通券", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider="s", amount_yen=100)
 HOME = Campaign(id=4, name="発行店", kind=Kind.GIFT, policy=Policy.HOME, provider="s", gift="珈琲")
+SIGNED = Campaign(id=5, name="共通券", kind=Kind.AMOUNT, policy=Policy.SIGNED, provider="s", amount_yen=100)
+ASK_WAIT_MS = UnitSettings(device="u", site="s").ask_wait_ms
 LANES = {"lane-1": "ginza", "lane-2": "ginza", "lane-3": "shibuya"}
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, 1, (LEASE, ONE, BUDGET, HOME, SIGNED), LANES, loss=0.0)
-    for _ in range(100):
-        world.turn()
-    yield world
-    world.close()
+def shops(tmp_path: Path) -> Iterator[Shops]:
+    with Shops(tmp_path / "world", (LEASE, ONE, BUDGET, HOME, SIGNED), LANES) as shops:
+        yield shops
 
 
-def test_each_lane_is_leased_a_part_before_anybody_shows_a_coupon(world: World) -> None:
-    assert all(lane.left(1) >= 1 for lane in world.lanes.values())
-    assert sum(lane.left(1) for lane in world.lanes.values()) <= 40
-    assert sum(lane.left(2) for lane in world.lanes.values()) == 1
+def reason(shops: Shops, device: str) -> Reason | None:
+    """What the last shopper there was told."""
+    verdict = shops.answer(device)
+    return verdict.reason if verdict is not None else None
 
 
-def test_a_lane_alone_says_yes_within_its_part_and_then_a_clear_no(world: World) -> None:
-    lane = world.lanes["lane-1"]
-    code, part = world.give(1).text, lane.left(1)
-    lane.cut()
-    answers = []
-    for _ in range(part + 1):
-        verdict = lane.scan(code)
-        assert verdict is not None
-        answers.append(verdict.reason)
+def told(shops: Shops, device: str, code: str) -> Reason | None:
+    """What a shopper is told at once."""
+    shops.scan(device, code)
+    return reason(shops, device)
+
+
+def test_each_lane_is_leased_a_part_before_anybody_shows_a_coupon(shops: Shops) -> None:
+    assert all(shops.left(lane, 1) >= 1 for lane in shops.lanes)
+    assert sum(shops.left(lane, 1) for lane in shops.lanes) <= 40
+    assert sum(shops.left(lane, 2) for lane in shops.lanes) == 1
+
+
+def test_a_lane_alone_says_yes_within_its_part_and_then_a_clear_no(shops: Shops) -> None:
+    code, part = shops.coupon(1), shops.left("lane-1", 1)
+    shops.cut("lane-1")
+    shops.leave("lane-1")
+    answers = [told(shops, "lane-1", code) for _ in range(part + 1)]
     assert answers == [Reason.OK] * part + [Reason.NO_PART]
 
 
-def test_a_lane_that_sells_much_is_leased_more(world: World) -> None:
-    lane, code = world.lanes["lane-1"], world.give(1).text
+def test_a_lane_that_sells_much_is_leased_more(shops: Shops) -> None:
+    code = shops.coupon(1)
     for _ in range(6):
-        lane.scan(code)
-        for _ in range(10):
-            world.turn()
-    assert lane.left(1) > max(world.lanes[other].left(1) for other in ("lane-2", "lane-3"))
+        shops.scan("lane-1", code)
+        shops.run(1_000)
+    assert shops.left("lane-1", 1) > max(shops.left(other, 1) for other in ("lane-2", "lane-3"))
 
 
-def test_the_last_use_is_fetched_from_the_lane_that_has_it(world: World) -> None:
-    (holder,) = (lane for lane in world.lanes.values() if lane.left(2))
-    other = next(lane for lane in world.lanes.values() if lane is not holder)
-    other.scan(world.give(2).text)
+def test_the_last_use_is_fetched_from_the_lane_that_has_it(shops: Shops) -> None:
+    (holder,) = (lane for lane in shops.lanes if shops.left(lane, 2))
+    other = next(lane for lane in shops.lanes if lane != holder)
+    shops.scan(other, shops.coupon(2))
+    shops.run(2_000)
+    assert reason(shops, other) is Reason.OK
+    assert shops.left(holder, 2) == 0
+    assert told(shops, holder, shops.coupon(2)) is not Reason.OK
+    shops.run(2_000)
+    assert reason(shops, holder) is Reason.CAP_REACHED
+    shops.judge()
+
+
+def test_what_is_left_when_a_campaign_stops_is_returned(shops: Shops) -> None:
+    issued = next(campaign for campaign in shops.world.operators.campaigns() if campaign.id == 1)
+    shops.world.operators.change(msgspec.structs.replace(issued, stopped=True))
+    shops.run(30_000)
+    assert all(shops.left(lane, 1) == 0 for lane in shops.lanes)
+    assert shops.centre("SELECT out_count FROM pots WHERE id = 1") == 0
+
+
+def test_a_budget_is_leased_in_yen(shops: Shops) -> None:
+    code = shops.coupon(3)
     for _ in range(20):
-        world.turn()
-    assert other.last is not None
-    assert other.last.reason is Reason.OK
-    assert holder.left(2) == 0
-    refused = holder.scan(world.give(2).text)
-    for _ in range(20):
-        world.turn()
-    assert refused is None or refused.reason is not Reason.OK
-    assert holder.last is not None
-    assert holder.last.reason is Reason.CAP_REACHED
+        for lane in shops.lanes:
+            shops.scan(lane, code)
+        shops.run(5_000)
+    assert shops.shown_yen(3) == 3_000
+    shops.judge()
 
 
-def test_what_is_left_when_a_campaign_stops_is_returned(world: World) -> None:
-    from central.coupons import issue
-
-    with world.office.database.write() as connection:
-        issue.stop(connection, 1)
-    for _ in range(300):
-        world.turn()
-    assert all(lane.left(1) == 0 for lane in world.lanes.values())
-    assert world.one("SELECT out_count FROM pots WHERE id = 1") == 0
-
-
-def test_a_budget_is_leased_in_yen(world: World) -> None:
-    code = world.give(3).text
-    for _ in range(20):
-        for lane in world.lanes.values():
-            lane.scan(code)
-        for _ in range(50):
-            world.turn()
-    assert world.cost_yen == 3_000
-
-
-def test_home_the_keeper_decides_alone_and_a_stranger_is_told_where(world: World) -> None:
-    given = world.give(4, home="ginza")
-    keeper, stranger = world.lanes["lane-1"], world.lanes["lane-3"]
-    stranger.cut()
-    refused = stranger.scan(given.text)
+def test_home_the_keeper_decides_alone_and_a_stranger_is_told_where(shops: Shops) -> None:
+    code = shops.coupon(4, home="ginza")
+    shops.cut("lane-3")
+    refused = shops.scan("lane-3", code)
     assert refused is not None
     assert (refused.reason, refused.site) == (Reason.NOT_HOME, "ginza")
-    keeper.cut()
-    verdict = keeper.scan(given.text)
-    assert verdict is not None
-    assert verdict.reason is Reason.OK
-    world.settle()
-    assert world.booked_of(4) == 1
+    keeper = shops.keeper("ginza")
+    shops.cut(keeper)
+    assert told(shops, keeper, code) is Reason.OK
+    shops.judge()
+    assert shops.booked_of(4) == 1
 
 
-def test_home_another_site_asks_and_the_serial_comes_over(world: World) -> None:
-    given = world.give(4, home="ginza")
-    keeper, stranger = world.lanes["lane-1"], world.lanes["lane-3"]
-    assert stranger.scan(given.text) is None, "it asks"
-    for _ in range(20):
-        world.turn()
-    assert stranger.last is not None
-    assert stranger.last.reason is Reason.OK
-    keeper.scan(given.text)
-    for _ in range(20):
-        world.turn()
-    assert keeper.last is not None
-    assert keeper.last.reason is Reason.USED
-    world.settle()
-    assert world.one("SELECT flags FROM redemptions WHERE campaign = 4") == 0
-    assert world.one("SELECT count(*) FROM conflicts") == 0
+def test_home_another_site_asks_and_the_serial_comes_over(shops: Shops) -> None:
+    code = shops.coupon(4, home="ginza")
+    assert shops.scan("lane-3", code) is None, "it asks"
+    shops.run(2_000)
+    assert reason(shops, "lane-3") is Reason.OK
+    keeper = shops.keeper("ginza")
+    shops.scan(keeper, code)
+    shops.run(2_000)
+    assert reason(shops, keeper) is Reason.USED
+    shops.judge()
+    assert shops.centre("SELECT flags FROM redemptions WHERE campaign = 4") == 0
+    assert shops.centre("SELECT count(*) FROM conflicts") == 0
 
 
-def test_home_a_dark_keeper_can_t_let_go_and_the_shopper_is_told_in_time(world: World) -> None:
-    given = world.give(4, home="ginza")
-    world.lanes["lane-1"].link_up = False  # dark, and nobody noticed yet
-    stranger = world.lanes["lane-3"]
-    stranger.scan(given.text)
-    for _ in range(40):
-        world.turn()
-    assert stranger.last is not None
-    assert (stranger.last.reason, stranger.last.site) == (Reason.NOT_HOME, "ginza")
-    world.lanes["lane-1"].link_up = True
-    assert world.lanes["lane-1"].scan(given.text) is not None
+def test_home_a_dark_keeper_can_t_let_go_and_the_shopper_is_told_in_time(shops: Shops) -> None:
+    code, keeper = shops.coupon(4, home="ginza"), shops.keeper("ginza")
+    shops.world.wan.cut(keeper, silent=True)  # dark, and nobody noticed yet
+    shops.scan("lane-3", code)
+    shops.run(ASK_WAIT_MS + 100)
+    refused = shops.answer("lane-3")
+    assert refused is not None
+    assert (refused.reason, refused.site) == (Reason.NOT_HOME, "ginza")
+    assert told(shops, keeper, code) is Reason.OK, "it never let it go"
 
 
-def test_home_moves_on_request_once_the_keeper_let_it_go(world: World) -> None:
-    from central import homes
-
-    given = world.give(4, home="ginza")
-    with world.office.database.write() as connection:
-        secret = world.office.keys.cache_secret()
+def test_home_moves_on_request_once_the_keeper_let_it_go(shops: Shops) -> None:
+    given, keeper = shops.given(4, home="ginza"), shops.keeper("ginza")
+    with shops.world.office.writing() as connection:
+        secret = shops.world.office.office.keys.cache_secret()
         at_once = homes.ask_to_move(connection, secret, 4, given.coupon.serial, "shibuya", b"m" * 16, 0)
     assert not at_once
-    for lane in world.lanes.values():
-        lane.cut()
-        lane.connect()
-    for _ in range(100):
-        world.turn()
-    for lane in world.lanes.values():
-        lane.cut()
-    old, new = world.lanes["lane-1"].scan(given.text), world.lanes["lane-3"].scan(given.text)
-    assert old is not None
-    assert new is not None
-    assert (old.reason, new.reason) == (Reason.NOT_HOME, Reason.OK)
+    shops.cut(*shops.lanes)
+    shops.mend(*shops.lanes)
+    shops.run(10_000)
+    shops.cut(*shops.lanes)
+    assert told(shops, keeper, given.text) is Reason.NOT_HOME
+    assert told(shops, "lane-3", given.text) is Reason.OK
 
 
-def test_a_restored_centre_learns_what_was_leased_before_it_grants_anything(world: World) -> None:
-    code = world.give(1).text
-    backup = world.backup()
+def test_a_restored_centre_learns_what_was_leased_before_it_grants_anything(shops: Shops) -> None:
+    code, backup = shops.coupon(1), shops.backup()
     for _ in range(8):
-        world.lanes["lane-1"].scan(code)
-        for _ in range(10):
-            world.turn()
-    at_hand = sum(lane.left(1) for lane in world.lanes.values())
-    world.lanes["lane-1"].cut()
-    world.restore_centre(backup)
-    for _ in range(100):
-        world.turn()
-    granted = world.one("SELECT sum(granted_count) FROM parts WHERE id = 1")
-    world.lanes["lane-3"].scan(world.give(2).text)
-    world.settle()
-    assert world.one("SELECT sum(granted_count) FROM parts WHERE id = 1") > granted, "lane-1 had to speak first"
-    assert world.promised(1) >= 8 + at_hand
+        shops.scan("lane-1", code)
+        shops.run(1_000)
+    at_hand = sum(shops.left(lane, 1) for lane in shops.lanes)
+    shops.cut("lane-1")
+    shops.restore_centre(backup)
+    shops.run(10_000)
+    granted = shops.centre("SELECT sum(granted_count) FROM parts WHERE id = 1")
+    for _ in range(shops.left("lane-3", 1)):
+        shops.scan("lane-3", code)
+        shops.run(2_000)
+    assert shops.left("lane-3", 1) == 0
+    assert shops.centre("SELECT sum(granted_count) FROM parts WHERE id = 1") == granted, "lane-1 has to speak first"
+    shops.judge()
+    assert shops.centre("SELECT sum(granted_count) FROM parts WHERE id = 1") > granted
+    promised = shops.centre("SELECT spent_count + out_count + transit_count - exposure_count FROM pots WHERE id = 1")
+    assert promised >= 8 + at_hand
 
 
-def test_a_lane_with_an_old_disk_gets_new_parts_once_the_centre_knows(world: World) -> None:
-    lane, code = world.lanes["lane-1"], world.give(1).text
-    image = lane.image()
+def test_a_lane_with_an_old_disk_gets_new_parts_once_the_centre_knows(shops: Shops) -> None:
+    code, image = shops.coupon(1), shops.image("lane-1")
     for _ in range(5):
-        lane.scan(code)
-        for _ in range(10):
-            world.turn()
-    lane.cut()
-    lane.leave()  # nobody can tell it that its disk is old
-    world.restore_lane("lane-1", image)
-    held_once_more = lane.left(1)
-    world.turn(11_000)
-    verdict = lane.scan(code)
-    assert verdict is not None
-    assert verdict.reason is Reason.OK
-    world.settle()
-    for _ in range(200):
-        world.turn()
-    assert world.one("SELECT exposure_count FROM pots WHERE id = 1") == 1 <= held_once_more
-    assert lane.left(1) >= 1, "it sells on, under its new epoch"
-    assert world.booked_of(1) == world.shown_of(1) == 6
+        shops.scan("lane-1", code)
+        shops.run(1_000)
+    shops.cut("lane-1")
+    shops.leave("lane-1")  # nobody can tell it that its disk is old
+    shops.restore_disk("lane-1", image)
+    held_once_more = shops.left("lane-1", 1)
+    shops.run(11_000)
+    assert told(shops, "lane-1", code) is Reason.OK
+    shops.judge()
+    shops.run(20_000)
+    assert shops.centre("SELECT exposure_count FROM pots WHERE id = 1") == 1 <= held_once_more
+    assert shops.left("lane-1", 1) >= 1, "it sells on, under its new epoch"
+    assert shops.booked_of(1) == shops.shown_of(1) == 6
 
 
 # --- the site's own network, while the internet is gone ---------------------------------------------------------
 
 
 @pytest.fixture
-def dark(world: World) -> World:
+def dark(shops: Shops) -> Shops:
     """The same shops without their lines."""
-    for lane in world.lanes.values():
-        lane.cut()
-    for _ in range(30):
-        world.turn()
-    return world
+    shops.cut(*shops.lanes)
+    shops.run(3_000)
+    return shops
 
 
-def test_a_second_lane_refuses_what_the_first_one_honoured(dark: World) -> None:
-    given = dark.give(5)
-    first, second = dark.lanes["lane-1"], dark.lanes["lane-2"]
-    verdict = first.scan(given.text)
-    assert verdict is not None
-    assert verdict.reason is Reason.OK
-    dark.turn()
-    refused = second.scan(given.text)
-    assert refused is not None
-    assert refused.reason is Reason.USED
+def keeper_and_other(shops: Shops) -> tuple[str, str]:
+    """The lane that keeps the home of ginza, and its neighbour."""
+    keeper = shops.keeper("ginza")
+    return keeper, next(lane for lane, site in LANES.items() if site == "ginza" and lane != keeper)
 
 
-def test_a_lane_without_a_part_gets_one_from_its_neighbour(dark: World) -> None:
-    code = dark.give(1).text
-    one, two = dark.lanes["lane-1"], dark.lanes["lane-2"]
-    total = one.left(1) + two.left(1)
+def test_a_second_lane_refuses_what_the_first_one_honoured(dark: Shops) -> None:
+    code = dark.coupon(5)
+    assert told(dark, "lane-1", code) is Reason.OK
+    dark.run(100)
+    assert told(dark, "lane-2", code) is Reason.USED
+
+
+def test_a_lane_without_a_part_gets_one_from_its_neighbour(dark: Shops) -> None:
+    code = dark.coupon(1)
+    total = dark.left("lane-1", 1) + dark.left("lane-2", 1)
     sold = 0
     for _ in range(total * 3):
-        verdict = one.scan(code)
-        assert verdict is not None
-        sold += verdict.reason is Reason.OK
-        for _ in range(20):
-            dark.turn()
+        said = told(dark, "lane-1", code)
+        assert said is not None
+        sold += said is Reason.OK
+        dark.run(2_000)
     assert sold == total, "down to the neighbour's last one"
-    assert two.left(1) == 0
-    for lane in dark.lanes.values():
-        lane.connect()
-    dark.settle()
-    assert one.store.parts.under_way(9) == two.store.parts.under_way(9) == [], "nothing is offered for ever"
-    assert dark.one("SELECT transit_count FROM pots WHERE id = 1") == 0
-    assert dark.one("SELECT exposure_count FROM pots WHERE id = 1") == 0
+    assert dark.left("lane-2", 1) == 0
+    dark.judge()
+    for lane in ("lane-1", "lane-2"):
+        assert dark.agent(lane).store.parts.under_way(9) == [], "nothing is offered for ever"
+    assert dark.centre("SELECT transit_count FROM pots WHERE id = 1") == 0
+    assert dark.centre("SELECT exposure_count FROM pots WHERE id = 1") == 0
     assert dark.booked_of(1) == total
 
 
-def test_home_the_keeper_is_asked_without_the_internet(dark: World) -> None:
-    given = dark.give(4, home="ginza")
-    keeper, other = dark.lanes["lane-1"], dark.lanes["lane-2"]
-    assert other.scan(given.text) is None, "it asks"
-    for _ in range(5):
-        dark.turn()
-    assert other.last is not None
-    assert other.last.reason is Reason.OK
-    refused = keeper.scan(given.text)
-    assert refused is not None
-    assert refused.reason is Reason.USED
-    dark.settle()
-    assert dark.one("SELECT flags FROM redemptions WHERE campaign = 4") == 0
-    assert dark.one("SELECT count(*) FROM conflicts") == 0
+def test_home_the_keeper_is_asked_without_the_internet(dark: Shops) -> None:
+    code = dark.coupon(4, home="ginza")
+    keeper, other = keeper_and_other(dark)
+    assert dark.scan(other, code) is None, "it asks"
+    dark.run(500)
+    assert reason(dark, other) is Reason.OK
+    assert told(dark, keeper, code) is Reason.USED
+    dark.judge()
+    assert dark.centre("SELECT flags FROM redemptions WHERE campaign = 4") == 0
+    assert dark.centre("SELECT count(*) FROM conflicts") == 0
 
 
-def test_home_nobody_says_yes_when_the_lanes_are_cut_from_each_other_too(dark: World) -> None:
-    given = dark.give(4, home="ginza")
-    for lane in dark.lanes.values():
-        lane.leave()
-    dark.turn()
-    refused = dark.lanes["lane-2"].scan(given.text)
-    assert refused is not None
-    assert refused.reason is Reason.NOT_HOME
-    verdict = dark.lanes["lane-1"].scan(given.text)
-    assert verdict is not None
-    assert verdict.reason is Reason.OK
+def test_home_nobody_says_yes_when_the_lanes_are_cut_from_each_other_too(dark: Shops) -> None:
+    code = dark.coupon(4, home="ginza")
+    keeper, other = keeper_and_other(dark)
+    dark.leave(*dark.lanes)
+    dark.run(10_000)  # until they know
+    assert told(dark, other, code) is Reason.NOT_HOME
+    assert told(dark, keeper, code) is Reason.OK
 
 
-def test_an_old_disk_that_a_neighbour_recognises_spends_nothing_twice(dark: World) -> None:
-    lane, code = dark.lanes["lane-1"], dark.give(1).text
-    image = lane.image()
-    had = lane.left(1)
+def test_an_old_disk_that_a_neighbour_recognises_spends_nothing_twice(dark: Shops) -> None:
+    code, image = dark.coupon(1), dark.image("lane-1")
+    had = dark.left("lane-1", 1)
     for _ in range(had):
-        lane.scan(code)
-        dark.turn()
-    dark.restore_lane("lane-1", image)
-    refused = lane.scan(code)
-    assert refused is not None
-    assert refused.reason is Reason.NO_PART, "a witness may still speak"
-    for _ in range(30):
-        dark.turn()
-    refused = lane.scan(code)
-    assert refused is not None
-    assert refused.reason is Reason.NO_PART, "and it has spoken"
+        dark.scan("lane-1", code)
+        dark.run(100)
+    dark.restore_disk("lane-1", image)
+    assert told(dark, "lane-1", code) is Reason.NO_PART, "a witness may still speak"
+    dark.run(3_000)
+    assert told(dark, "lane-1", code) is Reason.NO_PART, "and it has spoken"
     assert dark.shown_of(1) == had
-    dark.settle()
-    for _ in range(100):
-        dark.turn()
-    assert lane.left(1) >= 1, "the centre opened a new epoch, and it sells on"
+    dark.judge()
+    dark.run(10_000)
+    assert dark.left("lane-1", 1) >= 1, "the centre opened a new epoch, and it sells on"
 
 
-def test_an_old_disk_in_which_the_centre_sees_nothing_odd_begins_a_new_epoch(world: World) -> None:
-    lane, code = world.lanes["lane-1"], world.give(1).text
-    early = lane.image()
+def test_an_old_disk_in_which_the_centre_sees_nothing_odd_begins_a_new_epoch(shops: Shops) -> None:
+    code, early = shops.coupon(1), shops.image("lane-1")
     for _ in range(2):
-        lane.scan(code)
-    world.settle()
-    late = lane.image()
-    world.restore_lane("lane-1", early)
-    world.settle()
-    second = lane.store.journal.epoch
-    world.restore_lane("lane-1", late)  # the end of its first epoch, as the centre knows it
-    first = lane.store.journal.epoch
+        shops.scan("lane-1", code)
+    shops.settle()
+    late = shops.image("lane-1")
+    shops.restore_disk("lane-1", early)
+    shops.settle()
+    second = shops.agent("lane-1").store.journal.epoch
+    shops.restore_disk("lane-1", late)  # the end of its first epoch, as the centre knows it
+    first = shops.agent("lane-1").store.journal.epoch
     assert first != second
-    world.settle()
-    for _ in range(150):
-        world.turn()
-    assert lane.store.journal.epoch not in (first, second)
-    assert lane.store.alone
-    assert lane.left(1) >= 1
+    shops.judge()
+    shops.run(15_000)
+    assert shops.agent("lane-1").store.journal.epoch not in (first, second)
+    assert shops.agent("lane-1").store.alone
+    assert shops.left("lane-1", 1) >= 1
 
 
-def test_M11_points_are_spent_in_the_dark_within_what_was_leased_for_the_person_and_the_unit(world: World) -> None:
-    person, others = Pot(POINTS, 1, 77), Pot(POINTS, 1)
-    with world.office.database.write() as connection:
-        leases.put(connection, person, (300, None))
-        leases.put(connection, others, (1_000, None))
-    lane = world.lanes["lane-1"]
+def test_M11_points_are_spent_in_the_dark_within_what_was_leased_for_the_person_and_the_unit(shops: Shops) -> None:
+    person = Pot(POINTS, 1, 77)
+    shops.world.operators.floor(1, 77, 300)
+    shops.world.operators.floor(1, 0, 1_000)
 
     def pay(points: int) -> bool:
-        before = lane.store.journal.last
-        lane.decide(ev.PointsWanted(programme=1, holder=77, points=points))
-        return lane.store.journal.last > before
+        return shops.asked_points("lane-1", ev.PointsWanted(programme=1, holder=77, points=points))
 
     assert not pay(100), "nothing is leased before somebody wants to pay"
-    for _ in range(60):
-        world.turn()
-    lane.cut()
+    shops.run(6_000)
+    shops.cut("lane-1")
     assert pay(100)
-    had = lane.store.parts.account(person).left.count
+    had = shops.agent("lane-1").store.parts.account(person).left.count
     assert not pay(had + 1)
     assert had == 0 or pay(had)
-    world.settle()
-    assert world.one("SELECT spent_count FROM pots WHERE kind = 'p' AND holder = 77") == 100 + had <= 300
-    assert world.one("SELECT spent_count FROM pots WHERE kind = 'p' AND holder = 0") == 100 + had
-    assert world.one("SELECT exposure_count FROM pots WHERE kind = 'p' AND holder = 77") == 0
+    shops.judge()
+    assert shops.centre("SELECT spent_count FROM pots WHERE kind = 'p' AND holder = 77") == 100 + had <= 300
+    assert shops.centre("SELECT spent_count FROM pots WHERE kind = 'p' AND holder = 0") == 100 + had
+    assert shops.centre("SELECT exposure_count FROM pots WHERE kind = 'p' AND holder = 77") == 0

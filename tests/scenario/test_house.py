@@ -19,7 +19,6 @@ from edge_agent.store.store import FILE_NAME, Store
 from hal.virtual.lens import Pose
 from tests.scenario.house import DEVICE, ONLINE, OPEN, SIGNED, House
 from tests.servers import EmbeddedBroker, Mosquitto, wait_until
-from wire.facts import Redeemed, decode_fact
 
 DAY_MS = 86_400_000
 
@@ -33,16 +32,6 @@ def house(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[House]:
 
 def booked_is(house: House, *serials: int) -> None:
     wait_until(lambda: sorted(house.booked()) == sorted(serials), 30, f"the centre to book {serials}")
-
-
-def journal(house: House) -> list[int]:
-    """Serials of the redemptions on the unit's disk."""
-    store = Store(house.folder / "unit", DEVICE, read_only=True)
-    try:
-        bodies = store.connection.rows("SELECT body FROM journal ORDER BY position")
-        return [fact.serial for (body,) in bodies if isinstance(fact := decode_fact(body), Redeemed)]
-    finally:
-        store.close()
 
 
 def test_K5_K6_a_coupon_before_the_camera_is_decided_shown_and_booked_on_either_broker(
@@ -186,7 +175,7 @@ def test_K5_twenty_pictures_that_are_not_ours_are_never_a_yes(house: House) -> N
             wait_until(partial(reached, unit.lines, "shown", before), 20, "an answer")
     house.world.show_nothing()
     assert house.greens == 0
-    assert journal(house) == []
+    assert house.journal() == []
 
 
 def test_K5_a_code_that_is_tilted_and_blurred_still_scans(house: House) -> None:

@@ -24,7 +24,6 @@ from hal.indicators import Light
 from hal.virtual.world import Lit, Shown, WorldEvent
 from tests.scenario.house import DEVICE, SIGNED, House
 from tests.servers import Mosquitto, wait_until
-from wire.facts import Redeemed, decode_fact
 
 SPREAD_S: Final = 0.1  # on a busy machine a scan is decided, stored and shown within this; on an idle one in a tenth
 SCAN_S: Final = 20.0
@@ -164,7 +163,7 @@ class Kills:
 
     def judge(self) -> None:
         """Every yes is on the unit's disk once and at the centre once, and nothing that nobody held up."""
-        kept = journal(self._house)
+        kept = self._house.journal()
         assert kept == sorted(self._shown), "each yes was shown in the end, and no other"
         wait_until(lambda: sorted(self._house.booked()) == kept, 30, "the centre to book each of them once")
 
@@ -186,15 +185,5 @@ def on_disk(house: House) -> dict[int, bool]:
     store = Store(house.folder / "unit", DEVICE, read_only=True)
     try:
         return {serial: bool(shown) for serial, shown in store.connection.rows("SELECT serial, shown FROM own")}
-    finally:
-        store.close()
-
-
-def journal(house: House) -> list[int]:
-    """Serials of the redemptions on the unit's disk, in their order."""
-    store = Store(house.folder / "unit", DEVICE, read_only=True)
-    try:
-        bodies = store.connection.rows("SELECT body FROM journal ORDER BY position")
-        return [fact.serial for (body,) in bodies if isinstance(fact := decode_fact(body), Redeemed)]
     finally:
         store.close()

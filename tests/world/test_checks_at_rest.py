@@ -18,34 +18,18 @@ from simulator.world.checks import all_checkers
 from simulator.world.checks.auditor import Auditor
 from simulator.world.checks.bounds import Bounded
 from simulator.world.checks.caches import CachesConverge
+from simulator.world.checks.parts import PartsAreKnown
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.faults import CENTRES, DISKS
 from simulator.world.life import Life, Plan
-from simulator.world.observe import AtRest, Checker, Downloaded, PointsSeen, Refused, Seen, UnitAtRest, Violation
+from simulator.world.observe import AtRest, Checker, Downloaded, PointsSeen, Refused, Seen, Violation
 from simulator.world.run import installed
 from simulator.world.trace import Trace
+from tests.shops import Recorder
+from tests.world.story import change, told
 
 PLAN = Plan(seed=5, steps=150, sites=2, lanes=2, without=tuple(sorted(DISKS | CENTRES)))
-
-
-class Recorder:
-    """Keeps what checkers are told."""
-
-    name = "recorder"
-
-    def __init__(self) -> None:
-        self.seen: list[Seen] = []
-        self.rest: AtRest | None = None
-
-    def saw(self, seen: Seen) -> None:
-        self.seen.append(seen)
-
-    def came_up(self, unit: UnitAtRest) -> None:
-        """Nothing to keep."""
-
-    def at_rest(self, world: AtRest) -> None:
-        self.rest = world
 
 
 class Lived(NamedTuple):
@@ -65,13 +49,7 @@ class Lived(NamedTuple):
         return Lived(to, self.seen, self.rest._replace(units=units, centre=there(self.rest.centre)))
 
     def check(self, checker: Checker) -> None:
-        for seen in self.seen:
-            checker.saw(seen)
-        checker.at_rest(self.rest)
-
-    def change(self, where: Path, query: str) -> None:
-        with closing(sqlite3.connect(where)) as connection, connection:
-            assert connection.execute(query).rowcount != 0, "the row to be changed is there"
+        told(checker, self.seen, self.rest)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +105,9 @@ AT_A_UNIT: list[tuple[type[Checker], str, str]] = [
     ),
     (NothingWaits, "UPDATE epochs SET acked = acked - 1 WHERE id = (SELECT max(id) FROM epochs)", "1 facts after"),
     (NothingWaits, "INSERT INTO questions VALUES (zeroblob(16), 7, 12)", "is open"),
+    (PartsAreKnown, "UPDATE parts SET granted_count = granted_count + 500, spent_count = 500", "was granted"),
+    (PartsAreKnown, "UPDATE parts SET moved_count = moved_count + 500", "uses left"),
+    (PartsAreKnown, "UPDATE parts SET spent_yen = spent_yen - 50000", "yen left"),
     (Bounded, "CREATE TABLE diary (line TEXT)", "nothing bounds the table diary"),
     (Bounded, "INSERT INTO my_epochs VALUES (zeroblob(16))", "rows in my_epochs"),
     (
@@ -165,7 +146,7 @@ def test_a_row_that_is_wrong_on_a_unit_is_found(
     store = copy.rest.units[0].store
     with closing(sqlite3.connect(store)) as connection:
         row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-    copy.change(store, query.format(generation=row[0] if row else 0))
+    change(store, query.format(generation=row[0] if row else 0))
     with pytest.raises(Violation) as found:
         copy.check(kind())
     assert words in found.value.what
@@ -301,7 +282,7 @@ def test_a_row_that_is_wrong_at_the_centre_is_found(
     lived: Lived, tmp_path: Path, kind: type[Checker], query: str, words: str
 ) -> None:
     copy = lived.moved(tmp_path / "world")
-    copy.change(copy.rest.centre, query)
+    change(copy.rest.centre, query)
     with pytest.raises(Violation) as found:
         copy.check(kind())
     assert words in found.value.what

@@ -9,36 +9,38 @@ from random import Random
 from edge_agent.store.connection import StoreError
 from edge_agent.store.store import Store
 from simulator.world.disk import Disk
-from simulator.world.observe import Green, Issued
 from simulator.world.vfs import DiskVfs
-from tests.world.watched_world import World
+from tests.shops import Shops
+from tests.world.story import CAMPAIGNS
 from wire.facts import Redeemed, Stamp
 
 
 def test_a_restored_centre_stops_waiting_for_a_unit_whose_disk_is_old_too(tmp_path: Path) -> None:
     """Its journal forks on the very connection on which it hears of the restore (`nothing-waits`)."""
-    world = World(tmp_path, names={"lane-1": "ginza", "lane-2": "ueno"})
-    codes = [world.coupon(4) for _ in range(6)]
-    world.scan("lane-1", codes[0], 20)
-    image = world.image_of("lane-1")
-    world.scan("lane-1", codes[1], 20)
-    world.scan("lane-1", codes[2], 20)
-    backup = world.backup()
-    world.lane("lane-1").cut()
-    world.restore_lane("lane-1", image)
-    for code in codes[3:]:
-        world.scan("lane-1", code, 2)
-    world.restore_centre(backup)
-    for device in ("lane-1", "lane-2"):
-        world.lane(device).cut()
-        world.lane(device).connect()
-    for _ in range(60):
-        world.turn(1_000)
-    world.scan("lane-2", world.coupon(1), 100)
-    last = [seen for seen in world.seen if not isinstance(seen, Issued)][-1]
-    assert isinstance(last, Green), last
-    world.judge()
-    world.close()
+    with Shops(tmp_path, CAMPAIGNS, {"lane-1": "ginza", "lane-2": "ueno"}) as shops:
+        codes = [shops.coupon(4) for _ in range(6)]
+        shops.scan("lane-1", codes[0])
+        shops.run(1_000)
+        image = shops.image("lane-1")
+        for code in codes[1:3]:
+            shops.scan("lane-1", code)
+            shops.run(1_000)
+        backup = shops.backup()
+        shops.cut("lane-1")
+        shops.restore_disk("lane-1", image)
+        for code in codes[3:]:
+            shops.scan("lane-1", code)
+            shops.run(100)
+        shops.restore_centre(backup)
+        shops.cut(*shops.lanes)
+        shops.mend(*shops.lanes)
+        shops.run(60_000)
+        shops.scan("lane-2", shops.coupon(1))
+        shops.run(5_000)
+        verdict = shops.answer("lane-2")
+        assert verdict is not None
+        assert verdict.accepted, verdict
+        shops.judge()
 
 
 def _decide(store: Store, serial: int) -> None:

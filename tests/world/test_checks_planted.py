@@ -1,6 +1,6 @@
 """Each checker finds what it is for: the same story with one thing wrong in it, on the disks or in what was seen.
 
-The story is a real life (`watched_world.Story`) with which every checker is content. Each test takes copies of its
+The story is a real life (`story.Story`) with which every checker is content. Each test takes copies of its
 disks, or of what was seen, spoils one thing, and names the checker that must find it and what it must say.
 """
 
@@ -22,7 +22,7 @@ from simulator.world.checks.one_use_per_serial import OneUsePerSerial
 from simulator.world.checks.points import PointsAddUp
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
 from simulator.world.observe import AtRest, Blank, Checker, DiskFull, Down, Green, Issued, PointsSeen, Seen, Violation
-from tests.world.watched_world import SIGNED, Story, change, told
+from tests.world.story import SIGNED, Story, change, told
 
 Make = Callable[[], Checker]
 
@@ -208,20 +208,27 @@ def test_points_that_are_not_booked_are_found_by_both(story: Story, rest: AtRest
 
 def test_the_same_fact_that_counts_twice_is_found(story: Story, rest: AtRest) -> None:
     """Under two epochs of one unit, as after a fork."""
+    with closing(sqlite3.connect(rest.centre)) as sql:
+        epoch, seq = sql.execute(
+            "SELECT r.epoch_id, r.seq FROM redemptions r JOIN devices d ON d.id = r.device_id"
+            " WHERE d.name = 'lane-2' ORDER BY r.id LIMIT 1"
+        ).fetchone()
+        later, upto, before = sql.execute(
+            "SELECT e.id, e.upto, e.upto_hash FROM epochs e JOIN devices d ON d.id = e.device_id"
+            " WHERE d.name = 'lane-2' ORDER BY e.id DESC LIMIT 1"
+        ).fetchone()
+        (body,) = sql.execute("SELECT body FROM facts WHERE epoch_id = ? AND seq = ?", (epoch, seq)).fetchone()
+    assert later != epoch, "its disk was old, and forked"
+    digest = sha256(before + body).digest().hex()
+    was = f"WHERE epoch_id = {epoch} AND seq = {seq}"
     change(
         rest.centre,
-        "INSERT INTO facts SELECT 4, 3, hash, type, body, booked_ms FROM facts WHERE epoch_id = 2 AND seq = 1",
+        f"INSERT INTO facts SELECT {later}, {upto + 1}, x'{digest}', type, body, booked_ms FROM facts {was}",
         "INSERT INTO redemptions (epoch_id, seq, device_id, campaign, serial, holder, site, at_ms, booked_ms,"
-        " discount_yen, state, flags) SELECT 4, 3, 2, campaign, serial, holder, site, at_ms, booked_ms, discount_yen,"
-        " state, flags FROM redemptions WHERE epoch_id = 2 AND seq = 1",
+        f" discount_yen, state, flags) SELECT {later}, {upto + 1}, device_id, campaign, serial, holder, site, at_ms,"
+        f" booked_ms, discount_yen, state, flags FROM redemptions {was}",
+        f"UPDATE epochs SET upto = upto + 1, upto_hash = x'{digest}' WHERE id = {later}",
     )
-    with closing(sqlite3.connect(rest.centre)) as sql:
-        (before,) = sql.execute("SELECT hash FROM facts WHERE epoch_id = 4 AND seq = 2").fetchone()
-        (body,) = sql.execute("SELECT body FROM facts WHERE epoch_id = 4 AND seq = 3").fetchone()
-        digest = sha256(before + body).digest()
-        sql.execute("UPDATE facts SET hash = ? WHERE epoch_id = 4 AND seq = 3", (digest,))
-        sql.execute("UPDATE epochs SET upto = 3, upto_hash = ? WHERE id = 4", (digest,))
-        sql.commit()
     broken(ExactlyOnce, story.seen, rest, "of lane-2 are the same fact, .* and both count")
 
 

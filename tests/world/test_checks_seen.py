@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from simulator.world.checks.points import PointsWithinFloors
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
 from simulator.world.checks.unseen_yes_is_repeated import UnseenYesIsRepeated
+from simulator.world.eyes import Fatal
 from simulator.world.observe import (
     Blank,
     CentreRestored,
@@ -33,10 +35,25 @@ from simulator.world.observe import (
     Refused,
     Seen,
     Started,
+    UnitAtRest,
     Violation,
     WrittenOff,
 )
-from tests.world.watched_world import HOME, LEASE, ONLINE, OPEN, PERSONAL, PLAIN, SIGNED, Story, World, told
+from tests.shops import Shops
+from tests.world.story import (
+    CAMPAIGNS,
+    HOME,
+    LANES,
+    LEASE,
+    ONLINE,
+    OPEN,
+    PERSONAL,
+    PLAIN,
+    SIGNED,
+    Story,
+    killed,
+    told,
+)
 
 BOOT = b"b" * 8
 SITES = {"a": "ginza", "b": "ginza", "c": "ueno"}
@@ -274,29 +291,33 @@ def test_reasons_are_words_of_the_trade(reason: str) -> None:
 # --- what was decided and not seen --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def died(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Green]:
+class Died(NamedTuple):
     """A lane that was killed between commit and show, and what the shopper would have seen."""
-    world = World(tmp_path_factory.mktemp("died"))
-    code = world.coupon(4)
-    given = world.seen[-1]
-    assert isinstance(given, Downloaded)
-    world.lane("lane-1").dies_unseen = True
-    world.scan("lane-1", code, 0)
-    at_ms = world.mono_ms
-    return world, Green(world.at_ms, "lane-1", "ginza", BOOT, at_ms, 4, given.serial, 0, 0, False)
+
+    seen: list[Seen]
+    unit: UnitAtRest
+    yes: Green
 
 
-def up(died: tuple[World, Green], *seen: Seen) -> UnseenYesIsRepeated:
-    world, _ = died
+@pytest.fixture(scope="module")
+def died(tmp_path_factory: pytest.TempPathFactory) -> Died:
+    with Shops(tmp_path_factory.mktemp("died"), CAMPAIGNS, LANES) as shops:
+        given, unit = shops.given(4), shops.unit("lane-1")
+        killed(shops, Fatal.UNSEEN, given.text)
+        boot, mono_ms = unit.clock.boot, unit.clock.read().mono_ms
+        yes = Green(shops.now_ms, unit.device, unit.site, boot, mono_ms, 4, given.coupon.serial, 0, 0, False)
+        return Died(shops.seen, unit.at_rest, yes)
+
+
+def up(died: Died, *seen: Seen) -> UnseenYesIsRepeated:
     checker = UnseenYesIsRepeated()
-    told(checker, [*world.seen, *seen])
-    checker.came_up(world.unit(world.lane("lane-1")))
+    told(checker, [*died.seen, *seen])
+    checker.came_up(died.unit)
     return checker
 
 
-def test_what_was_decided_and_never_seen_is_said_again(died: tuple[World, Green]) -> None:
-    _, yes = died
+def test_what_was_decided_and_never_seen_is_said_again(died: Died) -> None:
+    yes = died.yes
     checker = up(died)
     checker.saw(Refused(1, "lane-1", "ginza", 4, yes.serial, "busy"))
     checker.saw(Refused(1, "lane-1", "ginza", 4, 9, "used"))
@@ -305,24 +326,24 @@ def test_what_was_decided_and_never_seen_is_said_again(died: tuple[World, Green]
 
 
 @pytest.mark.parametrize("reason", ["used", "not_now", "cap_reached", "stopped"])
-def test_a_refusal_of_what_was_never_seen_is_found(died: tuple[World, Green], reason: str) -> None:
-    _, yes = died
+def test_a_refusal_of_what_was_never_seen_is_found(died: Died, reason: str) -> None:
+    yes = died.yes
     broken(up(died), [Refused(1, "lane-1", "ginza", 4, yes.serial, reason)], f"said '{reason}' at 1 to serial")
 
 
-def test_a_second_decision_of_what_was_never_seen_is_found(died: tuple[World, Green]) -> None:
-    _, yes = died
+def test_a_second_decision_of_what_was_never_seen_is_found(died: Died) -> None:
+    yes = died.yes
     broken(up(died), [yes._replace(mono_ms=yes.mono_ms + 1)], "decided serial .* anew at")
 
 
-def test_what_was_seen_before_the_plug_was_pulled_need_not_be_repeated(died: tuple[World, Green]) -> None:
-    _, yes = died
+def test_what_was_seen_before_the_plug_was_pulled_need_not_be_repeated(died: Died) -> None:
+    yes = died.yes
     checker = up(died, yes)
     checker.saw(Refused(1, "lane-1", "ginza", 4, yes.serial, "used"))
 
 
-def test_after_a_restore_or_a_salvage_nothing_is_asked_for(died: tuple[World, Green]) -> None:
-    _, yes = died
+def test_after_a_restore_or_a_salvage_nothing_is_asked_for(died: Died) -> None:
+    yes = died.yes
     for fault in (DiskRestored(1, "lane-1", 0), DiskSpoilt(1, "lane-1")):
         up(died, fault).saw(Refused(1, "lane-1", "ginza", 4, yes.serial, "used"))
 

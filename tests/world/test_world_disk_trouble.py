@@ -38,6 +38,13 @@ def disk(vfs: DiskVfs, tmp_path: Path) -> Disk:
     return vfs.mount(Disk(folder, Random(1)))
 
 
+def disks(vfs: DiskVfs, folder: Path, how_many: int) -> Iterator[Disk]:
+    """One after the other, each with a seed of its own."""
+    for seed in range(how_many):
+        (folder / str(seed)).mkdir()
+        yield vfs.mount(Disk(folder / str(seed), Random(seed)))
+
+
 def count(book: StoreBook | CentreBook) -> object:
     assert book.rows("PRAGMA integrity_check") == [("ok",)]
     return book.rows("SELECT count(*) FROM a")[0][0]
@@ -103,10 +110,8 @@ def test_room_is_used_up_by_what_grows_and_given_back_by_what_is_cut_off(disk: D
 
 def test_K5_a_unit_on_a_failing_disk_keeps_every_transaction_that_it_acknowledged(vfs: DiskVfs, tmp_path: Path) -> None:
     refused = 0
-    for seed in range(20):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        disk = vfs.mount(Disk(folder, Random(seed)))
+    for disk in disks(vfs, tmp_path, 20):
+        folder = disk.folder
         book = StoreBook(folder)
         book.write([("CREATE TABLE n (i INTEGER PRIMARY KEY)", ())])
         kept = set()
@@ -130,10 +135,8 @@ def test_K5_a_unit_on_a_failing_disk_keeps_every_transaction_that_it_acknowledge
 
 def test_what_a_failed_sync_did_not_sync_may_be_lost(vfs: DiskVfs, tmp_path: Path) -> None:
     lost = 0
-    for seed in range(20):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        disk = vfs.mount(Disk(folder, Random(seed)))
+    for disk in disks(vfs, tmp_path, 20):
+        folder = disk.folder
         book = StoreBook(folder)
         book.write([TABLE])
         disk.failing = 1
@@ -151,10 +154,8 @@ def test_a_transaction_whose_commit_failed_is_gone_for_the_process_and_may_be_ba
 ) -> None:
     """SQLite's own behaviour: the log holds all of it, and a failed sync does not take it out again."""
     back = 0
-    for seed in range(60):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        disk = vfs.mount(Disk(folder, Random(seed)))
+    for seed, disk in enumerate(disks(vfs, tmp_path, 60)):
+        folder = disk.folder
         book = StoreBook(folder)
         book.write([TABLE])
         disk.failing = 0.2
@@ -237,10 +238,8 @@ def test_a_machine_that_dies_soon_after_a_process_can_still_lose_what_was_not_sy
     vfs: DiskVfs, tmp_path: Path
 ) -> None:
     lost = 0
-    for seed in range(20):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        disk = vfs.mount(Disk(folder, Random(seed)))
+    for disk in disks(vfs, tmp_path, 20):
+        folder = disk.folder
         book = StoreBook(folder)
         book.write([TABLE])
         book.sql.execute("PRAGMA synchronous=OFF")
@@ -276,10 +275,8 @@ def test_an_old_image_of_the_disk_is_put_back_with_plain_copies(disk: Disk) -> N
 
 def test_the_last_rename_of_a_plain_file_may_be_lost(vfs: DiskVfs, tmp_path: Path) -> None:
     found = set()
-    for seed in range(12):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        disk = vfs.mount(Disk(folder, Random(seed)))
+    for disk in disks(vfs, tmp_path, 12):
+        folder = disk.folder
         disk.watch_plain(IDENTITY_NAME)
         store = Store(folder, "lane-1")
         store.start(bytes(16))

@@ -13,6 +13,7 @@ from simulator.world.checks.cap_holds_in_sum import CapHoldsInSum
 from simulator.world.checks.exactly_once import ExactlyOnce
 from simulator.world.checks.one_use_per_serial import OneUsePerSerial
 from simulator.world.checks.only_what_was_given import OnlyWhatWasGiven
+from simulator.world.checks.parts import PartsAreKnown
 from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
@@ -38,5 +39,6 @@ def all_checkers() -> list[Checker]:
         NothingWaits(),
         CachesConverge(),
         PointsAddUp(),
+        PartsAreKnown(),
         Auditor(),
     ]

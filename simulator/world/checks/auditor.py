@@ -12,11 +12,10 @@ two.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
 from typing import Any, Final, NamedTuple
 
-from simulator.world.checks.disks import plain, reading, unsigned
+from simulator.world.checks.stores import Disk, opened, plain, unsigned
 from simulator.world.observe import (
     AtRest,
     CentreDown,
@@ -124,10 +123,10 @@ class Auditor:
         """What one unit has is no sum."""
 
     def at_rest(self, world: AtRest) -> None:
-        with reading(world.centre) as sql:
+        with opened(world.centre) as sql:
             facts = [
                 (device, type_, bytes(body))
-                for device, type_, body in sql.execute(
+                for device, type_, body in sql.rows(
                     "SELECT d.name, f.type, f.body FROM facts f JOIN epochs e ON e.id = f.epoch_id"
                     " JOIN devices d ON d.id = e.device_id"
                 )
@@ -149,7 +148,7 @@ class Auditor:
 
     # --- campaigns ------------------------------------------------------------------------------------
 
-    def _redeemed(self, sql: sqlite3.Connection, uses: list[_Use]) -> None:
+    def _redeemed(self, sql: Disk, uses: list[_Use]) -> None:
         counted: Counter[int] = Counter()
         serials: set[tuple[int, int]] = set()
         for use in uses:
@@ -158,22 +157,20 @@ class Auditor:
                 serials.add((use.campaign, use.serial))
             else:
                 counted[use.campaign] += 1
-        rows = Counter(
-            dict(sql.execute("SELECT campaign, count(*) FROM redemptions WHERE state IN (?, ?) GROUP BY 1", COUNTS))
-        )
-        for number, redeemed in sql.execute("SELECT id, redeemed FROM campaigns"):
+        rows = Counter(sql.pairs("SELECT campaign, count(*) FROM redemptions WHERE state IN (?, ?) GROUP BY 1", COUNTS))
+        for number, redeemed in sql.rows("SELECT id, redeemed FROM campaigns"):
             if not redeemed == rows[number] == counted[number]:
                 self._no(
                     f"campaign {number} says {redeemed} uses, {rows[number]} redemptions count, and the facts are"
                     f" {counted[number]} uses"
                 )
-        (booked,) = sql.execute("SELECT count(*) FROM redemptions WHERE state <> 'void'").fetchone()
+        booked = sql.number("SELECT count(*) FROM redemptions WHERE state <> 'void'")
         if booked != len(uses):
             self._no(f"{len(uses)} redemptions were told, and {booked} are booked")
 
-    def _given_out(self, sql: sqlite3.Connection) -> None:
-        coupons = Counter(dict(sql.execute("SELECT campaign, count(*) FROM coupons GROUP BY 1")))
-        for number, given_out in sql.execute("SELECT id, given_out FROM campaigns"):
+    def _given_out(self, sql: Disk) -> None:
+        coupons = Counter(sql.pairs("SELECT campaign, count(*) FROM coupons GROUP BY 1"))
+        for number, given_out in sql.rows("SELECT id, given_out FROM campaigns"):
             if given_out != coupons[number]:
                 self._no(f"campaign {number} says {given_out} given out, and there are {coupons[number]} coupons")
             seen = self._given[number]
@@ -181,16 +178,16 @@ class Auditor:
             if not self._centre_restored and not seen <= given_out <= seen + self._centre_downs:
                 self._no(f"campaign {number} says {given_out} given out, and people were given {seen}")
         if not self._centre_restored:
-            rows = sql.execute("SELECT campaign, serial FROM coupons")
+            rows = sql.rows("SELECT campaign, serial FROM coupons")
             known = {(campaign, unsigned(serial)) for campaign, serial in rows}
             for campaign, serial in sorted(self._serials - known):
                 self._no(f"serial {serial:016x} of campaign {campaign} was given out, and is no coupon at the centre")
 
-    def _conflicts(self, sql: sqlite3.Connection, uses: list[_Use]) -> None:
+    def _conflicts(self, sql: Disk, uses: list[_Use]) -> None:
         surplus = Counter((use.campaign, use.serial) for use in uses if use.serial)
         rows: Counter[tuple[int, int]] = Counter()
         query = "SELECT campaign, serial, count(*) FROM conflicts WHERE kind = 'double' GROUP BY 1, 2"
-        for campaign, serial, count in sql.execute(query):
+        for campaign, serial, count in sql.rows(query):
             rows[campaign, unsigned(serial)] = count
         for (campaign, serial), count in (surplus | rows).items():
             found, wanted = rows[campaign, serial], max(0, surplus[campaign, serial] - 1)
@@ -200,15 +197,15 @@ class Auditor:
                     f" instead of {wanted}"
                 )
 
-    def _exposed(self, sql: sqlite3.Connection) -> None:
+    def _exposed(self, sql: Disk) -> None:
         exposed: Counter[int] = Counter()
-        for campaign, body in sql.execute(
+        for campaign, body in sql.rows(
             "SELECT r.campaign, f.body FROM redemptions r JOIN facts f ON f.epoch_id = r.epoch_id AND f.seq = r.seq"
             " WHERE r.state = 'double' OR (r.state <> 'void' AND r.flags & ?)",
             (OVER_PERSON_LIMIT,),
         ):
             exposed[campaign] += plain(body)[6] == "signed"
-        for number, charged in sql.execute("SELECT id, exposed FROM campaigns"):
+        for number, charged in sql.rows("SELECT id, exposed FROM campaigns"):
             if charged != exposed[number]:
                 self._no(f"campaign {number} is charged {charged} uses too many, and there were {exposed[number]}")
 
@@ -229,20 +226,20 @@ class Auditor:
             alone[pot][1] += amount[1]
         return alone
 
-    def _pots(self, sql: sqlite3.Connection, taken_alone: dict[_Pot, list[int]]) -> None:
+    def _pots(self, sql: Disk, taken_alone: dict[_Pot, list[int]]) -> None:
         left: dict[_Pot, list[int]] = defaultdict(lambda: [0, 0])
-        for kind, number, holder, count, yen in sql.execute(
+        for kind, number, holder, count, yen in sql.rows(
             "SELECT kind, id, holder, sum(max(0, granted_count + moved_count - spent_count - written_off_count)),"
             " sum(max(0, granted_yen + moved_yen - spent_yen - written_off_yen)) FROM parts GROUP BY 1, 2, 3"
         ):
             left[_Pot(kind, number, holder)] = [count, yen]
         held = {
             number: (count, yen)
-            for number, count, yen in sql.execute(
+            for number, count, yen in sql.rows(
                 "SELECT campaign, count(*), sum(cost_yen) FROM questions WHERE state = 'granted' GROUP BY 1"
             )
         }
-        for row in sql.execute(
+        for row in sql.rows(
             "SELECT kind, id, holder, cap_count, spent_count, out_count, transit_count, exposure_count,"
             " cap_yen, spent_yen, out_yen, transit_yen, exposure_yen FROM pots"
         ):
@@ -268,14 +265,14 @@ class Auditor:
                 if exposure and not self._lost and not self._centre_restored:
                     self._no(f"{pot}: an exposure of {exposure} {unit}, though no disk and no unit was lost")
 
-    def _spent(self, sql: sqlite3.Connection, uses: list[_Use]) -> None:
+    def _spent(self, sql: Disk, uses: list[_Use]) -> None:
         """Of the campaigns that had a limit when they were issued: so every use of theirs took of it."""
         counts: Counter[int] = Counter()
         yen: Counter[int] = Counter()
         for use in uses:
             counts[use.campaign] += 1
             yen[use.campaign] += use.cost_yen
-        for number, spent, spent_yen in sql.execute("SELECT id, spent_count, spent_yen FROM pots WHERE kind = 'c'"):
+        for number, spent, spent_yen in sql.rows("SELECT id, spent_count, spent_yen FROM pots WHERE kind = 'c'"):
             if number in self._kept and (spent, spent_yen) != (counts[number], yen[number]):
                 self._no(
                     f"campaign {number}: {spent} uses and {spent_yen} yen are spent, and the facts took"
@@ -284,12 +281,12 @@ class Auditor:
 
     # --- points ---------------------------------------------------------------------------------------
 
-    def _points_spent(self, sql: sqlite3.Connection, told: list[tuple[str, list[Any]]]) -> None:
+    def _points_spent(self, sql: Disk, told: list[tuple[str, list[Any]]]) -> None:
         spent: Counter[tuple[int, int]] = Counter()
         for programme, holder, points in {bytes(fact[2]): (fact[3], fact[4], fact[5]) for _, fact in told}.values():
             for whose in (0, holder):
                 spent[programme, whose] += points
-        for number, holder, booked in sql.execute("SELECT id, holder, spent_count FROM pots WHERE kind = 'p'"):
+        for number, holder, booked in sql.rows("SELECT id, holder, spent_count FROM pots WHERE kind = 'p'"):
             if booked != spent[number, holder] and not self._centre_restored:
                 whose = f" of holder {holder:012x}" if holder else ""
                 self._no(f"programme {number}{whose}: {booked} points spent, the facts say {spent[number, holder]}")

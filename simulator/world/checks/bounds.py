@@ -7,12 +7,11 @@ file and the number of things that were seen.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from simulator.world.checks.disks import one, reading
+from simulator.world.checks.stores import Disk, opened
 from simulator.world.observe import AtRest, DiskRestored, DiskSpoilt, Seen, UnitAtRest, Violation
 
 WAL_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -130,29 +129,29 @@ class Bounded:
         for unit in world.units:
             if unit.enrolled:
                 self._unit(unit)
-        with reading(world.centre) as sql:
+        with opened(world.centre) as sql:
             self._tables(sql, "the centre", CENTRE, CENTRE_HISTORY)
             for what, at_most, query in CENTRE_RULES:
-                self._at_most("the centre", what, one(sql, query) or 0, at_most)
+                self._at_most("the centre", what, sql.number(query), at_most)
 
     def _unit(self, unit: UnitAtRest) -> None:
         wal, size = _size(unit.store.with_name(unit.store.name + "-wal")), _size(unit.store)
         self._at_most(unit.device, "bytes in the log of its store", wal, WAL_BYTES_MAX)
         self._at_most(unit.device, "bytes in its store", size, STORE_BYTES_EMPTY + STORE_BYTES_EACH * self._seen)
-        with reading(unit.store) as sql:
+        with opened(unit.store) as sql:
             self._tables(sql, unit.device, UNIT, UNIT_HISTORY)
             epochs = 1 + EPOCHS_EACH * self._new_disks[unit.device]
             for table in ("epochs", "my_epochs"):
                 self._at_most(unit.device, f"rows in {table}", _rows(sql, table), epochs)
-            newest = one(sql, "SELECT max(position) FROM journal") or 0
-            written = max(newest, one(sql, "SELECT max(base + coalesce(last, 0)) FROM epochs") or 0)
+            newest = sql.number("SELECT max(position) FROM journal")
+            written = max(newest, sql.number("SELECT max(base + coalesce(last, 0)) FROM epochs"))
             for table in ("journal", "own", "transfers", "away"):
                 self._at_most(unit.device, f"rows in {table}", _rows(sql, table), written)
-            marks = one(sql, "SELECT max(n) FROM (SELECT count(*) n FROM marks GROUP BY device)") or 0
+            marks = sql.number("SELECT max(n) FROM (SELECT count(*) n FROM marks GROUP BY device)")
             self._at_most(unit.device, "marks of one lane", marks, MARKS_PER_LANE_MAX)
 
-    def _tables(self, sql: sqlite3.Connection, where: str, bounds: dict[str, int], history: frozenset[str]) -> None:
-        for (table,) in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
+    def _tables(self, sql: Disk, where: str, bounds: dict[str, int], history: frozenset[str]) -> None:
+        for (table,) in sql.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
             if table in bounds:
                 self._at_most(where, f"rows in {table}", _rows(sql, table), bounds[table])
             elif table not in history:
@@ -163,8 +162,8 @@ class Bounded:
             raise Violation(self.name, f"{where}: {found:,} {what}, at most {at_most:,} are allowed")
 
 
-def _rows(sql: sqlite3.Connection, table: str) -> int:
-    return int(one(sql, f"SELECT count(*) FROM {table}"))  # noqa: S608
+def _rows(sql: Disk, table: str) -> int:
+    return sql.number(f"SELECT count(*) FROM {table}")  # noqa: S608
 
 
 def _size(path: Path) -> int:

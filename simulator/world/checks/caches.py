@@ -8,12 +8,11 @@ not its first home. Hints may be lost on their way; but what is said to be a hin
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from simulator.world.checks.disks import one, plain, reading, unsigned
+from simulator.world.checks.stores import Disk, opened, plain, unsigned
 from simulator.world.observe import AtRest, Seen, UnitAtRest, Violation
 
 HASH_BYTES: Final = 16
@@ -58,17 +57,17 @@ class _Use(NamedTuple):
 class _Centre:
     """What the centre knows."""
 
-    def __init__(self, sql: sqlite3.Connection, now_ms: int) -> None:
+    def __init__(self, sql: Disk, now_ms: int) -> None:
         self._sql = sql
-        self.incarnation: bytes = one(sql, "SELECT value FROM meta WHERE key = 'incarnation'")
-        self.heads = dict(sql.execute("SELECT s.name, f.head FROM feeds f JOIN sites s ON s.id = f.site_id"))
-        self.sites = dict(sql.execute("SELECT name, id FROM sites"))
+        self.incarnation: bytes = sql.value("SELECT value FROM meta WHERE key = 'incarnation'")
+        self.heads = sql.pairs("SELECT s.name, f.head FROM feeds f JOIN sites s ON s.id = f.site_id")
+        self.sites = sql.pairs("SELECT name, id FROM sites")
         self.campaigns: dict[int, dict[str, Any]] = {
-            number: plain(body) for number, body in sql.execute("SELECT id, body FROM campaigns")
+            number: plain(body) for number, body in sql.rows("SELECT id, body FROM campaigns")
         }
         self.keys = _rows(sql, "SELECT id, public, retired_ms FROM coupon_keys")
-        self.cards = dict(sql.execute("SELECT c.uid, p.holder FROM cards c JOIN persons p ON p.id = c.person_id"))
-        self.revoked = list(sql.execute("SELECT campaign, serial, holder FROM revocations"))
+        self.cards = sql.pairs("SELECT c.uid, p.holder FROM cards c JOIN persons p ON p.id = c.person_id")
+        self.revoked = list(sql.rows("SELECT campaign, serial, holder FROM revocations"))
         self.over = {
             number
             for number, terms in self.campaigns.items()
@@ -76,19 +75,19 @@ class _Centre:
         }
         self.booked = [
             _Use(campaign, unsigned(serial), holder, fact_name(device, epoch, seq))
-            for campaign, serial, holder, device, epoch, seq in sql.execute(
+            for campaign, serial, holder, device, epoch, seq in sql.rows(
                 "SELECT r.campaign, r.serial, r.holder, d.name, e.epoch, r.seq FROM redemptions r"
                 " JOIN epochs e ON e.id = r.epoch_id JOIN devices d ON d.id = e.device_id WHERE r.state <> 'void'"
             )
         ]
-        self.hinted = {fact for (fact,) in sql.execute("SELECT fact FROM hints")}
+        self.hinted = {fact for (fact,) in sql.rows("SELECT fact FROM hints")}
 
     def lanes(self, site: str) -> set[tuple[Any, ...]]:
         query = "SELECT name, public FROM devices WHERE site_id = ? AND state = 'active'"
         return _rows(self._sql, query, self.sites[site])
 
     def homes(self) -> dict[int, tuple[str, str, str, bytes, int]]:
-        rows = self._sql.execute(
+        rows = self._sql.rows(
             "SELECT h.site_id, s.name, s.title, coalesce(d.name, ''), h.epoch, h.term FROM homes h"
             " JOIN sites s ON s.id = h.site_id LEFT JOIN devices d ON d.id = h.device_id"
         )
@@ -96,7 +95,7 @@ class _Centre:
 
     def moved(self) -> Iterable[tuple[int, int, int, int]]:
         """Campaign, serial, its home now and how often that changed."""
-        rows = self._sql.execute("SELECT campaign, serial, home, moves FROM coupons WHERE moves > 0")
+        rows = self._sql.rows("SELECT campaign, serial, home, moves FROM coupons WHERE moves > 0")
         return [(campaign, unsigned(serial), home, moves) for campaign, serial, home, moves in rows]
 
     def counts_at(self, campaign: int, site: str) -> bool:
@@ -111,8 +110,8 @@ class _Centre:
         return bool(terms.get("serials", True) or terms.get("per_person") is not None)
 
 
-def _rows(sql: sqlite3.Connection, query: str, *values: object) -> set[tuple[Any, ...]]:
-    return set(sql.execute(query, values))
+def _rows(sql: Disk, query: str, *values: object) -> set[tuple[Any, ...]]:
+    return set(sql.rows(query, values))
 
 
 class CachesConverge:
@@ -127,16 +126,16 @@ class CachesConverge:
         """Nor has a unit that just came up heard anything."""
 
     def at_rest(self, world: AtRest) -> None:
-        with reading(world.centre) as sql:
-            now_ms = one(sql, "SELECT coalesce(max(booked_ms), 0) FROM facts")
+        with opened(world.centre) as sql:
+            now_ms = sql.value("SELECT coalesce(max(booked_ms), 0) FROM facts")
             centre = _Centre(sql, now_ms)
             for unit in world.units:
                 if unit.enrolled:
-                    with reading(unit.store) as store:
+                    with opened(unit.store) as store:
                         self._unit(centre, unit, store)
 
-    def _unit(self, centre: _Centre, unit: UnitAtRest, store: sqlite3.Connection) -> None:
-        meta = dict(store.execute("SELECT key, value FROM meta"))
+    def _unit(self, centre: _Centre, unit: UnitAtRest, store: Disk) -> None:
+        meta = store.pairs("SELECT key, value FROM meta")
         secret = bytes(meta.get("secret", b""))
         position = (bytes(meta.get("feed_incarnation", b"")), meta.get("feed_number", 0))
         told = (centre.incarnation, centre.heads[unit.site])
@@ -157,8 +156,8 @@ class CachesConverge:
         self._homes(centre, unit, store, secret)
         self._redemptions(centre, unit, store, secret, generation)
 
-    def _campaigns(self, centre: _Centre, unit: UnitAtRest, store: sqlite3.Connection) -> None:
-        known = {number: plain(body) for number, body in store.execute("SELECT id, body FROM campaigns")}
+    def _campaigns(self, centre: _Centre, unit: UnitAtRest, store: Disk) -> None:
+        known = {number: plain(body) for number, body in store.rows("SELECT id, body FROM campaigns")}
         for number, terms in centre.campaigns.items():
             if number not in known and number not in centre.over:
                 self._no(unit, f"campaign {number} is missing")
@@ -168,8 +167,8 @@ class CachesConverge:
         for number in known.keys() - centre.campaigns.keys():
             self._no(unit, f"campaign {number} is not the centre's")
 
-    def _homes(self, centre: _Centre, unit: UnitAtRest, store: sqlite3.Connection, secret: bytes) -> None:
-        rows = store.execute("SELECT number, site, title, device, epoch, term FROM homes")
+    def _homes(self, centre: _Centre, unit: UnitAtRest, store: Disk, secret: bytes) -> None:
+        rows = store.rows("SELECT number, site, title, device, epoch, term FROM homes")
         known = {number: tuple(rest) for number, *rest in rows}
         homes = centre.homes()
         if known.keys() != homes.keys():
@@ -181,7 +180,7 @@ class CachesConverge:
             if keeper and (mine[2], mine[3]) != (keeper, epoch):
                 self._no(unit, f"home {number} is kept by '{mine[2]}', as the centre says by '{keeper}'")
         here = centre.sites[unit.site]
-        moved = {key: (home, moves) for key, home, moves in store.execute("SELECT key, home, moves FROM moved")}
+        moved = {key: (home, moves) for key, home, moves in store.rows("SELECT key, home, moves FROM moved")}
         for campaign, serial, home, moves in centre.moved():
             if centre.campaigns[campaign].get("policy") != "home" or not centre.counts_at(campaign, unit.site):
                 continue
@@ -192,10 +191,8 @@ class CachesConverge:
             if mine[1] == 0 and mine[0] == here:
                 self._no(unit, f"serial {serial:016x} of campaign {campaign} left, and is not known to have moved")
 
-    def _redemptions(
-        self, centre: _Centre, unit: UnitAtRest, store: sqlite3.Connection, secret: bytes, generation: int
-    ) -> None:
-        rows = store.execute(f"SELECT key, campaign, fact, provisional FROM seen_{generation}")  # noqa: S608
+    def _redemptions(self, centre: _Centre, unit: UnitAtRest, store: Disk, secret: bytes, generation: int) -> None:
+        rows = store.rows(f"SELECT key, campaign, fact, provisional FROM seen_{generation}")  # noqa: S608
         seen = {key: (campaign, fact, provisional) for key, campaign, fact, provisional in rows}
         may: dict[bytes, int] = {}
         for use in centre.booked:

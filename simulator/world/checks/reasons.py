@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulator.world.checks.disks import reading
+from simulator.world.checks.stores import opened
 from simulator.world.observe import AtRest, Refused, Seen, UnitAtRest, Violation
 
 WORDS: Final = ("internal", "fault", "exception", "traceback", "error:")
@@ -33,9 +33,9 @@ class NoInternalError:
         """Nothing has been said yet."""
 
     def at_rest(self, world: AtRest) -> None:
-        with reading(world.centre) as sql:
+        with opened(world.centre) as sql:
             for table, column, who in _COLUMNS:
-                for subject, reason in sql.execute(f"SELECT {who}, {column} FROM {table}"):  # noqa: S608
+                for subject, reason in sql.rows(f"SELECT {who}, {column} FROM {table}"):  # noqa: S608
                     if _found(reason):
                         raise Violation(self.name, f"{table} of the centre, about {subject}: '{reason}'")
 

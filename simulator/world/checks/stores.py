@@ -1,7 +1,8 @@
-"""Reading the disks of units and centre as anybody could: plain SQLite, read-only, nothing of the production code.
+"""Reading the disks of units and centre as anybody could: plain SQLite and MessagePack, nothing of the production code.
 
-A file in WAL mode that the process has open elsewhere is read as of its last commit. Whoever reads closes at once, so
-that no checkpoint waits for a checker. What can't be read raises `Unreadable`: for most checkers that is not theirs to
+Inside a world SQLite's default VFS is the simulated disk, so an ordinary connection sees what a process that opened the
+file at that moment would see: all of it at one moment, as of the last commit. Whoever reads closes at once, so that no
+checkpoint waits for a checker. What can't be read raises `Unreadable`: for most checkers that is not theirs to
 judge, for `shown-is-on-disk` it is.
 """
 
@@ -14,6 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
+_decoder: Final = msgspec.msgpack.Decoder()
 Row = tuple[Any, ...]
 _SPAN: Final = 1 << 64
 
@@ -34,9 +38,18 @@ class Disk:
         except sqlite3.Error as error:
             raise Unreadable(str(error)) from error
 
+    def pairs(self, statement: str, values: tuple[Any, ...] = ()) -> dict[Any, Any]:
+        """Of a statement with two columns: what the second says for each of the first."""
+        return dict(self.rows(statement, values))
+
     def row(self, statement: str, values: tuple[Any, ...] = ()) -> Row | None:
         found = self.rows(statement, values)
         return found[0] if found else None
+
+    def value(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
+        """The first column of the first row; None: there is none."""
+        row = self.row(statement, values)
+        return row[0] if row is not None else None
 
     def number(self, statement: str, values: tuple[Any, ...] = ()) -> int:
         """The one number of a statement; NULL is 0."""
@@ -53,7 +66,9 @@ def opened(path: Path) -> Iterator[Disk]:
     except sqlite3.Error as error:
         raise Unreadable(f"{path}: {error}") from error
     try:
-        yield Disk(sql)
+        disk = Disk(sql)
+        disk.rows("BEGIN")
+        yield disk
     finally:
         sql.close()
 
@@ -85,8 +100,12 @@ def spans(disk: Disk) -> list[Span]:
 
 def meta(disk: Disk, key: str) -> Any:
     """A value of the unit's or of the centre's table `meta`; None: it is not there."""
-    row = disk.row("SELECT value FROM meta WHERE key = ?", (key,))
-    return None if row is None else row[0]
+    return disk.value("SELECT value FROM meta WHERE key = ?", (key,))
+
+
+def plain(body: bytes) -> Any:
+    """What was encoded there, without the types that it had."""
+    return _decoder.decode(body)
 
 
 def unsigned(serial: int) -> int:

@@ -75,6 +75,18 @@ def test_a_connection_begins_with_where_the_journal_ends() -> None:
     assert up.poll(2) == SendBatch(E, 4)
 
 
+def test_an_epoch_that_the_journal_let_go_of_is_not_spoken_of_even_to_a_centre_that_was_restored() -> None:
+    gone = EpochState(epoch=b"g" * 16, last=0, acked=0, incarnation=I)
+    up = Uplink([gone, EpochState(epoch=E, last=2, acked=2, incarnation=I)], I, [], Chain(2), lambda: 0.5)
+    up.connected(0)
+    up.pruned({E})
+    up.asked(b"nonce")
+    assert up.poll(0) == Hello(E, 2)
+    assert up.on_ack(ack(0, by=J, nonce=b"nonce"))[0] == NewIncarnation(J, I)
+    assert up.poll(1) == SendBatch(E, 1)
+    assert up.poll(2) is None
+
+
 def test_nothing_is_sent_without_a_connection() -> None:
     up = machine(5, 3)
     up.disconnected()
