@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_agent.core.effects import Show, Signal, View
+from edge_agent.screens.screen import Status
+from edge_agent.screens.states import screen_for
 from hal.errors import HalReason, PartFailed
+from loyalty.campaign import Lang
 from loyalty.reason import Reason
 from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
 
+JAPAN_MIN = 540  # ahead of UTC
 _COUNTED = frozenset({Reason.OK, Reason.OK_AGAIN})
 
 
@@ -24,6 +28,7 @@ class Eyes:
         self._unit = unit
         self.broken = False
         self.last: Show | None = None
+        self._lang: Lang = "ja" if sum(unit.device.encode()) % 2 else "en"
 
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._unit.step()
@@ -34,6 +39,7 @@ class Eyes:
             unit.world.saw(Blank(unit.world.time.now_ms, unit.device, unit.clock.boot, unit.clock.read().mono_ms))
             raise PartFailed(HalReason.NO_ANSWER, "the display does not answer")
         self.last = what
+        self._read(what, online=online, waiting=waiting)
         if what.view is View.OUT_OF_SERVICE and (self._unit.disk.full or self._unit.disk.failing):
             self._unit.world.fire("disk-full" if self._unit.disk.full else "disk-failing")
             unit = self._unit
@@ -57,6 +63,12 @@ class Eyes:
         """Nothing to let go of."""
 
     # --- what a person sees ---------------------------------------------------------------------------
+
+    def _read(self, what: Show, *, online: bool, waiting: int) -> None:
+        """The words of it: half of the units speak English."""
+        status = Status(clock="12:00", online=online, waiting=waiting)
+        screen = screen_for(what, self._lang, JAPAN_MIN, status)
+        self._unit.note("display", screen.headline)
 
     def _verdict(self, what: Show) -> None:
         unit, verdict = self._unit, what.verdict

@@ -17,7 +17,7 @@ from central.coupons import keyring
 from central.coupons.issue import IssueError
 from edge_agent.core.states import Mode
 from loyalty.campaign import Policy
-from simulator.world import catalogue
+from simulator.world import catalogue, extras, paper
 from simulator.world.faults import CENTRES, DISKS, FAULTS, LAN_WEATHER, WEATHER
 from simulator.world.lan_ground import LanRates
 from simulator.world.observe import Checker
@@ -74,7 +74,7 @@ class Life:
                 site: [(f"{site}-{lane}", modes.choice((Mode.KIOSK, Mode.KIOSK, Mode.LANE))) for lane in range(lanes)]
                 for site in names
             },
-            catalogue.campaigns(list(names)),
+            [*catalogue.campaigns(list(names)), *paper.campaigns(names[0])],
             ground=ground,
             trace=trace,
             checkers=checkers,
@@ -108,6 +108,10 @@ class Life:
         if self._step not in self._skip:
             try:
                 self._act(rng)
+            except CentreAway:
+                self.world.note("world", "no centre")
+            try:
+                extras.one_more(self, self.plan.random(f"extra/{self._step}"), self.plan.without)
             except CentreAway:
                 self.world.note("world", "no centre")
         self._pass(_gap_ms(rng))

@@ -73,7 +73,11 @@ class World:
         self.fired: Counter[str] = Counter()  # faults that really happened, by kind
         self.greens = 0
         self.wan = Wan(
-            self.time, entropy.stream("wan"), self.trace, lambda topic, body: self.office.arrived(topic, body)
+            self.time,
+            entropy.stream("wan"),
+            self.trace,
+            lambda topic, body: self.office.arrived(topic, body),
+            self.tenant,
         )
         if weather is not None:
             self.wan.weather = weather
