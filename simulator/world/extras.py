@@ -16,7 +16,7 @@ import msgspec
 from central.coupons.issue import IssueError
 from edge_agent.core import events as ev
 from loyalty.barcode.instore import CodeRule
-from simulator.world import catalogue, drafts, misprints, paper, rubbish
+from simulator.world import cards, catalogue, drafts, misprints, paper, rubbish
 from simulator.world.observe import Violation
 
 if TYPE_CHECKING:
@@ -77,6 +77,16 @@ def damaged(life: Life, rng: Random) -> None:
         life.world.run(20)
     unit.hold_up(misprints.forged(rng))
     life.world.fire("damaged")
+
+
+def show_member_card(life: Life, rng: Random) -> None:
+    """Cards and labels of the shop's own, worn ones too: no coupons, and no harm."""
+    unit = _unit(life, rng)
+    for _ in range(3):
+        code = cards.card(rng)
+        unit.hold_up(code.text, code.format)
+        life.world.run(20)
+    life.world.fire("member-card")
 
 
 def fuss(life: Life, rng: Random) -> None:
@@ -162,6 +172,7 @@ EXTRAS: Final[dict[str, Extra]] = {
     "paper": cut_out,
     "misprinted": misprinted,
     "damaged": damaged,
+    "member-card": show_member_card,
     "fuss": fuss,
     "hoard": hoard,
     "draft": draft,

@@ -17,7 +17,7 @@ from central.coupons import keyring
 from central.coupons.issue import IssueError
 from edge_agent.core.states import Mode
 from loyalty.campaign import Policy
-from simulator.world import catalogue, extras, paper
+from simulator.world import cards, catalogue, extras, paper
 from simulator.world.faults import CENTRES, DISKS, FAULTS, LAN_WEATHER, WEATHER
 from simulator.world.lan_ground import LanRates
 from simulator.world.observe import Checker
@@ -78,7 +78,7 @@ class Life:
             ground=ground,
             trace=trace,
             checkers=checkers,
-            barcodes=catalogue.BARCODES,
+            barcodes=msgspec.structs.replace(catalogue.BARCODES, rules=(*catalogue.BARCODES.rules, *cards.RULES)),
         )
         self.people = People(self.world, PEOPLE)
         for number in range(DOWNLOADS_FIRST):
