@@ -1,4 +1,4 @@
-"""What the world reaches of loyalty, wire and the core: the arithmetic of the figures, and that two lives reach much."""
+"""What the world reaches of loyalty, wire and the core: the arithmetic of the figures; and two lives reach much."""
 
 from __future__ import annotations
 
