@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SHARE: Final = 0.4  # of the steps have one
 MANY: Final = 24  # coupons for one basket: more than it may hold
+PAUSES_MS: Final = (5, 5, 60, 5_000)
+"""Between two acts of one person. Never none: facts of one unit are told apart by the millisecond."""
+
 Extra = Callable[["Life", Random], None]
 
 
@@ -106,7 +109,7 @@ def fuss(life: Life, rng: Random) -> None:
     )
     for _ in range(rng.randrange(2, 7)):
         rng.choice(acts)()
-        world.run(rng.choice((0, 5, 60, 5_000)))
+        world.run(rng.choice(PAUSES_MS))
     world.fire("fuss")
 
 
