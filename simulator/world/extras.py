@@ -37,6 +37,7 @@ def one_more(life: Life, rng: Random, without: tuple[str, ...]) -> None:
         return
     kind = rng.choice(list(EXTRAS))
     if kind not in without:
+        life.world.run(rng.choice(PAUSES_MS[:-1]))  # what was drawn for the step comes first
         life.world.note("extra", kind)
         EXTRAS[kind](life, rng)
 
