@@ -39,7 +39,8 @@ REPORT: Final[dict[str, object]] = {
 
 def test_a_package_is_the_sum_of_its_files_and_not_the_mean_of_their_shares() -> None:
     loyalty, wire, core = packages(files(REPORT))
-    assert (loyalty.line_share, loyalty.branch_share, loyalty.whole) == (0.5, 0.1, pytest.approx(11 / 30))
+    assert (loyalty.line_share, loyalty.branch_share) == (0.5, 0.1)
+    assert loyalty.whole == pytest.approx(11 / 30)
     assert (wire.line_share, wire.branch_share, wire.whole) == (1.0, 1.0, 1.0)
     assert core == Reached("edge_agent/core", 0, 0, 0, 0)
 
