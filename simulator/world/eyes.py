@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_agent.core.effects import Show, Signal, View
+from edge_agent.screens.screen import Status
+from edge_agent.screens.states import screen_for
 from hal.errors import HalReason, PartFailed
+from loyalty.campaign import Lang
 from loyalty.coupon import Verdict
 from loyalty.reason import Reason
 from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
@@ -16,15 +19,15 @@ from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
 
+JAPAN_MIN = 540  # ahead of UTC
+_COUNTED = frozenset({Reason.OK, Reason.OK_AGAIN})
+
 
 class Fatal(Enum):
     """When the unit is killed: at its next yes, after the commit."""
 
     UNSEEN = auto()  # before anything is shown
     UNMARKED = auto()  # when it was shown, and before that is written down
-
-
-_COUNTED = frozenset({Reason.OK, Reason.OK_AGAIN})
 
 
 class Eyes:
@@ -37,6 +40,7 @@ class Eyes:
         self.troubled = False  # out of service since somebody asked
         self.verdict: Verdict | None = None  # the last one that was seen
         self.fatal: Fatal | None = None
+        self._lang: Lang = "ja" if sum(unit.device.encode()) % 2 else "en"
 
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._unit.step()
@@ -51,6 +55,7 @@ class Eyes:
             unit.world.fire("display-broken")
             unit.world.saw(Blank(unit.world.time.now_ms, unit.device, unit.clock.boot, unit.clock.read().mono_ms))
             raise PartFailed(HalReason.NO_ANSWER, "the display does not answer")
+        self._read(what, online=online, waiting=waiting)
         if what.view is View.OUT_OF_SERVICE and (self._unit.disk.full or self._unit.disk.failing):
             self._unit.world.fire("disk-full" if self._unit.disk.full else "disk-failing")
             unit = self._unit
@@ -81,6 +86,12 @@ class Eyes:
         """Nothing to let go of."""
 
     # --- what a person sees ---------------------------------------------------------------------------
+
+    def _read(self, what: Show, *, online: bool, waiting: int) -> None:
+        """The words of it: half of the units speak English."""
+        status = Status(clock="12:00", online=online, waiting=waiting)
+        screen = screen_for(what, self._lang, JAPAN_MIN, status)
+        self._unit.note("display", screen.headline)
 
     def _verdict(self, what: Show) -> None:
         unit, verdict = self._unit, what.verdict

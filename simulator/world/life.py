@@ -18,7 +18,7 @@ from central.coupons import keyring
 from central.coupons.issue import IssueError
 from edge_agent.core.states import Mode
 from loyalty.campaign import Policy
-from simulator.world import catalogue
+from simulator.world import cards, catalogue, extras, paper
 from simulator.world.faults import CENTRES, DISKS, FAULTS, LAN_WEATHER, WEATHER
 from simulator.world.lan_ground import LanRates
 from simulator.world.observe import Checker
@@ -76,11 +76,11 @@ class Life:
                 site: [(f"{site}-{lane}", modes.choice((Mode.KIOSK, Mode.KIOSK, Mode.LANE))) for lane in range(lanes)]
                 for site in names
             },
-            catalogue.campaigns(list(names)),
+            [*catalogue.campaigns(list(names)), *paper.campaigns(names[0])],
             ground=ground,
             trace=trace,
             checkers=checkers,
-            barcodes=catalogue.BARCODES,
+            barcodes=msgspec.structs.replace(catalogue.BARCODES, rules=(*catalogue.BARCODES.rules, *cards.RULES)),
             log_kept_changes=plan.random("log").choice(LOGS_KEPT),
         )
         self.people = People(self.world, PEOPLE)
@@ -111,6 +111,10 @@ class Life:
         if self._step not in self._skip:
             try:
                 self._act(rng)
+            except CentreAway:
+                self.world.note("world", "no centre")
+            try:
+                extras.one_more(self, self.plan.random(f"extra/{self._step}"), self.plan.without)
             except CentreAway:
                 self.world.note("world", "no centre")
         self._pass(_gap_ms(rng))

@@ -307,6 +307,12 @@ class Unit:
         return [plain(body) for (body,) in reversed(rows)]
 
     @property
+    def epoch(self) -> bytes:
+        """That its journal is in now; it runs."""
+        assert self.agent is not None, "it runs"
+        return self.agent.store.journal.epoch
+
+    @property
     def at_rest(self) -> UnitAtRest:
         return UnitAtRest(self.device, self.site, self.folder / FILE_NAME, self.enrolled, self.up)
 

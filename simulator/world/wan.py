@@ -46,6 +46,7 @@ class Line:
     def __init__(self, wan: Wan, where: Address, sink: Callable[[LinkEvent], Any], step: Callable[[], None]) -> None:
         self._wan, self.where, self._sink, self._step = wan, where, sink, step
         self.session = wan.rng.randbytes(8)
+        self.listens_to = frozenset(topic for topic, _ in topics.subscriptions(where))
         self.up = False
         self.deaf = False  # it thinks that it is connected, and nothing passes
         self.ended = False
@@ -100,8 +101,11 @@ class Line:
 class Wan:
     """See the module. `to_centre` takes what arrives there."""
 
-    def __init__(self, time: Time, rng: Random, trace: Trace, to_centre: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self, time: Time, rng: Random, trace: Trace, to_centre: Callable[[str, bytes], None], tenant: str
+    ) -> None:
         self._time, self.rng, self._trace, self._to_centre = time, rng, trace, to_centre
+        self._for_centre = [filter_.split("/") for filter_, _ in topics.centre_subscriptions(tenant)]
         self.weather = Weather()
         self.counts: Counter[str] = Counter()  # what really happened to messages and lines
         self.centre_up = False
@@ -205,15 +209,17 @@ class Wan:
         self._trace.message(self._time.now_ms, topic, payload, "to centre" if up else "to unit")
         self.recorded.append((topic, payload, up))
         if up:
-            if self.centre_up:
+            if self.centre_up and any(_matches(filter_, topic) for filter_ in self._for_centre):
                 self._to_centre(topic, payload)
             return
-        where, _ = topics.parse(topic)
-        if where.device != topics.ALL:
-            line = self._lines.get(where.device)
-            if line is not None and line.where.site == where.site:
-                line.hear(topic, payload)
-            return
         for line in list(self._lines.values()):
-            if line.where.site == where.site:
+            if topic in line.listens_to:
                 line.hear(topic, payload)
+
+
+def _matches(filter_: list[str], topic: str) -> bool:
+    """Whether a subscription with '+' takes that topic (MQTT 3.1.1, 4.7)."""
+    levels = topic.split("/")
+    return len(levels) == len(filter_) and all(
+        want in ("+", level) for want, level in zip(filter_, levels, strict=True)
+    )

@@ -78,7 +78,11 @@ class World:
         self.greens = 0
         self._forgetful = False  # the centre was restored, and nobody has told it yet what it forgot
         self.wan = Wan(
-            self.time, entropy.stream("wan"), self.trace, lambda topic, body: self.office.arrived(topic, body)
+            self.time,
+            entropy.stream("wan"),
+            self.trace,
+            lambda topic, body: self.office.arrived(topic, body),
+            self.tenant,
         )
         if weather is not None:
             self.wan.weather = weather

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from simulator.world.extras import EXTRAS
 from simulator.world.faults import DISK_LOSSES, FAULTS, LAN_WEATHER, PREPARE, WEATHER
 from simulator.world.life import Plan
 from simulator.world.run import Outcome, live
 
-SEEDS = (*(seed for seed in range(1, 25) if seed not in (14, 19)), 205, 240, 244)
-"""Chosen so that every kind of fault strikes. 14 is open (docs/world.md, 'What is not right yet'); 19 is a story."""
+SEEDS = (*(seed for seed in range(1, 25) if seed not in (6, 14, 19)), 205, 240, 244)
+"""Chosen so that every kind of fault strikes. 14 is open (docs/world.md, 'What is not right yet'); 19 is a story; 6
+takes as long as five others."""
 
 STORIES: dict[str, Plan] = {
     "a home handed to the lane that keeps it already waits for nobody": Plan(seed=19),
@@ -32,7 +34,7 @@ STORIES: dict[str, Plan] = {
 WORKERS = 2
 SOAK_SEEDS_ENV = "TOKUTEN_SOAK_SEEDS"
 SOAK_FROM = 100_000
-KINDS = (*(kind for kind in FAULTS if kind not in PREPARE), *WEATHER, *LAN_WEATHER, *DISK_LOSSES)
+KINDS = (*(kind for kind in FAULTS if kind not in PREPARE), *EXTRAS, *WEATHER, *LAN_WEATHER, *DISK_LOSSES)
 """All that must have happened in the fixed seeds."""
 
 BUSINESS = (
