@@ -2,7 +2,7 @@
 
 Stated for each policy: the share of good customers who were refused, beside what it exposed the issuer to. There is
 no limit to keep but the promise itself: under the policies that hold a cap, nothing is used beyond it; under those
-that hold single use, no serial is used twice. `--full` is the day of 200 sites, takes a quarter of an hour, and draws
+that hold single use, no serial is used twice. `--full` is the day of 200 sites, takes twenty minutes, and draws
 docs/images/price-of-safety.svg.
 """
 
