@@ -464,7 +464,7 @@ class Agent:
 
     def _tidy(self) -> None:
         at = self._time.now()
-        self._store.tidy(at.wall_ms - self._settings.keep_acked_days * DAY_MS)
+        self._store.tidy(at.wall_ms if at.trusted else None, self._settings.keep_acked_days * DAY_MS)
         self._centre.tidied()
         with self._store.transaction():
             self._store.heard.tidy(at.wall_ms if at.trusted else None)

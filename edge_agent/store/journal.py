@@ -217,19 +217,19 @@ class Journal:
             low = rows[-1][0]
         self._sql.execute("DELETE FROM journal WHERE position > ? AND position <= ?", (base + after, high))
 
-    def prune(self, before_ms: int, keep_facts: int, rows_max: int) -> int:
-        """Delete acknowledged facts that are older than `before_ms`, but never the newest `keep_facts`.
+    def prune(self, upto: int, keep_facts: int, rows_max: int) -> int:
+        """Delete acknowledged facts up to the position `upto`, but never the newest `keep_facts`.
 
         Returns how many went; at most `rows_max` at a time, so that no scan waits for it.
         """
         gone, self.version = 0, self.version + 1
         for epoch, base, last, acked in self._sql.rows("SELECT epoch, base, last, acked FROM epochs ORDER BY id"):
             # The newest booked fact stays: its hash is where the next batch begins.
-            ceiling = min(base + acked - 1, self._position - keep_facts)
+            ceiling = min(base + acked - 1, self._position - keep_facts, upto)
             cursor = self._sql.execute(
                 "DELETE FROM journal WHERE position IN (SELECT position FROM journal"
-                " WHERE position > ? AND position <= ? AND at_ms < ? ORDER BY position LIMIT ?)",
-                (base, ceiling, before_ms, rows_max - gone),
+                " WHERE position > ? AND position <= ? ORDER BY position LIMIT ?)",
+                (base, ceiling, rows_max - gone),
             )
             gone += cursor.rowcount
             if gone >= rows_max or last is None or acked < last:

@@ -17,7 +17,7 @@ from loyalty.lease import CAMPAIGN, NOTHING, POINTS, Amount, Limits, Part, Pot
 from wire.facts import Fact, Given, Redeemed, Returned, Spent, Taken
 
 PARTS_MAX: Final = 1_000  # of one unit: what one report holds
-TRANSFERS_KEPT_MS: Final = 90 * 86_400_000
+TRANSFERS_KEPT: Final = 10_000  # that are over: by number, for a clock that is wrong would take one twice
 _PUT: Final = (
     "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id, holder) DO UPDATE SET"
     " granted_count = excluded.granted_count, granted_yen = excluded.granted_yen, moved_count = excluded.moved_count,"
@@ -134,7 +134,8 @@ class Parts:
 
     def _transfer(self, transfer: bytes, given: bool, peer: str, pot: Pot, amount: Amount, at_ms: int) -> None:
         self._sql.execute(
-            "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0,"
+            " (SELECT coalesce(max(number), 0) + 1 FROM transfers))",
             (transfer, given, peer, *pot.key, amount.count, amount.yen, at_ms),
         )
 
@@ -146,7 +147,7 @@ class Parts:
         """What was given and may not have arrived, oldest first."""
         rows = self._sql.rows(
             "SELECT transfer, peer, kind, id, holder, count, yen FROM transfers WHERE given = 1 AND done = 0"
-            " ORDER BY at_ms LIMIT ?",
+            " ORDER BY number LIMIT ?",
             (limit,),
         )
         return [Transfer(row[0], row[1], Pot(*row[2:5]), Amount(*row[5:7])) for row in rows]
@@ -157,12 +158,12 @@ class Parts:
             "UPDATE transfers SET done = 1 WHERE transfer = ? AND given = 1 AND peer = ?", (transfer, device)
         )
 
-    def tidy(self, before_ms: int, rows_max: int) -> None:
-        """Forget transfers that are long over. One that is under way is kept, whatever its age."""
+    def tidy(self, rows_max: int) -> None:
+        """Forget the oldest transfers that are over. One that is under way is kept, however old."""
         self._sql.execute(
-            "DELETE FROM transfers WHERE transfer IN"
-            " (SELECT transfer FROM transfers WHERE at_ms < ? AND (done = 1 OR given = 0) LIMIT ?)",
-            (before_ms, rows_max),
+            "DELETE FROM transfers WHERE transfer IN (SELECT transfer FROM transfers WHERE (done = 1 OR given = 0)"
+            " AND number <= (SELECT max(number) FROM transfers) - ? ORDER BY number LIMIT ?)",
+            (TRANSFERS_KEPT, rows_max),
         )
 
 

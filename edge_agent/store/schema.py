@@ -175,12 +175,19 @@ CREATE TABLE phones (phone BLOB PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWI
 CREATE INDEX phones_step ON phones (step);
 """
 
+_TRANSFERS_IN_ORDER: Final = """
+-- In which order transfers were written down; those of older stores come first.
+ALTER TABLE transfers ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX transfers_number ON transfers (number);
+"""
+
 STEPS: Final = (
     _TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),
     _PARTS,
     _REVOKED,
     _CODES_OF_THE_TRADE,
     _SITE,
+    _TRANSFERS_IN_ORDER,
 )
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)

@@ -19,12 +19,13 @@ import msgspec
 
 from edge_agent.core.events import OpenQuestion
 from edge_agent.core.visit import Row, Step, Want
+from edge_agent.store.ages import Ages
 from edge_agent.store.cache import Cache
 from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
 from edge_agent.store.heard import Heard
 from edge_agent.store.homes import Me
 from edge_agent.store.journal import Journal, signed64, unsigned64
-from edge_agent.store.parts import TRANSFERS_KEPT_MS, Parts
+from edge_agent.store.parts import Parts
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign, Policy
 from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_code
@@ -76,6 +77,7 @@ class Store:
             self.cache = cache(self.connection)
             owner = self.cache.meta("device", device)
             self.device = device or str(owner)
+            self.ages = Ages(self.cache)
             self.journal = Journal(self.connection, self.device)
             self.parts = Parts(self.connection)
             self.heard = Heard(self.connection, self.cache, self.journal, self.device)
@@ -291,10 +293,16 @@ class Store:
 
     # --- upkeep, between shoppers -----------------------------------------------------------------------
 
-    def tidy(self, before_ms: int, keep_facts: int = KEEP_FACTS_MIN) -> None:
-        """Let go of what is no longer needed, a little at a time, and checkpoint where that is due."""
+    def tidy(self, trusted_ms: int | None, keep_ms: int, keep_facts: int = KEEP_FACTS_MIN) -> None:
+        """Let go of what is no longer needed, a little at a time, and checkpoint where that is due.
+
+        `trusted_ms`: now, if that is known for sure. Booked facts stay for `keep_ms`, and nothing grows old by a time
+        that may be wrong.
+        """
         with self.transaction():
-            self.journal.prune(before_ms, keep_facts, TIDY_ROWS_MAX)
+            if trusted_ms is not None:
+                self.ages.note(trusted_ms, self.journal.position, keep_ms)
+                self.journal.prune(self.ages.before(trusted_ms - keep_ms), keep_facts, TIDY_ROWS_MAX)
             # Our own redemption has come back from the centre: the cache refuses it from now on.
             self.connection.execute(
                 "DELETE FROM own WHERE position IN (SELECT position FROM own WHERE shown = 1 AND position <"
@@ -303,7 +311,7 @@ class Store:
             )
             self.cache.empty_old(TIDY_ROWS_MAX)
             self._forget_phones()
-            self.parts.tidy(before_ms - TRANSFERS_KEPT_MS, TIDY_ROWS_MAX)
+            self.parts.tidy(TIDY_ROWS_MAX)
         if self.connection.wal_pages() > WAL_PAGES_MAX:
             self.connection.checkpoint()
 

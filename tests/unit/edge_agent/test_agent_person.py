@@ -293,7 +293,7 @@ def test_phones_are_remembered_up_to_a_bound_and_the_oldest_steps_go_first(store
             "INSERT INTO phones VALUES (?, ?)",
             [(number.to_bytes(16, "big"), 1 + number) for number in range(PHONES_HELD_MAX + 40)],
         )
-    store.tidy(0)
+    store.tidy(None, 0)
     assert store.connection.row("SELECT count(*), min(step) FROM phones") == (PHONES_HELD_MAX, 41)
 
 

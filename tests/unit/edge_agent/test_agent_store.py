@@ -14,11 +14,14 @@ import pytest
 
 from edge_agent.core import events as ev
 from edge_agent.core.visit import Step, Want
+from edge_agent.store.ages import DAY_MS, MARKS_MAX
 from edge_agent.store.connection import StoreCorrupt, StoreError, StoreUnwritable
+from edge_agent.store.parts import TRANSFERS_KEPT
 from edge_agent.store.preview import preview
 from edge_agent.store.salvage import salvage
 from edge_agent.store.store import FILE_NAME, IDENTITY_NAME, Store, WrongDevice, epoch_beside
 from loyalty.coupon import Coupon, Now
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import (
     NOW_MS,
@@ -34,7 +37,7 @@ from tests.unit.edge_agent.agent_world import (
     world,
 )
 from wire import chain
-from wire.facts import EpochOpened, Redeemed, decode_fact
+from wire.facts import EpochOpened, Redeemed, Stamp, Taken, decode_fact
 from wire.messages import DropRedemption, PutCampaign, PutKey, PutRedemption, PutSecret
 from wire.sealing import serial_hash
 from wire.uplink import Advance, NewIncarnation, OpenEpoch
@@ -169,10 +172,47 @@ def test_a_closed_epoch_can_fork_again(drive: Driver, store: Store) -> None:
 def test_booked_facts_are_pruned_by_age_and_the_rest_never(drive: Driver, store: Store) -> None:
     redeem(drive, *range(1, 11))
     store.carry_out([Advance(b"e" * 16, 8, b"j" * 16)], b"n" * 16, STAMP)
-    store.tidy(NOW_MS + 1, keep_facts=0)
+    month_ms = 30 * DAY_MS
+    store.tidy(NOW_MS, month_ms, keep_facts=0)
+    store.tidy(NOW_MS + month_ms - 1, month_ms, keep_facts=0)
+    assert store.journal.oldest(b"e" * 16) == 1, "nothing is a month old yet"
+    store.tidy(NOW_MS + month_ms, month_ms, keep_facts=0)
     assert store.journal.oldest(b"e" * 16) == 8
     assert serials_from(store, 9) == [9, 10]
     assert store.journal.hash_at(b"e" * 16, 3) is None
+
+
+def test_K6_no_fact_grows_old_by_a_clock_that_may_be_wrong(drive: Driver, store: Store) -> None:
+    redeem(drive, *range(1, 11))
+    store.carry_out([Advance(b"e" * 16, 10, b"j" * 16)], b"n" * 16, STAMP)
+    store.tidy(NOW_MS + 4000 * DAY_MS, DAY_MS, keep_facts=0)  # a source that lies says so
+    store.tidy(None, DAY_MS, keep_facts=0)
+    store.tidy(NOW_MS, DAY_MS, keep_facts=0)  # the true time: what was said before counts for nothing
+    store.tidy(NOW_MS + DAY_MS - 1, DAY_MS, keep_facts=0)
+    assert store.journal.oldest(b"e" * 16) == 1
+    store.tidy(NOW_MS + DAY_MS, DAY_MS, keep_facts=0)
+    assert store.journal.oldest(b"e" * 16) == 10, "the newest booked fact stays: the next batch begins at its hash"
+
+
+def test_days_are_remembered_up_to_a_bound_and_the_longest_time_is_kept(store: Store) -> None:
+    years_ms = 3650 * DAY_MS
+    for day in range(8000):
+        with store.transaction():
+            store.ages.note(NOW_MS + day * DAY_MS, day, years_ms)
+    assert len(str(store.cache.meta("ages", "")).split(",")) <= MARKS_MAX
+    assert 8000 - 3650 - 40 <= store.ages.before(NOW_MS + 8000 * DAY_MS - years_ms) <= 8000 - 3650
+
+
+def test_a_part_that_was_taken_is_known_whatever_the_clock_says(store: Store) -> None:
+    taken = [number.to_bytes(16, "big") for number in range(TRANSFERS_KEPT + 20)]
+    pot, wrong = Pot(CAMPAIGN, 1), Stamp(NOW_MS + 4000 * DAY_MS, 1, b"8 bytes.", False)
+    with store.transaction():
+        for name in taken[:10]:
+            store.parts.keep(Taken(STAMP, name, "lane-2", pot, Amount(1)))
+        for name in taken[10:]:
+            store.parts.keep(Taken(wrong, name, "lane-2", pot, Amount(1)))
+    store.tidy(wrong.wall_ms, DAY_MS)
+    assert [store.parts.knows_transfer(name) for name in (taken[19], taken[20])] == [False, True]
 
 
 def serials_from(store: Store, first: int) -> list[int]:
