@@ -348,9 +348,9 @@ def book_move(connection: Connection, device_id: int, carried: Carried, fact: Le
             _add(connection, fact.pot, exposure=amount)
         if not _booked(connection, name, "taken"):
             _add(connection, fact.pot, transit=amount)
-            taker = _given_up(connection, peer)
-            if taker is not None:  # what is told of it only now falls under the operator's word, too
-                write_off(connection, taker, fact.pot)
+        taker = _given_up(connection, peer)
+        if taker is not None:  # what is told of it only now falls under the operator's word, too
+            write_off(connection, taker, fact.pot)
     else:
         _change(connection, owner or Owner(device_id, OLD_COPY), fact.pot, moved=amount)
         if _booked(connection, name, "given"):

@@ -40,6 +40,7 @@ class Outcome(NamedTuple):
     at_step: int  # the steps that were taken
     simulated_ms: int
     events: int
+    turns: int  # of units' runners
     decisions: int  # greens: each of them durable
     fired: Counter[str]
     digest: str
@@ -106,6 +107,7 @@ def live(plan: Plan, folder: Path, *, file: IO[str] | None = None, say: Say | No
         at_step=life.taken if life is not None else 0,
         simulated_ms=world.time.now_ms if world is not None else 0,
         events=trace.events,
+        turns=world.turns if world is not None else 0,
         decisions=world.greens if world is not None else 0,
         fired=world.all_fired if world is not None else Counter(),
         digest=trace.digest,

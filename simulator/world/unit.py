@@ -166,6 +166,7 @@ class Unit:
     def _turn(self, agent: Agent) -> None:
         for _ in range(TURNS_MAX):
             agent.turn(0.0)
+            self.world.turns += 1
             if not agent.inbox.waiting:
                 break
         wait_ms = round(agent.until_due_s() * 1000)

@@ -75,7 +75,7 @@ class World:
         self.rng = entropy.stream("world")
         self.losses: Counter[str] = Counter()
         self.fired: Counter[str] = Counter()  # faults that really happened, by kind
-        self.greens = 0
+        self.greens = self.turns = 0
         self._forgetful = False  # the centre was restored, and nobody has told it yet what it forgot
         self.wan = Wan(
             self.time,

@@ -22,6 +22,7 @@ from benchmarks import (
     redemption,
     site,
     world_disk,
+    world_speed,
 )
 from benchmarks.__main__ import names
 from benchmarks.figures import Limits
