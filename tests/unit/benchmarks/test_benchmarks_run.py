@@ -133,6 +133,11 @@ def test_a_redemption_on_the_simulated_disk(tmp_path: Path, capsys: pytest.Captu
     assert "a power loss and the next start" in said(capsys)
 
 
+def test_how_fast_the_world_lives(capsys: pytest.CaptureFixture[str]) -> None:
+    assert world_speed.main(["--quick"]) == 0
+    assert "turns of units" in said(capsys)
+
+
 def test_bytes_on_disk_for_a_redemption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     disk_bytes.measure(tmp_path, 5)
     assert "bytes written for a redemption" in said(capsys)
