@@ -4,7 +4,7 @@
         --world-only, --tests-only         one of the two
         --jobs 2                           copies at work at a time
         --resume                           what a run before found in the scratch folder stands
-        --seeds 20 --steps 150             how far the world goes for one bug
+        --seeds 4 --steps 150              how far the world goes for one bug; for a kept one always KEPT_SEEDS
 
 Only a named checker of the world (`violation: NAME: ...`, exit code 10 or 11) or a failed assertion of a test finds a
 bug; an exception is no find, nor is what fails on the sound code, too, which is looked at in a copy of its own. The
@@ -34,7 +34,8 @@ from scripts.planted import ROOT, TESTS, WORLD, Bug, DoesNotApply, Room, bugs, r
 from scripts.scratch_copy import Copy, Sound, Unsound
 
 PAGE: Final = ROOT / "docs/mutants.md"
-SEEDS: Final = 20
+SEEDS: Final = 4
+KEPT_SEEDS: Final = 24
 STEPS: Final = 150
 LIFE_WITHIN_S: Final = 120
 NOTES_MAX: Final = 3
@@ -169,9 +170,9 @@ class Options(argparse.Namespace):
 
 def look(bug: Bug, copy: Copy, sound: Sound, results: Results, options: Options) -> None:
     """Both parts for one bug, as far as they are asked for and not known yet."""
-    if not options.tests_only and not _looked(results.get(bug, WORLD), options):
+    if not options.tests_only and not _looked(results.get(bug, WORLD), _seeds(bug, options)):
         with copy.planted(bug):
-            results.put(by_world(copy, sound, bug, options.seeds, options.steps))
+            results.put(by_world(copy, sound, bug, _seeds(bug, options), options.steps))
     needed = bug.kept or options.tests_only or not results.finder(bug, WORLD)
     if not options.world_only and needed and results.get(bug, TESTS) is None:
         with copy.planted(bug):
@@ -179,9 +180,13 @@ def look(bug: Bug, copy: Copy, sound: Sound, results: Results, options: Options)
     print(f"{bug.name}: {_line(bug, results)}", flush=True)
 
 
-def _looked(known: Result | None, options: Options) -> bool:
+def _seeds(bug: Bug, options: Options) -> int:
+    return max(options.seeds, KEPT_SEEDS) if bug.kept else options.seeds
+
+
+def _looked(known: Result | None, seeds: int) -> bool:
     """Whether the world has looked as far as is asked for."""
-    return known is not None and (known.finder != "" or known.seeds >= options.seeds)
+    return known is not None and (known.finder != "" or known.seeds >= seeds)
 
 
 def _line(bug: Bug, results: Results) -> str:
@@ -209,7 +214,7 @@ def trouble(bug: Bug, results: Results, options: Options) -> str:
 
 def page(every: Iterable[Room], results: Results, options: Options) -> str:
     """docs/mutants.md."""
-    text = HEAD.format(seeds=options.seeds, steps=f"{options.steps:,}")
+    text = HEAD.format(seeds=options.seeds, kept=max(options.seeds, KEPT_SEEDS), steps=f"{options.steps:,}")
     for room in every:
         text += f"\n## {room.title}\n\n| bug | what goes wrong | found by | seeds |\n|---|---|---|--:|\n"
         for bug in room.bug:
@@ -234,8 +239,8 @@ HEAD: Final = """<!-- written by scripts/mutate.py from tests/mutants/*.toml and
 # Planted bugs
 
 Each is one change of one file, of the kind that a tired person makes. `python -m scripts.mutate` puts one after the
-other into a copy of the code and looks who finds it: first the simulated world, seeds 1 to {seeds} of {steps} steps
-each; where no checker has anything to say (**bold**: the checker), the quick tests that are about this code. An
+other into a copy of the code and looks who finds it: first the simulated world, seeds 1 to {seeds} (for kept ones to {kept}) of
+{steps} steps each; where no checker has anything to say (**bold**: the checker), the quick tests that are about this code. An
 exception is no find. For those that are *kept* no test is written and none finds them: the world must. `make test`
 checks that every bug still fits the code.
 """
