@@ -239,10 +239,10 @@ HEAD: Final = """<!-- written by scripts/mutate.py from tests/mutants/*.toml and
 # Planted bugs
 
 Each is one change of one file, of the kind that a tired person makes. `python -m scripts.mutate` puts one after the
-other into a copy of the code and looks who finds it: first the simulated world, seeds 1 to {seeds} (for kept ones to {kept}) of
-{steps} steps each; where no checker has anything to say (**bold**: the checker), the quick tests that are about this code. An
-exception is no find. For those that are *kept* no test is written and none finds them: the world must. `make test`
-checks that every bug still fits the code.
+other into a copy of the code and looks who finds it: first the simulated world, seeds 1 to {seeds} (for kept ones to
+{kept}) of {steps} steps each; where no checker has anything to say (**bold**: the checker), the quick tests that are
+about this code. An exception is no find. For those that are *kept* no test is written and none finds them: the world
+must. `make test` checks that every bug still fits the code.
 """
 
 
