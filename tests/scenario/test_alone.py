@@ -62,6 +62,16 @@ def test_a_lane_alone_says_yes_within_its_part_and_then_a_clear_no(shops: Shops)
     assert answers == [Reason.OK] * part + [Reason.NO_PART]
 
 
+def test_a_lane_alone_whose_part_is_used_up_does_not_turn_in_circles(shops: Shops) -> None:
+    code, part = shops.coupon(1), shops.left("lane-1", 1)
+    shops.cut("lane-1")
+    shops.leave("lane-1")
+    assert [told(shops, "lane-1", code) for _ in range(part + 1)][-1] is Reason.NO_PART
+    before = shops.world.turns
+    shops.run(600_000)
+    assert shops.world.turns - before < 600 * 30, "of three lanes, of which two hear each other, in 600 s"
+
+
 def test_a_lane_that_sells_much_is_leased_more(shops: Shops) -> None:
     code = shops.coupon(1)
     for _ in range(6):

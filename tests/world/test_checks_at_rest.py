@@ -20,10 +20,11 @@ from simulator.world.checks.bounds import Bounded
 from simulator.world.checks.caches import CachesConverge
 from simulator.world.checks.parts import PartsAreKnown
 from simulator.world.checks.reasons import NoInternalError
+from simulator.world.checks.time_goes_on import TimeGoesOn
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.faults import CENTRES, DISKS
 from simulator.world.life import Life, Plan
-from simulator.world.observe import AtRest, Checker, Downloaded, PointsSeen, Refused, Seen, Violation
+from simulator.world.observe import AtRest, Checker, DiskSpoilt, Downloaded, PointsSeen, Refused, Seen, Violation
 from simulator.world.run import installed
 from simulator.world.trace import Trace
 from tests.shops import Recorder
@@ -335,3 +336,18 @@ def test_a_log_of_a_store_that_grew_without_end_is_seen_when_the_unit_comes_up(l
         wal.truncate(16 * 1024 * 1024 + 1)
     with pytest.raises(Violation, match="bytes in the log of its store"):
         Bounded().came_up(unit)
+
+
+def test_a_fact_stamped_long_before_a_time_that_the_unit_was_sure_of_is_found(lived: Lived, tmp_path: Path) -> None:
+    copy = lived.moved(tmp_path / "world")
+    unit = copy.rest.units[0]
+    with closing(sqlite3.connect(unit.store)) as sql:
+        position, body = sql.execute("SELECT position, body FROM journal ORDER BY position DESC LIMIT 1").fetchone()
+        fact = msgspec.msgpack.decode(body)
+        fact[1][0] -= 700_000
+        sql.execute("UPDATE journal SET body = ? WHERE position = ?", (msgspec.msgpack.encode(fact), position))
+        sql.commit()
+    with pytest.raises(Violation, match=f"fact {position} of {unit.device} is .* behind a time that it was sure of"):
+        copy.check(TimeGoesOn())
+    forgot = Lived(copy.folder, [*copy.seen, DiskSpoilt(1, unit.device)], copy.rest)
+    forgot.check(TimeGoesOn())

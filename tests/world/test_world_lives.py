@@ -22,14 +22,19 @@ from simulator.world.faults import DISK_LOSSES, FAULTS, LAN_WEATHER, PREPARE, WE
 from simulator.world.life import Plan
 from simulator.world.run import Outcome, live
 
-SEEDS = (*(seed for seed in range(1, 25) if seed not in (6, 14, 19)), 205, 240, 244)
-"""Chosen so that every kind of fault strikes. 14 is open (docs/world.md, 'What is not right yet'); 19 is a story; 6
-takes as long as five others."""
-
-STORIES: dict[str, Plan] = {
-    "a home handed to the lane that keeps it already waits for nobody": Plan(seed=19),
+STORIES: dict[str, int] = {
+    "the store that was damaged takes nothing of its successor along when it is closed": 3,
+    "a part that was taken is not taken again when the clock jumps": 12,
+    "a login that was refused is refused for good": 14,
+    "a home handed to the lane that keeps it already waits for nobody": 19,
+    "an epoch that the journal let go of is not spoken of": 27,
+    "the operator of a centre that does not come up at once after a restore tells it all the same": 32,
 }
-"""What was found once, by the sentence that tells it, and the life in which it showed."""
+"""What was found once, by the sentence that tells it, and the life in which it showed then (docs/world.md: which test
+tells the story whatever a seed brings)."""
+
+SEEDS = (*dict.fromkeys([*(seed for seed in range(1, 25) if seed != 6), *STORIES.values(), 205, 244]),)
+"""Chosen so that every kind of fault strikes. 6 takes as long as five others."""
 
 WORKERS = 2
 SOAK_SEEDS_ENV = "TOKUTEN_SOAK_SEEDS"
@@ -84,8 +89,8 @@ def test_every_kind_of_fault_strikes_in_the_fixed_seeds(outcomes: list[Outcome])
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_K6_what_was_found_once_does_not_come_back(story: str, pool: ProcessPoolExecutor) -> None:
-    outcome = pool.submit(_live, STORIES[story]).result()
+def test_K6_what_was_found_once_does_not_come_back(story: str, outcomes: list[Outcome]) -> None:
+    outcome = next(outcome for outcome in outcomes if outcome.plan.seed == STORIES[story])
     assert outcome.fine, told(outcome)
 
 

@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from edge_agent.settings import UnitSettings
-from edge_agent.start import open_store
+from edge_agent.start import on_store, open_store
 from edge_agent.steps import StepLog
-from edge_agent.store.connection import StoreError
+from edge_agent.store.connection import StoreCorrupt, StoreError
 from edge_agent.store.salvage import UNFINISHED
 from edge_agent.store.store import FILE_NAME, Store
 from hal.clock import Reading
@@ -103,6 +103,26 @@ def test_a_salvage_that_is_cut_off_at_any_change_is_taken_up_again_and_loses_not
         store.close()
         vfs.unmount(disk)
     assert interrupted > 10
+
+
+def test_damage_that_shows_only_when_the_agent_is_built_on_the_store_is_salvaged_too(
+    tmp_path: Path, vfs: DiskVfs
+) -> None:
+    vfs.mount(Disk(tmp_path, Random(1)))
+    settings = UnitSettings(device="lane-1", site="ginza", data_dir=str(tmp_path))
+    built: list[Store] = []
+
+    def build(store: Store) -> Store:
+        built.append(store)
+        if len(built) == 1:
+            with store.transaction():
+                store.journal.append([Cancelled(AT, question, 1, 0) for question in QUESTIONS])
+            raise StoreCorrupt("a page that only the agent reads")
+        return store
+
+    store = on_store(settings, At(), StepLog(lambda line: None, lambda: 0), build)
+    assert carried(store) == QUESTIONS
+    assert len(built) == 2
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)

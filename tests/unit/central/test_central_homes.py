@@ -172,6 +172,15 @@ def test_a_keeper_who_asks_for_nothing_is_told_its_orders_all_the_same(street: S
     desk.close()
 
 
+def test_a_home_handed_to_the_lane_that_keeps_it_waits_for_nobody(street: Street) -> None:
+    with street.centre.office.database.write() as connection:
+        one = registry.find(connection, "lane-1")
+        assert one is not None
+        homes.hand_over(connection, "ginza", one)
+        assert homes.to_be_left(connection, one) is None
+        assert homes.keepers_with_orders(connection) == []
+
+
 def test_another_lane_keeps_a_home_once_the_present_one_has_left_it(street: Street) -> None:
     with street.centre.office.database.write() as connection:
         two, far = registry.find(connection, "lane-2"), registry.find(connection, "lane-3")
