@@ -207,12 +207,21 @@ class UnitAtRest(NamedTuple):
     up: bool
 
 
+class Held(NamedTuple):
+    """A container in the memory of a running program: whose, by which path, and how many elements it has."""
+
+    owner: str  # a unit, or 'centre'
+    path: str
+    size: int
+
+
 class AtRest(NamedTuple):
-    """What lies on the disks now. `centre`: its SQLite file."""
+    """What lies on the disks now, and what is held in memory. `centre`: its SQLite file."""
 
     at_ms: int
     units: tuple[UnitAtRest, ...]
     centre: Path
+    memory: tuple[Held, ...] = ()
 
 
 class Checker(Protocol):

@@ -19,6 +19,7 @@ from loyalty.campaign import Campaign
 from simulator.world.clock import Time
 from simulator.world.entropy import Entropy
 from simulator.world.faults import DISK_LOSSES, LAN_WEATHER
+from simulator.world.held import held_by
 from simulator.world.lan_ground import LanRates
 from simulator.world.observe import AtRest, Checker, DiskRestored, Healed, Seen, Violation
 from simulator.world.office import CentreAway, HeadOffice
@@ -260,8 +261,15 @@ class World:
         for site, lan in self.lans.items():
             if lan.audit.violations:
                 raise Violation("site-network", f"{site}: {lan.audit.violations[0]}")
+        running: list[tuple[str, object]] = [
+            (name, unit.agent) for name, unit in self.units.items() if unit.agent is not None
+        ]
+        running += [("centre", worker.desk) for worker in self.office.workers]
         rest = AtRest(
-            self.time.now_ms, tuple(unit.at_rest for unit in self.units.values()), self.office.folder / "centre.db"
+            self.time.now_ms,
+            tuple(unit.at_rest for unit in self.units.values()),
+            self.office.folder / "centre.db",
+            tuple(one for name, program in running for one in held_by(name, program)),
         )
         for checker in self.checkers:
             checker.at_rest(rest)

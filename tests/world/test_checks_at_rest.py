@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from edge_agent.inbox import Inbox
 from simulator.world.checks import all_checkers
 from simulator.world.checks.auditor import Auditor
 from simulator.world.checks.bounds import Bounded
@@ -23,8 +24,9 @@ from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.time_goes_on import TimeGoesOn
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.faults import CENTRES, DISKS
+from simulator.world.held import held_by
 from simulator.world.life import Life, Plan
-from simulator.world.observe import AtRest, Checker, DiskSpoilt, Downloaded, PointsSeen, Refused, Seen, Violation
+from simulator.world.observe import AtRest, Checker, DiskSpoilt, Downloaded, Held, PointsSeen, Refused, Seen, Violation
 from simulator.world.run import installed
 from simulator.world.trace import Trace
 from tests.shops import Recorder
@@ -351,3 +353,17 @@ def test_a_fact_stamped_long_before_a_time_that_the_unit_was_sure_of_is_found(li
         copy.check(TimeGoesOn())
     forgot = Lived(copy.folder, [*copy.seen, DiskSpoilt(1, unit.device)], copy.rest)
     forgot.check(TimeGoesOn())
+
+
+def test_what_grows_in_the_memory_of_a_program_is_found(lived: Lived) -> None:
+    assert {held.owner for held in lived.rest.memory} == {"centre", *(unit.device for unit in lived.rest.units)}
+    leak = Held("ginza-0", "_centre._heard_of", 201)
+    with pytest.raises(Violation, match=r"ginza-0: 201 elements in memory at _centre\._heard_of"):
+        lived._replace(rest=lived.rest._replace(memory=(*lived.rest.memory, leak))).check(Bounded())
+
+
+def test_containers_are_found_wherever_a_program_keeps_them() -> None:
+    outbox = Inbox[list[int]]()
+    outbox.put([1, 2, 3])
+    sizes = {held.path: held.size for held in held_by("it", outbox)}
+    assert 3 in sizes.values(), "inside a queue"

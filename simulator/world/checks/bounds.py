@@ -14,6 +14,9 @@ from typing import Final
 from simulator.world.checks.stores import Disk, opened
 from simulator.world.observe import AtRest, DiskRestored, DiskSpoilt, Seen, UnitAtRest, Violation
 
+MEMORY_MAX: Final = 200
+"""Elements of a container in memory, in lives with at most 20 units, 20 campaigns and some hundred messages for each:
+what grows with messages is longer than that at their end."""
 WAL_BYTES_MAX: Final = 16 * 1024 * 1024
 STORE_BYTES_EMPTY: Final = 1024 * 1024
 STORE_BYTES_EACH: Final = 8 * 1024  # for each thing that was seen anywhere
@@ -126,6 +129,8 @@ class Bounded:
         self._unit(unit)
 
     def at_rest(self, world: AtRest) -> None:
+        for held in world.memory:
+            self._at_most(held.owner, f"elements in memory at {held.path}", held.size, MEMORY_MAX)
         for unit in world.units:
             if unit.enrolled:
                 self._unit(unit)

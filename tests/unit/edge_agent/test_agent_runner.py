@@ -153,6 +153,28 @@ def test_K5_waiting_for_a_disk_does_not_keep_the_processor_busy(unit: Unit, monk
     assert unit.agent.until_due_s() > 0.5
 
 
+def test_K5_a_mark_that_found_no_room_is_written_before_the_unit_serves_again(
+    unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, tried = unit.store.mark_shown, list[object]()
+
+    def full(positions: object) -> None:
+        tried.append(positions)
+        raise StoreUnwritable("database or disk is full")
+
+    monkeypatch.setattr(unit.store, "mark_shown", full)
+    unit.agent.decide(scanned(code(SIGNED, serial=1)))
+    assert unit.reasons() == ["ok"]
+    assert tried
+    monkeypatch.setattr(unit.store, "mark_shown", mark)
+    for _ in range(200):
+        unit.agent.turn(0.05)
+        if any(line["event"] == "store" and line["ok"] for line in unit.lines):
+            break
+    unit.agent.decide(scanned(code(SIGNED, serial=1)))
+    assert unit.reasons() == ["ok", "used"], "it was seen: nobody gets it again"
+
+
 def test_K5_damage_that_can_not_be_mended_at_once_is_mended_when_the_disk_takes_writes_again(
     unit: Unit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
