@@ -36,6 +36,7 @@ tells the story whatever a seed brings)."""
 SEEDS = (*dict.fromkeys([*(seed for seed in range(1, 25) if seed != 6), *STORIES.values(), 205, 244]),)
 """Chosen so that every kind of fault strikes. 6 takes as long as five others."""
 
+pytestmark = pytest.mark.timeout(600)  # the lives are lived beside other tests, on as many cores as there are
 WORKERS = 2
 SOAK_SEEDS_ENV = "TOKUTEN_SOAK_SEEDS"
 SOAK_FROM = 100_000
