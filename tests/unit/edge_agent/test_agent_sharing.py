@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_agent.core import events as ev
@@ -261,6 +262,19 @@ def test_a_keeper_under_another_epoch_or_after_its_term_keeps_nothing(drive: Dri
     with store.transaction():
         store.cache.apply([other], b"i" * 16, 11)
     assert reason(drive(scanned(code(HOME, serial=SERIAL)))) is Reason.NOT_HOME, "kept by another life of this disk"
+
+
+def test_a_home_that_was_left_stays_left_in_a_snapshot_that_does_not_know_it_yet(drive: Driver, store: Store) -> None:
+    drive(ev.KeeperEnds(term=1))
+    late = PutHome(HERE, "shinjuku", "新宿店", "unit-1", b"e" * 16, 1)
+    with store.transaction():
+        assert store.cache.start_snapshot(1_000)
+        store.cache.stage([*world(), PutCampaign(HOME), late])
+        store.cache.finish_snapshot(b"k" * 16, 20)
+    assert reason(drive(scanned(code(HOME, serial=SERIAL)))) is Reason.NOT_HOME
+    with store.transaction():
+        store.cache.apply([msgspec.structs.replace(late, term=2)], b"k" * 16, 21)
+    assert reason(drive(scanned(code(HOME, serial=SERIAL)))) is Reason.OK, "it keeps it anew"
 
 
 # --- points ---------------------------------------------------------------------------------------------------
