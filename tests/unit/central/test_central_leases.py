@@ -118,6 +118,15 @@ def test_what_a_salvage_carries_over_was_spent_of_the_part_before(shop: Shop) ->
     assert shop.left(shop.one) == 6, "nobody can say that the old epoch spends no more"
 
 
+def test_what_was_booked_before_and_a_salvage_tells_again_takes_of_the_cap_once(shop: Shop) -> None:
+    shop.all_to(shop.one)
+    sell(shop.one, 4)
+    shop.centre.book(shop.one)
+    shop.centre.book(shop.one.under_a_new_epoch(1, "salvaged"))  # its cursor stood at 1
+    stand = shop.stand
+    assert (stand.spent.count, stand.out.count, stand.exposure.count) == (4, 6, 0)
+
+
 def test_an_old_disk_s_spending_is_exposure_and_its_returns_free_nothing(shop: Shop) -> None:
     shop.all_to(shop.one)
     sell(shop.one, 6)
