@@ -23,7 +23,10 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "tokuten.toml").write_text(f'[central]\ndata_dir = "{folder / "centre"}"\n')
+        settings = Centre.settings_for(folder / "centre")
+        (folder / "tokuten.toml").write_text(
+            f'[central]\ndata_dir = "{settings.data_dir}"\ndatabase = "{settings.database}"\n'
+        )
 
     def run(self, *words: str, code: int = 0) -> str:
         """What it prints. `code`: the exit code that is expected."""
