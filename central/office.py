@@ -55,6 +55,8 @@ def create(settings: CentralSettings, at_ms: int | None = None) -> Office:
         fresh = incarnation.read_meta(connection, "incarnation") is None
     if fresh:
         office.witness.start()
+    elif office.database.on_server:
+        office.witness.join()
     with office.database.write() as connection:
         if not keyring.listed(connection):
             keyring.rotate(connection, office.keys, now_ms() if at_ms is None else at_ms)
@@ -68,6 +70,9 @@ def open_office(settings: CentralSettings) -> Office:
     if path is not None and not path.exists():
         office.close()
         raise OfficeError(f"{path} does not exist: run `tokuten central init`")
+    if office.database.on_server and migrate.revision(office.database) is None:
+        office.close()
+        raise OfficeError("the database has no tables of a centre: run `tokuten central init`")
     migrate.upgrade(office.database)
     return office
 
@@ -91,12 +96,15 @@ def backup(settings: CentralSettings, target: Path) -> None:
     _copy(_sqlite_path(settings), target)
 
 
-def restore(settings: CentralSettings, source: Path) -> bytes:
+def restore(settings: CentralSettings, source: Path | None) -> bytes:
     """Puts an older copy in the database's place; gives the new incarnation, by which every unit learns of it.
 
-    The database that was there is kept beside it, its name ending in `.before-restore`.
+    The database that was there is kept beside it, its name ending in `.before-restore`. A server's database was
+    restored by the server's own tools before; without a `source` this says that it was.
     Raises OfficeError when the copy is not sound or a centre is running.
     """
+    if source is None:
+        return _restored(settings)
     path = _sqlite_path(settings)
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     with alone(settings):
@@ -119,11 +127,22 @@ def restore(settings: CentralSettings, source: Path) -> bytes:
             office.close()
 
 
+def _restored(settings: CentralSettings) -> bytes:
+    office = open_office(settings)
+    try:
+        if not office.database.on_server:
+            raise OfficeError("name the copy that is to be put in place")
+        with alone(settings):
+            return office.witness.restored()
+    finally:
+        office.close()
+
+
 def _sqlite_path(settings: CentralSettings) -> Path:
     database = Database(settings.url)
     database.close()
     if database.path is None:
-        raise OfficeError("this is for SQLite; a database server has its own tools for backups")
+        raise OfficeError("a database server is copied and restored by its own tools: see docs/databases.md")
     return database.path
 
 

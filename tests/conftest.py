@@ -46,7 +46,7 @@ def embedded_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A running PostgreSQL, for all tests of this process. Where it is not installed, a test is skipped by that name."""
+    """A running PostgreSQL for all tests of this process; where it is not installed, they are skipped and say so."""
     if programs() is None:
         pytest.skip(MISSING)
     server = Postgres()

@@ -156,4 +156,4 @@ class Postgres(_Process):
 
     def _tell(self, statement: str, name: str) -> None:
         with self.connect() as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))

@@ -23,7 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine, exc
+from sqlalchemy import Connection, Engine, event, exc
 from sqlalchemy.engine import make_url
 
 from central.db import postgresql, sqlite
@@ -41,6 +41,7 @@ class StorageReason(StrEnum):
     CONFLICT = "conflict"  # a constraint of the schema
     RACE = "race"  # two transactions got in each other's way; the same once more may do
     GONE = "gone"  # the server can't be reached; a commit that was under way may have been kept or not
+    REPLACED = "replaced"  # this is not the database that the process began with: it must end and start anew
     OTHER = "other"
 
 
@@ -81,6 +82,23 @@ class Database:
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         else:
             raise StorageError(StorageReason.OTHER, f"the centre knows SQLite and PostgreSQL, not {backend}")
+
+    def server(self, connection: Connection) -> str:
+        """Which server this is, in which life of its own, and which database of it; empty: SQLite."""
+        return postgresql.server(connection) if self.on_server else ""
+
+    def on_connect(self, same: Callable[[str, dict[str, bytes]], bool]) -> None:
+        """Asks `same` about each new connection to a server: which one it is, and what its table `meta` says.
+
+        Where the answer is no, whoever wanted the connection gets StorageError (REPLACED).
+        """
+
+        def look(connection: postgresql.Raw, _record: object) -> None:
+            found = postgresql.looked_at(connection)
+            if found is not None and not same(*found):
+                raise StorageError(StorageReason.REPLACED, "the database was restored, or replaced, under this centre")
+
+        event.listen(self.engine, "connect", look)
 
     @property
     def on_server(self) -> bool:

@@ -8,13 +8,14 @@ Under the stricter levels the transaction would go on seeing the database as it 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
 BUSY_TIMEOUT_MS: Final = 10_000  # as on SQLite
 CONNECT_TIMEOUT_S: Final = 10
+SERVER_SILENCE_MS: Final = 15_000
 SILENCE_MAX_S: Final = 60  # of a centre in the middle of a transaction: then the server undoes it and frees its locks
 POOL_SIZE: Final = 5
 POOL_OVERFLOW: Final = 15
@@ -35,6 +36,7 @@ _SESSION: Final = {
 }
 _BUSY: Final = frozenset({"55P03", "57014", "53000", "53200", "53300", "53400"})
 _FULL: Final = frozenset({"53100", "58030"})
+Raw = psycopg.Connection[tuple[object, ...]]
 _RACE: Final = frozenset({"40001", "40P01"})
 
 
@@ -55,6 +57,7 @@ def engine(url: URL) -> Engine:
             "keepalives_idle": 15,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "tcp_user_timeout": SERVER_SILENCE_MS,  # of a server whose machine is gone without a word
             **url.query,
         },
     )
@@ -83,7 +86,34 @@ def reason_of(error: exc.SQLAlchemyError) -> str:
     return "gone" if lost or state.startswith(("08", "57P")) or state == "25P03" else "other"
 
 
-def _prepare(connection: psycopg.Connection[tuple[object, ...]], _record: object) -> None:
+_SERVER: Final = (
+    "SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()), "
+    "(SELECT timeline_id FROM pg_control_checkpoint()), "
+    "(SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+_META: Final = "SELECT key, value FROM meta WHERE key IN ('mark', 'incarnation')"
+
+
+def server(connection: Connection) -> str:
+    """The server's system identifier, its timeline, and the number of the database there."""
+    return str(connection.exec_driver_sql(_SERVER).scalar_one())
+
+
+def looked_at(connection: Raw) -> tuple[str, dict[str, bytes]] | None:
+    """What a new connection finds: the server, and what `meta` says of this life; None: it has no tables of ours."""
+    kept = connection.autocommit
+    connection.autocommit = True
+    try:
+        (name,) = connection.execute(_SERVER).fetchone() or ("",)
+        if connection.execute("SELECT to_regclass('meta')").fetchone() == (None,):
+            return None
+        found = connection.execute(_META).fetchall()
+    finally:
+        connection.autocommit = kept
+    return str(name), {str(key): bytes(cast(bytes, value)) for key, value in found}
+
+
+def _prepare(connection: Raw, _record: object) -> None:
     """A server may be set to acknowledge commits that are not on disk: not to us."""
     kept = connection.autocommit
     connection.autocommit = True
@@ -91,6 +121,19 @@ def _prepare(connection: psycopg.Connection[tuple[object, ...]], _record: object
     if wait == "off":
         connection.execute("SET synchronous_commit = on")
     connection.autocommit = kept
+
+
+def holding(engine: Engine, lock: int) -> Connection | None:
+    """A connection whose session holds `lock` as long as it lives; None: another session has it."""
+    session = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        if session.exec_driver_sql(f"SELECT pg_try_advisory_lock({lock})").scalar_one():
+            return session
+    except BaseException:
+        session.close()
+        raise
+    session.close()
+    return None
 
 
 def _begin(connection: Connection) -> None:

@@ -41,6 +41,7 @@ metadata: Final = MetaData(
 )
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER alone
 _SERIAL_SPAN: Final = 2**64
+NUL: Final = "\0"  # the one character that a text can't have in every database
 
 
 class DeviceState(StrEnum):
