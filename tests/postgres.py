@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -27,6 +27,7 @@ OWNER: Final = "tokuten"
 ACCOUNTS: Final = ("postgres", "nobody")  # the server refuses to run as root
 MISSING: Final = "PostgreSQL is not installed: run scripts/install_system.sh"
 TEMPLATE: Final = "migrated"
+_BLOCKED: Final = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event IN ('tuple', 'transactionid')"
 _NUMBERS: Final = itertools.count(1)
 
 
@@ -91,6 +92,10 @@ class Postgres(_Process):
             return False
         return True
 
+    def crash(self) -> None:
+        """As if the power went, but for what the operating system still writes: no goodbye, no checkpoint."""
+        self._end(signal.SIGQUIT)
+
     def stop(self) -> None:
         """At once and in order: whoever is connected is thrown out (SIGTERM would wait for them)."""
         self._end(signal.SIGINT)
@@ -145,15 +150,26 @@ class Postgres(_Process):
 
     def wait_for_waiters(self, count: int) -> None:
         """Until so many transactions wait for a lock of ours."""
+        self._wait_for("FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", count)
+
+    def wait_until_blocked(self, count: int) -> None:
+        """Until so many transactions wait for rows that another one holds."""
+        self._wait_for(_BLOCKED, count)
+
+    def end_blocked(self) -> int:
+        """Ends the sessions that wait for rows; gives how many there were."""
         with self.connect() as connection:
-            query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            return len(connection.execute(f"SELECT pg_terminate_backend(pid) {_BLOCKED}").fetchall())
+
+    def _wait_for(self, which: LiteralString, count: int) -> None:
+        with self.connect() as connection:
 
             def enough() -> bool:
-                row = connection.execute(query).fetchone()
+                row = connection.execute(f"SELECT count(*) {which}").fetchone()
                 return row is not None and isinstance(row[0], int) and row[0] >= count
 
-            wait_until(enough, 10, f"{count} transactions to wait for each other")
+            wait_until(enough, 10, f"{count} transactions to wait for others")
 
-    def _tell(self, statement: str, name: str) -> None:
+    def _tell(self, statement: LiteralString, name: str) -> None:
         with self.connect() as connection:
             connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
