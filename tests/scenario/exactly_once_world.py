@@ -14,6 +14,7 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 from nacl.signing import SigningKey
 from sqlalchemy import text
@@ -38,18 +39,55 @@ WHERE = Address("demo", "shinjuku", "unit-1")
 KEY = SigningKey(b"k" * 32)
 
 
+class Keeper(Protocol):
+    """Who keeps the centre's database, and copies of it."""
+
+    def url(self, folder: Path) -> str:
+        """The setting `database` of a centre in that folder."""
+
+    def backup(self, office: Office, name: str) -> str:
+        """Copies the database, in place of an older copy of that name; gives how `put_back` knows it."""
+
+    def put_back(self, office: Office, backup: str) -> None:
+        """Puts a copy in the place of the database. The centre is closed."""
+
+
+class Files:
+    """SQLite: the database is a file in the centre's folder, its copies lie beside that."""
+
+    def url(self, _folder: Path) -> str:
+        return ""
+
+    def backup(self, office: Office, name: str) -> str:
+        assert office.database.path is not None
+        copy = office.database.path.parent.parent / f"{name}.db"
+        copy.unlink(missing_ok=True)
+        with closing(sqlite3.connect(office.database.path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        return str(copy)
+
+    def put_back(self, office: Office, backup: str) -> None:
+        database = office.database.path
+        assert database is not None
+        for suffix in ("-wal", "-shm"):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
+        shutil.copy(backup, database)
+
+
 class World:
     """One unit, one centre. Every method is one thing that can happen."""
 
-    def __init__(self, folder: Path, seed: int, loss: float = 0.15) -> None:
+    def __init__(self, folder: Path, seed: int, loss: float = 0.15, keeper: Keeper | None = None) -> None:
         self.rng = Random(seed)
+        self.keeper = keeper or Files()
         self.loss = loss
         self.folder = folder
         self.mono_ms = 0
         self.serials = count(1)
         self.up: list[tuple[str, bytes]] = []
         self.down: list[tuple[str, bytes]] = []
-        self.office = create(CentralSettings(data_dir=str(folder / "centre")))
+        settings = CentralSettings(data_dir=str(folder / "centre"), database=self.keeper.url(folder / "centre"))
+        self.office = create(settings)
         with self.office.database.write() as connection:
             registry.add_device(connection, WHERE.device, WHERE.site, KEY.verify_key.encode(), NOW_MS)
             issue.issue(
@@ -117,22 +155,15 @@ class World:
 
     # --- the centre -----------------------------------------------------------------------------------
 
-    def backup(self) -> Path:
-        copy = self.folder / f"backup-{self.mono_ms}.db"
-        copy.unlink(missing_ok=True)
-        database = self.folder / "centre" / "centre.db"
-        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-        return copy
+    def backup(self) -> str:
+        """A copy of the centre's database as it is now; gives its name."""
+        return self.keeper.backup(self.office, f"backup-{self.mono_ms}")
 
-    def restore_centre(self, backup: Path) -> None:
+    def restore_centre(self, backup: str) -> None:
         self.office.witness.advance()  # the centre stops cleanly before its old database is put in place
         self.desk.close()
         self.office.close()
-        database = self.folder / "centre" / "centre.db"
-        for suffix in ("-wal", "-shm"):
-            database.with_name(database.name + suffix).unlink(missing_ok=True)
-        shutil.copy(backup, database)
+        self.keeper.put_back(self.office, backup)
         self.office = Office(self.office.settings)
         upgrade(self.office.database)
         self.incarnation = self.office.witness.start()

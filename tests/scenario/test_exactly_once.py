@@ -8,22 +8,57 @@ from random import SystemRandom
 
 import pytest
 
+from central.office import Office
+from tests.postgres import Postgres
 from tests.scenario.exactly_once_world import World, serials
 
 Make = Callable[[int, float], World]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
+class Server:
+    """The centre's databases lie on a server, and are copied and put back there."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+        self.names: list[str] = []
+
+    def url(self, _folder: Path) -> str:
+        self.names.append(self._server.fresh())
+        return self._server.url(self.names[-1])
+
+    def backup(self, office: Office, name: str) -> str:
+        source = str(office.database.url.database)
+        copy = f"{source}_{name}"
+        self._server.throw_out(source)
+        self._server.drop(copy)
+        self._server.copy(source, copy)
+        self.names.append(copy)
+        return copy
+
+    def put_back(self, office: Office, backup: str) -> None:
+        name = str(office.database.url.database)
+        self._server.drop(name)
+        self._server.copy(backup, name)
+
+    def close(self) -> None:
+        for name in self.names:
+            self._server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     made: list[World] = []
+    keeper = Server(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
 
     def world(seed: int, loss: float) -> World:
-        made.append(World(tmp_path / str(seed), seed, loss))
+        made.append(World(tmp_path / str(seed), seed, loss, keeper))
         return made[-1]
 
     yield world
     for each in made:
         each.close()
+    if keeper is not None:
+        keeper.close()
 
 
 def test_K6_facts_are_booked_once_over_a_network_that_loses_doubles_and_reorders(make: Make) -> None:

@@ -1,4 +1,4 @@
-"""A centre with one coupon and one lane; every test of this folder runs on each kind of database.
+"""A centre with one coupon and one lane; the tests of this folder run on each kind of database.
 
 `only_sqlite` marks what is about SQLite's files. A test asks for nothing: `Centre` makes its database where the
 test's turn says.
@@ -15,13 +15,18 @@ from tests.postgres import Postgres
 from tests.unit.central.central_kit import Centre, Lane, sqlite_file
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+# Many tests of rules over few statements: `make test` runs them on SQLite alone, `make soak` on PostgreSQL.
+SELDOM_ON_POSTGRESQL = ("test_central_clocks", "test_central_clock_lives", "test_central_homes", "test_central_trade")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" not in metafunc.fixturenames:
         return
-    both = metafunc.definition.get_closest_marker("only_sqlite") is None
-    metafunc.parametrize("database", [SQLITE, POSTGRESQL] if both else [SQLITE], indirect=True)
+    turns: list[object] = [SQLITE]
+    if metafunc.definition.get_closest_marker("only_sqlite") is None:
+        seldom = metafunc.module.__name__ in SELDOM_ON_POSTGRESQL
+        turns.append(pytest.param(POSTGRESQL, marks=pytest.mark.slow) if seldom else POSTGRESQL)
+    metafunc.parametrize("database", turns, indirect=True)
 
 
 @pytest.fixture(autouse=True)
