@@ -49,8 +49,12 @@ def create(settings: CentralSettings, at_ms: int | None = None) -> Office:
     """Makes what is missing of a centre: folder, keys, database, incarnation, first signing key (`at_ms`: now)."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     office = Office(settings)
+    _look_at_keys(office)
     office.keys.create_missing(settings.operator_token_path)
     migrate.upgrade(office.database)
+    if office.database.on_server:
+        with office.database.write() as connection:
+            incarnation.write_meta(connection, "keys", office.keys.fingerprint())
     with office.database.write() as connection:
         fresh = incarnation.read_meta(connection, "incarnation") is None
     if fresh:
@@ -73,13 +77,29 @@ def open_office(settings: CentralSettings) -> Office:
     if office.database.on_server and migrate.revision(office.database) is None:
         office.close()
         raise OfficeError("the database has no tables of a centre: run `tokuten central init`")
+    _look_at_keys(office)
     migrate.upgrade(office.database)
     return office
+
+
+def _look_at_keys(office: Office) -> None:
+    """Centres on one server must have the same keys: units believe one centre alone. Raises OfficeError."""
+    if not office.database.on_server or migrate.revision(office.database) is None:
+        return
+    with office.database.read() as connection:
+        known = incarnation.read_meta(connection, "keys")
+    if known is not None and not (office.keys.made and office.keys.fingerprint() == known):
+        office.close()
+        raise OfficeError(
+            f"{office.keys.folder} does not have the keys of this database's centre: copy them from there"
+        )
 
 
 @contextmanager
 def alone(settings: CentralSettings) -> Iterator[None]:
     """Holds the lock that a running centre holds. Raises OfficeError when another process has it."""
+    if not settings.folder.is_dir():
+        raise OfficeError(f"{settings.folder} does not exist: run `tokuten central init`")
     handle = os.open(settings.folder / "centre.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

@@ -133,6 +133,9 @@ def test_two_centres_that_come_back_after_a_restore_begin_one_new_incarnation(
     two = Centre.reopened(tmp_path / "two")
     assert two.incarnation == one.incarnation, "a further centre is no restore"
     assert two.secret == one.secret
+    with pytest.raises(bureau.OfficeError, match="copy them from there"):
+        bureau.create(Centre.settings_for(tmp_path / "three"))
+    assert not (tmp_path / "three" / "keys").exists(), "keys of its own would be worth nothing"
     two.close()
     copy = copied(postgres, one, name)
     put_back(postgres, copy, name)
