@@ -202,3 +202,41 @@ def test_of_two_services_one_speaks_with_the_broker_and_the_other_takes_over_whe
         for one in (first, second):
             if not one.process_ended:
                 one.end(signal.SIGKILL)
+
+
+def test_a_service_whose_server_crashes_goes_on_when_it_is_back_and_books_what_is_sent_again(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    before, server = Centre.databases, Postgres()
+    server.start()
+    server.make_template()
+    made = server.fresh()
+    Centre.databases = staticmethod(lambda _folder: server.url(made))
+    service = Service(tmp_path, mosquitto)
+    service.start()
+    phone, lane = Phone(service), service.lane
+    health = f"http://127.0.0.1:{service.port}/api/health"
+    try:
+        for serial in range(1, 31):
+            lane.redeem(serial)
+        phone.say(topics.UP_EV, lane.batch(1, 10))
+        wait_until(lambda: len(phone.acks()) == 1, what="an acknowledgement")
+        server.crash()
+        phone.say(topics.UP_EV, lane.batch(11, 20))
+        wait_until(lambda: httpx.get(health).status_code == 503, 10, "the API to say that it is not available")
+        assert len(phone.acks()) == 1, "nothing is acknowledged that is not on disk"
+        connected = service.connections
+        wait_until(lambda: "or another centre speaks" in service.log.read_text(), 20, "the link to be let go")
+        server.start()
+        wait_until(lambda: service.connections > connected, 30, "the centre to come back to the broker")
+        phone.say(topics.UP_EV, lane.batch(11, 30))
+        wait_until(lambda: phone.acks()[-1].upto == 30, 20, "what was sent again to be acknowledged")
+        assert phone.acks()[-1].incarnation == phone.acks()[0].incarnation
+        assert httpx.get(health).json()["booked"] == 30
+        assert not service.process_ended
+    finally:
+        phone.client.close()
+        if not service.process_ended:
+            service.end(signal.SIGKILL)
+        Centre.databases = staticmethod(before)
+        server.close()
