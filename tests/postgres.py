@@ -79,6 +79,7 @@ class Postgres(_Process):
             "shared_buffers": "64MB",
             "log_min_messages": "warning",
             "deadlock_timeout": "200ms",
+            "restore_command": "false",  # for `recover`: there is no archive
         }
         if not self._durable:
             settings |= {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -95,6 +96,15 @@ class Postgres(_Process):
     def crash(self) -> None:
         """As if the power went, but for what the operating system still writes: no goodbye, no checkpoint."""
         self._end(signal.SIGQUIT)
+
+    def recover(self) -> None:
+        """Started anew as after a recovery to a point in time: with all it had, on a timeline of its own."""
+        self.stop()
+        signal_file = self.data / "recovery.signal"
+        signal_file.touch()
+        if os.geteuid() == 0:
+            shutil.chown(signal_file, self._account)
+        self.start()
 
     def stop(self) -> None:
         """At once and in order: whoever is connected is thrown out (SIGTERM would wait for them)."""

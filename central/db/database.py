@@ -96,6 +96,7 @@ class Database:
         def look(connection: postgresql.Raw, _record: object) -> None:
             found = postgresql.looked_at(connection)
             if found is not None and not same(*found):
+                connection.close()
                 raise StorageError(StorageReason.REPLACED, "the database was restored, or replaced, under this centre")
 
         event.listen(self.engine, "connect", look)

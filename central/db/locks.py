@@ -11,7 +11,7 @@ A lock is a number of 64 bits: two things may share one and wait for each other 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from central.db import postgresql
 
 HELD_MAX: Final = 100  # of one unit: the server has room for some thousands in all (`max_locks_per_transaction`)
+NUMBERS_MAX: Final = 10_000  # kept ready
 Thing = tuple[int, str]  # its rank in the order, and its name
 _DEVICE, _CAMPAIGN, _POT = 1, 2, 3
 _HOLD: Final = "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::int8[]) AS k"
@@ -51,7 +52,7 @@ def hold(connection: Connection, things: Iterable[Thing]) -> None:
         connection.exec_driver_sql(_HOLD, ([_number(thing) for thing in wanted],))
 
 
-@cache
+@lru_cache(NUMBERS_MAX)
 def _number(thing: Thing) -> int:
     rank, name = thing
     digest = blake2b(f"{rank} {name}".encode(), digest_size=8, person=b"tokuten lock").digest()

@@ -88,7 +88,7 @@ def reason_of(error: exc.SQLAlchemyError) -> str:
 
 _SERVER: Final = (
     "SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()), "
-    "(SELECT timeline_id FROM pg_control_checkpoint()), "
+    "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), "  # the timeline that is written now
     "(SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
 _META: Final = "SELECT key, value FROM meta WHERE key IN ('mark', 'incarnation')"

@@ -125,6 +125,27 @@ def test_a_server_that_crashed_and_came_back_is_no_restore(tmp_path: Path) -> No
         server.close()
 
 
+def test_a_recovery_to_a_point_in_time_is_found_out_by_its_timeline_alone(tmp_path: Path) -> None:
+    before, server = Centre.databases, Postgres()
+    server.start()
+    server.make_template()
+    made = server.fresh()
+    Centre.databases = staticmethod(lambda _folder: server.url(made))
+    try:
+        centre = Centre(tmp_path / "centre")
+        was = centre.incarnation
+        server.recover()
+        with pytest.raises(StorageError) as caught:
+            centre.book(Lane())
+        assert caught.value.reason is StorageReason.REPLACED
+        centre.start()
+        assert centre.incarnation != was
+        centre.close()
+    finally:
+        Centre.databases = staticmethod(before)
+        server.close()
+
+
 def test_two_centres_that_come_back_after_a_restore_begin_one_new_incarnation(
     postgres: Postgres, name: str, tmp_path: Path
 ) -> None:
