@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from central import homes, leases
+from central.db.schema import NUL
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX
 from loyalty.lease import KINDS
@@ -39,7 +40,7 @@ def unbookable(fact: AloneFact) -> str:
     if isinstance(fact, LeaseFact):
         name, peer = (fact.id, "") if isinstance(fact, Returned) else _half(fact)
         pot, amount = fact.pot, fact.amount
-        if len(name) != ID_BYTES or len(peer) > WORD_CHARS_MAX:
+        if len(name) != ID_BYTES or len(peer) > WORD_CHARS_MAX or NUL in peer:
             return f"a move of a part has a name of {ID_BYTES} bytes and a unit"
         if pot.kind not in KINDS or not (0 < pot.id <= CAMPAIGN_ID_MAX and 0 <= pot.holder <= HOLDER_MAX):
             return "it speaks of a limit that can't be"
@@ -49,7 +50,8 @@ def unbookable(fact: AloneFact) -> str:
     if isinstance(fact, HomeLeft):
         if not 0 < fact.campaign <= CAMPAIGN_ID_MAX or not 0 < fact.serial <= SERIAL_MAX:
             return "it names a serial that can't be"
-        return "" if len(fact.question) == ID_BYTES and len(fact.to) <= WORD_CHARS_MAX else "it names no question"
+        named = len(fact.question) == ID_BYTES and len(fact.to) <= WORD_CHARS_MAX and NUL not in fact.to
+        return "" if named else "it names no question"
     if isinstance(fact, KeeperLeft):
         return "" if 0 < fact.term <= NUMBER_MAX else f"term {fact.term} can't be"
     if not (0 < fact.programme <= CAMPAIGN_ID_MAX and 0 < fact.holder <= HOLDER_MAX and len(fact.id) == ID_BYTES):

@@ -19,6 +19,7 @@ from central import conflicts as stakes
 from central.coupons import stoplist
 from central.db import bulk
 from central.db.schema import (
+    NUL,
     Flag,
     conflicts,
     epochs,
@@ -201,6 +202,7 @@ def _plainly_fine(fact: Fact) -> bool:
         and 0 <= fact.serial <= _SERIAL_MAX
         and 0 <= fact.holder <= _HOLDER_MAX
         and 0 < len(fact.site) <= _WORD_CHARS_MAX
+        and NUL not in fact.site
         and len(fact.question) in (0, QUESTION_BYTES)
         and 0 <= fact.spend_yen <= _MS_MAX
         and 0 <= fact.discount_yen <= _MS_MAX
@@ -218,7 +220,7 @@ def _unbookable(fact: Fact, seq: int) -> str:
             return "an epoch is opened by its first fact alone"
         if len(fact.previous) not in (0, EPOCH_BYTES) or not (0 <= fact.after <= _MS_MAX >= fact.carried >= 0):
             return "it names an epoch or a number that can't be"
-        return "" if len(fact.reason) <= _WORD_CHARS_MAX else "its reason is too long"
+        return "" if len(fact.reason) <= _WORD_CHARS_MAX and NUL not in fact.reason else "its reason can't be"
     if not isinstance(fact, Redeemed | Cancelled):
         return alone.unbookable(fact)
     if not 0 < fact.campaign <= CAMPAIGN_ID_MAX:
@@ -229,7 +231,7 @@ def _unbookable(fact: Fact, seq: int) -> str:
         return "" if len(fact.question) == QUESTION_BYTES else f"a question has {QUESTION_BYTES} bytes"
     if not 0 <= fact.holder <= _HOLDER_MAX:
         return f"holder {fact.holder} can't be"
-    if not 0 < len(fact.site) <= _WORD_CHARS_MAX:
+    if not 0 < len(fact.site) <= _WORD_CHARS_MAX or NUL in fact.site:
         return "it names no site"
     if len(fact.question) not in (0, QUESTION_BYTES):
         return f"a question has {QUESTION_BYTES} bytes"
@@ -381,8 +383,12 @@ def _redeem(
         exposure.charge(connection, campaign_id, more, now_ms)
     if fulfilled:
         connection.execute(delete(hints).where(hints.c.fact.in_(fulfilled)))
-    for shops, changes in told_caches.items():
-        feed.append(connection, changes, feed.named(connection, shops))
+    caches = [(feed.named(connection, shops), changes) for shops, changes in told_caches.items() if changes]
+    if len(caches) > 1:
+        everywhere = any(where is None for where, _ in caches)
+        feed.hold(connection, None if everywhere else [one for where, _ in caches for one in where or ()])
+    for where, changes in caches:
+        feed.append(connection, changes, where)
 
 
 def _terms(connection: Connection, wanted: set[int], now_ms: int) -> dict[int, _Terms]:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from central.db.schema import dead_letters
+from central.db.schema import NUL, dead_letters
 
 PAYLOAD_BYTES_MAX: Final = 8 * 1024
 REFUSED_MAX: Final = 2_000
@@ -81,7 +81,7 @@ def _put(
             topic=topic,
             epoch=epoch,
             seq=seq,
-            reason=reason[:REASON_CHARS_MAX],
+            reason=reason.replace(NUL, " ")[:REASON_CHARS_MAX],
             payload=payload[:PAYLOAD_BYTES_MAX],
             payload_bytes=len(payload),
             digest=digest,

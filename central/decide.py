@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from central import homes, leases, registry, settlement
 from central.coupons import issue, stoplist
+from central.db import locks
 from central.db.database import Database
 from central.db.schema import (
     USES,
@@ -63,31 +64,39 @@ class Decider:
         """Raises StorageError: then nothing was granted."""
         if len(ask.question) != QUESTION_BYTES:
             return Answer(ask.question[:QUESTION_BYTES], False, Reason.NOT_NOW.value)
-        with self._database.write() as connection:
-            device = registry.find(connection, device_name)
-            if device is None or not device.active:
-                return Answer(ask.question, False, Reason.NOT_NOW.value)
-            before = _answered_before(connection, ask.question, device)
-            if before is not None:
-                return before
-            coupon, verdict, known = _judge(connection, ask, device, now_ms, self._shop)
-            if verdict.reason in (Reason.NOT_HOME, Reason.NO_PART):
-                return _elsewhere(ask, coupon, verdict, known)
-            state = QuestionState.GRANTED if verdict.reason is Reason.OK else QuestionState.REFUSED
-            return _keep(connection, ask.question, device, coupon, state, verdict, now_ms)
+        return self._database.unit(lambda connection: self._answer(connection, ask, device_name, now_ms))
+
+    def _answer(self, connection: Connection, ask: Ask, device_name: str, now_ms: int) -> Answer | Elsewhere:
+        locks.hold(connection, [locks.device(device_name)])
+        device = registry.find(connection, device_name)
+        if device is None or not device.active:
+            return Answer(ask.question, False, Reason.NOT_NOW.value)
+        before = _answered_before(connection, ask.question, device)
+        if before is not None:
+            return before
+        coupon, verdict, known = _judge(connection, ask, device, now_ms, self._shop)
+        if verdict.reason in (Reason.NOT_HOME, Reason.NO_PART):
+            return _elsewhere(ask, coupon, verdict, known)
+        state = QuestionState.GRANTED if verdict.reason is Reason.OK else QuestionState.REFUSED
+        return _keep(connection, ask.question, device, coupon, state, verdict, now_ms)
 
     def refuse(self, refusal: Answer, device_name: str, waited: Elsewhere, now_ms: int) -> Answer:
         """Those who hold it did not let go: that is the answer from now on. Raises StorageError."""
-        with self._database.write() as connection:
-            device = registry.find(connection, device_name)
-            if device is None:
-                return refusal
-            before = _answered_before(connection, refusal.question, device)
-            if before is not None:
-                return before
-            coupon = Coupon(campaign=waited.campaign, serial=waited.serial)
-            verdict = Verdict(reason=Reason(refusal.reason), at_ms=refusal.at_ms or None, site=refusal.site)
-            return _keep(connection, refusal.question, device, coupon, QuestionState.REFUSED, verdict, now_ms)
+        return self._database.unit(lambda connection: self._refuse(connection, refusal, device_name, waited, now_ms))
+
+    def _refuse(
+        self, connection: Connection, refusal: Answer, device_name: str, waited: Elsewhere, now_ms: int
+    ) -> Answer:
+        locks.hold(connection, [locks.device(device_name)])
+        device = registry.find(connection, device_name)
+        if device is None:
+            return refusal
+        before = _answered_before(connection, refusal.question, device)
+        if before is not None:
+            return before
+        coupon = Coupon(campaign=waited.campaign, serial=waited.serial)
+        verdict = Verdict(reason=Reason(refusal.reason), at_ms=refusal.at_ms or None, site=refusal.site)
+        return _keep(connection, refusal.question, device, coupon, QuestionState.REFUSED, verdict, now_ms)
 
 
 def _keep(
@@ -163,7 +172,9 @@ def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: 
         doubt = check(read, _key(connection, coupon.key), now)
         if doubt is not None:
             return Coupon(campaign=0), Verdict(reason=doubt), Known()
-        issued = issue.get(connection, coupon.campaign)
+    # What is known of the campaign is read once it is held: what was read before tells only which one it is.
+    locks.hold(connection, [locks.campaign(coupon.campaign)])
+    issued = issue.get(connection, coupon.campaign)
     known = _known(connection, issued, coupon, device)
     spend_yen = ask.spend_yen if ask.spend_yen > 0 else None
     verdict = judge(coupon, known, site=device.site, spend_yen=spend_yen, now=now)

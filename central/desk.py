@@ -15,6 +15,7 @@ import msgspec
 
 from central import correction, deadletters, feed, hinting, registry
 from central.db.database import StorageError
+from central.db.schema import NUL
 from central.decide import Decider, Elsewhere
 from central.ingest import Ingest, Origin
 from central.leasing import Lessor, Told
@@ -104,8 +105,9 @@ class Desk:
 
     def _refused(self, topic: str, address: Address, payload: bytes, reason: str, now_ms: int) -> None:
         _log.warning("refused on %s: %s", topic, reason)
-        with self._database.write() as connection:
-            deadletters.refuse(connection, address.device, topic, reason, payload, now_ms)
+        self._database.unit(
+            lambda connection: deadletters.refuse(connection, address.device, topic, reason, payload, now_ms)
+        )
 
     def _sealed(self, address: Address, leaf: Leaf, message: Any) -> Outgoing:
         topic = address.topic(leaf)
@@ -180,8 +182,7 @@ class Desk:
     def _on_hint(self, address: Address, payload: bytes, origin: Origin) -> list[Outgoing]:
         hint: Hint = decode(payload, Hint)
         if not self._stranger(address):
-            with self._database.write() as connection:
-                hinting.take(connection, self._secret, address, hint, origin.now_ms)
+            self._database.unit(lambda connection: hinting.take(connection, self._secret, address, hint, origin.now_ms))
         return []
 
     def _on_info(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
@@ -218,7 +219,8 @@ class Desk:
             return []
         self._waiting.close(one)
         reason = result.reason if result.reason in REASONS else Reason.NOT_HOME.value
-        refusal = Answer(result.command, False, reason, result.at_ms, result.site or one.wanted.refusal.site)
+        site = result.site.replace(NUL, "") or one.wanted.refusal.site
+        refusal = Answer(result.command, False, reason, result.at_ms, site)
         answer = self._decider.refuse(refusal, one.address.device, one.wanted, origin.now_ms)
         return [self._sealed(one.address, DN_CMD, answer)]
 

@@ -42,6 +42,8 @@ def append(connection: Connection, changes: Sequence[Change], site_ids: Sequence
     """Adds `changes` to the log of these sites (None: of every site), in the caller's transaction."""
     if site_ids is not None and not site_ids:
         return
+    if changes:
+        hold(connection, site_ids)
     for start in range(0, len(changes), BODY_CHANGES_MAX):
         part = changes[start : start + BODY_CHANGES_MAX]
         body = bulk.run(connection, _PUT_BODY, (encode(part),)).scalar_one()
@@ -50,6 +52,16 @@ def append(connection: Connection, changes: Sequence[Change], site_ids: Sequence
         )
         bulk.run(connection, _GROW + which, (len(part), *ids))
         bulk.run(connection, _LOG + which, (len(part), len(part), body, *ids))
+
+
+def hold(connection: Connection, site_ids: Sequence[int] | None) -> None:
+    """Has these logs (None: all) wait for this transaction, taken in one order so that no two wait for each other.
+
+    `append` does so by itself; one that appends to several groups of sites holds them all before.
+    """
+    if connection.dialect.name == "postgresql":
+        ours = select(feeds.c.site_id).order_by(feeds.c.site_id).with_for_update()
+        connection.execute(ours if site_ids is None else ours.where(feeds.c.site_id.in_(site_ids))).all()
 
 
 def sites_of(connection: Connection, *campaigns: Campaign) -> list[int] | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from central import feed
 from central.coupons import issue
+from central.db import locks
 from central.db.schema import devices, epochs, hints, read_serial, stored_serial
 from wire import sealing
 from wire.chain import EPOCH_BYTES
@@ -32,6 +33,7 @@ def take(connection: Connection, secret: bytes, address: Address, hint: Hint, no
         and 0 <= hint.holder < 2**48
         and 0 <= hint.wall_ms <= _MS_MAX
     )
+    locks.hold(connection, [locks.device(address.device), locks.campaign(hint.campaign)])
     issued = issue.get(connection, hint.campaign) if plausible and 0 < hint.campaign < 2**32 else None
     if issued is None or not (hint.serial or issued.campaign.per_person):
         return False

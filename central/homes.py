@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, delete, insert, select, update
 
 from central import feed, leases, settlement
-from central.db.schema import coupons, devices, epochs, home_moves, homes, read_serial, sites, stored_serial
+from central.db.schema import NUL, coupons, devices, epochs, home_moves, homes, read_serial, sites, stored_serial
 from central.registry import Device
 from loyalty.coupon import CENTRE_HOME, HOME_BITS, home_number
 from loyalty.lease import NOTHING, Pot
@@ -50,7 +50,8 @@ class Place(NamedTuple):
 
 def number_of(connection: Connection, site: str) -> int:
     """The number of a site as it stands in serials. Raises HomeError."""
-    number = connection.execute(select(sites.c.id).where(sites.c.name == site)).scalar()
+    known = NUL not in site
+    number = connection.execute(select(sites.c.id).where(sites.c.name == site)).scalar() if known else None
     if number is None:
         raise HomeError(f"there is no site {site}")
     if number > SITE_NUMBER_MAX:

@@ -19,8 +19,8 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 from sqlalchemy import Connection, insert, select
 
-from central import booking, clocks, deadletters, registry
-from central.db import bulk
+from central import booking, clocks, deadletters, registry, touch
+from central.db import bulk, locks
 from central.db.database import Database
 from central.db.schema import epochs, facts
 from central.registry import Device
@@ -62,33 +62,49 @@ class Ingest:
         self._secret = secret
 
     def book(self, payload: bytes, origin: Origin) -> Ack:
-        """Books a batch (an encoded wire.messages.Batch). Raises StorageError: then nothing was booked."""
-        with self._database.write() as connection:
-            try:
-                batch = _decode(payload)
-            except _Refused as refusal:
-                return self._bad(connection, origin, payload, str(refusal), None)
-            try:
-                device = _authentic(connection, origin.device, batch)
-                hashes = _linked(origin.device, batch)
-            except _Refused as refusal:
-                return self._bad(connection, origin, payload, str(refusal), batch)
-            return self._book(connection, origin, device, batch, hashes)
+        """Books a batch (an encoded wire.messages.Batch). Raises StorageError: then nothing was booked.
+
+        (Where the server went away in the middle of the commit, all of it or nothing was; the unit sends it again.)
+        """
+        try:
+            batch = _decode(payload)
+        except _Refused as refusal:
+            why = str(refusal)
+            return self._database.unit(lambda connection: self._bad(connection, origin, payload, why, None))
+        touched = touch.of(origin.device, batch.facts) if self._database.on_server else touch.EVERYTHING
+        return self._database.unit(
+            lambda connection: self._take(connection, origin, payload, batch, touched),
+            alone=touched is touch.EVERYTHING,
+        )
+
+    def _take(
+        self, connection: Connection, origin: Origin, payload: bytes, batch: Batch, touched: touch.Touched
+    ) -> Ack:
+        locks.hold(connection, touched)
+        try:
+            device = _authentic(connection, origin.device, batch)
+            hashes = _linked(origin.device, batch)
+        except _Refused as refusal:
+            return self._bad(connection, origin, payload, str(refusal), batch)
+        return self._book(connection, origin, device, batch, hashes)
 
     def tell(self, request: PullAck, origin: Origin) -> Ack:
         """What is committed of an epoch. `upto` above the unit's head tells it that its disk is an old copy."""
-        with self._database.write() as connection:
-            device = registry.find(connection, origin.device)
-            if device is None or not device.active:
-                return Ack(self._incarnation, request.epoch, 0, b"", "bad", detail="this unit is not enrolled here")
-            row = _find_epoch(connection, device.id, request.epoch)
-            upto, upto_hash = (row.upto, row.upto_hash) if row else (0, chain.genesis(device.name, request.epoch))
-            if request.before in (b"", self._incarnation):
-                registry.told_where_it_ends(connection, device, request.epoch, request.head, upto)
-            if request.at is not None:
-                clocks.greeted(connection, device, request.at, origin.now_ms)
-            nonce = request.nonce[:NONCE_BYTES]
-            return Ack(self._incarnation, request.epoch, upto, upto_hash, "ok", now_ms=origin.now_ms, nonce=nonce)
+        return self._database.unit(lambda connection: self._tell(connection, request, origin))
+
+    def _tell(self, connection: Connection, request: PullAck, origin: Origin) -> Ack:
+        locks.hold(connection, [locks.device(origin.device)])
+        device = registry.find(connection, origin.device)
+        if device is None or not device.active:
+            return Ack(self._incarnation, request.epoch, 0, b"", "bad", detail="this unit is not enrolled here")
+        row = _find_epoch(connection, device.id, request.epoch)
+        upto, upto_hash = (row.upto, row.upto_hash) if row else (0, chain.genesis(device.name, request.epoch))
+        if request.before in (b"", self._incarnation):
+            registry.told_where_it_ends(connection, device, request.epoch, request.head, upto)
+        if request.at is not None:
+            clocks.greeted(connection, device, request.at, origin.now_ms)
+        nonce = request.nonce[:NONCE_BYTES]
+        return Ack(self._incarnation, request.epoch, upto, upto_hash, "ok", now_ms=origin.now_ms, nonce=nonce)
 
     def _bad(self, connection: Connection, origin: Origin, payload: bytes, why: str, batch: Batch | None) -> Ack:
         _log.warning("a batch of %s was refused: %s", origin.device, why)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +65,14 @@ class Keys:
         for path in (self.folder / "centre.key", self.folder / "cache.secret", operator_token):
             if not path.exists():
                 write_secret(path, secrets.token_bytes(KEY_BYTES))
+
+    @property
+    def made(self) -> bool:
+        return (self.folder / "centre.key").exists()
+
+    def fingerprint(self) -> bytes:
+        """Tells two sets of keys apart, and nothing about them."""
+        return sha256(b"tokuten keys" + bytes(self.centre().verify_key) + self.cache_secret()).digest()
 
     def centre(self) -> SigningKey:
         return SigningKey(read_secret(self.folder / "centre.key"))

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from central import homes, leases, registry
 from central.coupons import issue
+from central.db import locks
 from central.db.database import Database
 from central.registry import Device
 from loyalty.lease import CAMPAIGN, KINDS, NOTHING, Amount, GrantReason, Pot
@@ -42,14 +43,23 @@ class Lessor:
         if len(ask.epoch) != EPOCH_BYTES or len(ask.parts) > HELD_MAX or not all(map(_sane, ask.parts)):
             _log.warning("%s: a report of its parts that can't be", device_name)
             return []
-        with self._database.write() as connection:
-            device = registry.find(connection, device_name)
-            if device is None or not device.active or ask.incarnation != self._incarnation:
-                return []  # a unit that does not know this database yet says so with its next hello
-            if ask.whole:
-                self._reported(connection, device, ask)
-            told = [Told(device.name, device.site, command) for command in _orders(connection, device)]
-            grants, recalls = self._grants(connection, device, ask, now_ms)
+        limits = {limit(held.pot) for held in ask.parts}
+        alone = ask.whole or len(limits) >= locks.HELD_MAX  # a whole report may enter whatever a restore forgot
+        return self._database.unit(
+            lambda connection: self._answer(connection, ask, device_name, limits, now_ms), alone=alone
+        )
+
+    def _answer(
+        self, connection: Connection, ask: AskLease, device_name: str, limits: set[locks.Thing], now_ms: int
+    ) -> list[Told]:
+        locks.hold(connection, [locks.device(device_name), *limits])
+        device = registry.find(connection, device_name)
+        if device is None or not device.active or ask.incarnation != self._incarnation:
+            return []  # a unit that does not know this database yet says so with its next hello
+        if ask.whole:
+            self._reported(connection, device, ask)
+        told = [Told(device.name, device.site, command) for command in _orders(connection, device)]
+        grants, recalls = self._grants(connection, device, ask, now_ms)
         # One without a part says that the report came: a unit repeats what it must be sure of.
         for start in range(0, len(grants) or 1, GRANTS_PER_MESSAGE):
             part = grants[start : start + GRANTS_PER_MESSAGE]
@@ -126,6 +136,11 @@ def _orders(connection: Connection, device: Device) -> list[KeepNoMore | AskHome
     term = homes.to_be_left(connection, device)
     orders: list[KeepNoMore | AskHome] = [KeepNoMore(term)] if term is not None else []
     return orders + list(homes.awaited_of(connection, device))
+
+
+def limit(pot: Pot) -> locks.Thing:
+    """What a unit of work holds for a limit."""
+    return locks.campaign(pot.id) if pot.kind == CAMPAIGN else locks.pot(pot.kind, pot.id, pot.holder)
 
 
 def _sane(held: Held) -> bool:

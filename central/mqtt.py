@@ -27,11 +27,12 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from central.db.database import StorageError
+from central.db.database import StorageError, StorageReason
 from central.desk import Desk, Outgoing
 from central.incarnation import MARK_EVERY_S, Witness
 from central.office import now_ms
 from central.settings import CentralBroker
+from central.turn import Turn
 from wire.topics import PACKET_BYTES_MAX, centre_subscriptions
 
 KEEPALIVE_S: Final = 60
@@ -40,6 +41,7 @@ TURN_S: Final = 0.1  # the loop waits at most so long for the network
 PUSH_EVERY_S: Final = 0.2
 TIDY_EVERY_S: Final = 30.0
 ORDERS_EVERY_S: Final = 10.0
+TURN_EVERY_S: Final = 1.0  # a centre that waits for its turn asks so often
 OUTSTANDING_MAX: Final = 100  # published and not yet acknowledged by the broker
 SNAPSHOT_ROOM: Final = 20  # of these, for snapshots
 QUEUED_MAX: Final = 2_000  # paho's own queue; beyond it a message is dropped, and pulled later
@@ -51,10 +53,14 @@ _log = logging.getLogger(__name__)
 
 
 class Link:
-    """Runs until `stop` is set; `healthy` tells whether it is connected and subscribed."""
+    """Runs until `stop` is set; `healthy` tells whether it is connected and subscribed.
 
-    def __init__(self, desk: Desk, witness: Witness, broker: CentralBroker, tenant: str) -> None:
+    Of several centres on one database, the one whose `turn` it is speaks with the broker; the others wait for it.
+    """
+
+    def __init__(self, desk: Desk, witness: Witness, broker: CentralBroker, tenant: str, turn: Turn) -> None:
         self._desk, self._witness, self._broker, self._tenant = desk, witness, broker, tenant
+        self._turn = turn
         self._inbox: deque[paho.MQTTMessage] = deque()  # bounded by the broker's window: acks come after handling
         self._outstanding: set[int] = set()
         self._refusal = ""
@@ -67,11 +73,18 @@ class Link:
         attempt = 0
         self._next_mark = time.monotonic() + MARK_EVERY_S
         while not stop.is_set():
+            if not self._turn.mine():
+                stop.wait(TURN_EVERY_S)
+                continue
             began = time.monotonic()
             try:
                 self._connection(stop)
             except (OSError, ValueError) as error:
                 _log.warning("broker %s:%d: %s", self._broker.host, self._broker.port, error)
+            except StorageError as error:
+                if error.reason is not StorageReason.GONE:
+                    raise
+                _log.error("the database: %s", error)
             self.healthy.clear()
             self._desk.snapshots.drop()
             attempt = 0 if time.monotonic() - began > STABLE_AFTER_S else attempt + 1
@@ -87,6 +100,9 @@ class Link:
         client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
         announced = False
         while not stop.is_set():
+            if not self._turn.mine():
+                _log.warning("the database can't be reached, or another centre speaks with the broker now")
+                break
             code = client.loop(TURN_S)
             if self._refusal:
                 _log.error("broker %s:%d: %s", self._broker.host, self._broker.port, self._refusal)
@@ -169,6 +185,7 @@ class Link:
             try:
                 self._publish(client, self._desk.handle(message.topic, bytes(message.payload), now_ms()))
             except StorageError as error:  # nothing was booked or answered; the unit sends it again
+                _give_up_if_replaced(error)
                 _log.error("the database: %s (%s)", error, error.reason.value)
             client.ack(message.mid, message.qos)
         try:
@@ -183,6 +200,7 @@ class Link:
                 room = SNAPSHOT_ROOM - len(self._outstanding)
                 self._publish(client, list(self._desk.snapshot_parts(max(0, room))))
         except StorageError as error:
+            _give_up_if_replaced(error)
             _log.error("the database: %s (%s)", error, error.reason.value)
 
     def _publish(self, client: paho.Client, messages: list[Outgoing]) -> None:
@@ -207,7 +225,14 @@ class Link:
                 self._next_mark = now + MARK_EVERY_S
                 self._witness.advance()
         except StorageError as error:
+            _give_up_if_replaced(error)
             _log.error("the database: %s (%s)", error, error.reason.value)
+
+
+def _give_up_if_replaced(error: StorageError) -> None:
+    """Nothing that this process would say of another database is true: whoever started it starts it anew."""
+    if error.reason is StorageReason.REPLACED:
+        raise error
 
 
 def _send_at_once(_client: paho.Client, _data: Any, opened: Any) -> None:

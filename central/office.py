@@ -49,12 +49,18 @@ def create(settings: CentralSettings, at_ms: int | None = None) -> Office:
     """Makes what is missing of a centre: folder, keys, database, incarnation, first signing key (`at_ms`: now)."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     office = Office(settings)
+    _look_at_keys(office)
     office.keys.create_missing(settings.operator_token_path)
     migrate.upgrade(office.database)
+    if office.database.on_server:
+        with office.database.write() as connection:
+            incarnation.write_meta(connection, "keys", office.keys.fingerprint())
     with office.database.write() as connection:
         fresh = incarnation.read_meta(connection, "incarnation") is None
     if fresh:
         office.witness.start()
+    elif office.database.on_server:
+        office.witness.join()
     with office.database.write() as connection:
         if not keyring.listed(connection):
             keyring.rotate(connection, office.keys, now_ms() if at_ms is None else at_ms)
@@ -68,13 +74,32 @@ def open_office(settings: CentralSettings) -> Office:
     if path is not None and not path.exists():
         office.close()
         raise OfficeError(f"{path} does not exist: run `tokuten central init`")
+    if office.database.on_server and migrate.revision(office.database) is None:
+        office.close()
+        raise OfficeError("the database has no tables of a centre: run `tokuten central init`")
+    _look_at_keys(office)
     migrate.upgrade(office.database)
     return office
+
+
+def _look_at_keys(office: Office) -> None:
+    """Centres on one server must have the same keys: units believe one centre alone. Raises OfficeError."""
+    if not office.database.on_server or migrate.revision(office.database) is None:
+        return
+    with office.database.read() as connection:
+        known = incarnation.read_meta(connection, "keys")
+    if known is not None and not (office.keys.made and office.keys.fingerprint() == known):
+        office.close()
+        raise OfficeError(
+            f"{office.keys.folder} does not have the keys of this database's centre: copy them from there"
+        )
 
 
 @contextmanager
 def alone(settings: CentralSettings) -> Iterator[None]:
     """Holds the lock that a running centre holds. Raises OfficeError when another process has it."""
+    if not settings.folder.is_dir():
+        raise OfficeError(f"{settings.folder} does not exist: run `tokuten central init`")
     handle = os.open(settings.folder / "centre.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -91,12 +116,15 @@ def backup(settings: CentralSettings, target: Path) -> None:
     _copy(_sqlite_path(settings), target)
 
 
-def restore(settings: CentralSettings, source: Path) -> bytes:
+def restore(settings: CentralSettings, source: Path | None) -> bytes:
     """Puts an older copy in the database's place; gives the new incarnation, by which every unit learns of it.
 
-    The database that was there is kept beside it, its name ending in `.before-restore`.
+    The database that was there is kept beside it, its name ending in `.before-restore`. A server's database was
+    restored by the server's own tools before; without a `source` this says that it was.
     Raises OfficeError when the copy is not sound or a centre is running.
     """
+    if source is None:
+        return _restored(settings)
     path = _sqlite_path(settings)
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     with alone(settings):
@@ -119,11 +147,22 @@ def restore(settings: CentralSettings, source: Path) -> bytes:
             office.close()
 
 
+def _restored(settings: CentralSettings) -> bytes:
+    office = open_office(settings)
+    try:
+        if not office.database.on_server:
+            raise OfficeError("name the copy that is to be put in place")
+        with alone(settings):
+            return office.witness.restored()
+    finally:
+        office.close()
+
+
 def _sqlite_path(settings: CentralSettings) -> Path:
     database = Database(settings.url)
     database.close()
     if database.path is None:
-        raise OfficeError("this is for SQLite; a database server has its own tools for backups")
+        raise OfficeError("a database server is copied and restored by its own tools: see docs/databases.md")
     return database.path
 
 

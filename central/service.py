@@ -23,6 +23,7 @@ from central.http.app import create_app
 from central.mqtt import Link
 from central.office import Office, alone, open_office
 from central.settings import CentralSettings
+from central.turn import Turn
 
 STOP_WITHIN_S: Final = 10.0
 WATCH_EVERY_S: Final = 0.5
@@ -64,7 +65,8 @@ def _run(office: Office) -> int:
     incarnation = office.witness.start()
     desk = Desk(office, incarnation)
     stop = threading.Event()
-    link = Link(desk, office.witness, office.settings.broker, office.settings.tenant)
+    turn = Turn(office.database)
+    link = Link(desk, office.witness, office.settings.broker, office.settings.tenant, turn)
     worker = _Worker(link, stop)
     worker.start()
     say("started", incarnation=incarnation.hex())
@@ -73,6 +75,7 @@ def _run(office: Office) -> int:
     finally:
         stop.set()
         worker.join(STOP_WITHIN_S)
+        turn.close()
         desk.close()
     if worker.fault is not None:
         _log.error("the broker link ended: %r", worker.fault)

@@ -41,7 +41,11 @@ class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     tenant: Annotated[str, Meta(description="The tenant whose units this centre serves; part of every topic.")] = "demo"
     data_dir: Annotated[str, Meta(description="Folder of the database and of keys/.")] = "var/central"
     database: Annotated[
-        str, Meta(description="SQLAlchemy URL of the database; empty: SQLite in <data_dir>/centre.db.")
+        str,
+        Meta(
+            description="URL of the database, such as postgresql://tokuten@db/tokuten?passfile=/etc/tokuten/pgpass (no "
+            "password in here); empty: SQLite in <data_dir>/centre.db."
+        ),
     ] = ""
     broker: CentralBroker = CentralBroker()
     http: CentralHttp = CentralHttp()

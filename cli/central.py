@@ -47,7 +47,11 @@ def init(config: Config = None) -> None:
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="A copy made by `tokuten central backup`.")], config: Config = None
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A copy made by `tokuten central backup`; none: a server's own tools restored it."),
+    ] = None,
+    config: Config = None,
 ) -> None:
     """Put an older copy of the database in place, under a new incarnation: units send again what it forgot."""
     from central.office import restore as put_back

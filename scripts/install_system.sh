@@ -3,7 +3,7 @@
 #   scripts/install_system.sh         for `make test`
 #   scripts/install_system.sh soak    for `make soak`: the model checker and an emulated machine as well
 set -eu
-packages="mosquitto chromium libzbar0 fonts-noto-cjk iproute2 nftables"
+packages="mosquitto chromium libzbar0 fonts-noto-cjk iproute2 nftables postgresql"
 
 case ${1:-} in
 '') ;;

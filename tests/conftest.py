@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: real brokers, a bad network."""
+"""Fixtures that every test may ask for: real brokers, a real database server, a bad network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import MISSING, Postgres, programs
 from tests.servers import EmbeddedBroker, Mosquitto, Relay
 
 AnyBroker = Mosquitto | EmbeddedBroker
@@ -41,6 +42,18 @@ def embedded_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL for all tests of this process; where it is not installed, they are skipped and say so."""
+    if programs() is None:
+        pytest.skip(MISSING)
+    server = Postgres()
+    server.start()
+    server.make_template()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from central.conflicts import ConflictState, Party, pseudonym
 from central.coupons import issue
-from central.db.schema import conflicts, read_serial, redemptions
+from central.db.schema import NUL, conflicts, read_serial, redemptions
 
 NOTE_CHARS_MAX: Final = 500
 LIMIT_MAX: Final = 1_000
@@ -84,7 +84,7 @@ def end(connection: Connection, number: int, how: Ending, note: str, now_ms: int
         return f"conflict {number} does not wait for anybody: it is {row.state.replace('_', ' ')}"
     if how in (Ending.PAID, Ending.GIVEN_UP) and row.charges != Party.HOLDER:
         return f"conflict {number} claims nothing from anybody: charge somebody instead"
-    changes: dict[str, Any] = {"note": note[:NOTE_CHARS_MAX]}
+    changes: dict[str, Any] = {"note": note.replace(NUL, " ")[:NOTE_CHARS_MAX]}
     if how is Ending.HOLDER:
         holder = _use(connection, row).get("holder", 0)
         if not holder:

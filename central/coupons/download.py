@@ -1,6 +1,6 @@
 """Giving out a coupon (K3): the count falls, the text is signed, and the answer is a coupon or a clear no.
 
-One transaction that holds the write lock from its first read: of two who want the last one, one gets it.
+One transaction that holds the campaign from its first read on: of two who want the last one, one gets it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from central import homes
 from central.coupons import issue, keyring, stoplist
 from central.coupons.persons import Person
+from central.db import locks
 from central.db.schema import campaigns, coupons, stored_serial
 from central.keys import Keys
 from loyalty.barcode import moving, own
@@ -76,7 +77,7 @@ def download(
     home: str = "",
     phone: bytes = b"",
 ) -> Given | No:
-    """Gives out one coupon, in the caller's write transaction.
+    """Gives out one coupon, in the caller's write transaction or unit of work.
 
     `person` None: handed out without asking who (K8: leaflets). `proven`: the password was checked for this
     download. `phone`: its public key, 32 bytes, for a code that moves. A campaign without serials gives the same
@@ -85,6 +86,7 @@ def download(
     one, else the centre.
     Raises KeyringError or KeyFileError when there is no key to sign with, HomeError for a site that can be no home.
     """
+    locks.hold(connection, [locks.campaign(campaign_id)])
     issued = issue.get(connection, campaign_id)
     if issued is None:
         return No.UNKNOWN

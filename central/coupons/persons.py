@@ -72,6 +72,8 @@ def add(connection: Connection, name: str, password_hash: str, now_ms: int) -> P
 
 
 def find(connection: Connection, name: str) -> Person | None:
+    if not NAME.fullmatch(name):
+        return None  # and no text for every database
     row = connection.execute(
         select(persons.c.id, persons.c.name, persons.c.holder).where(persons.c.name == name)
     ).one_or_none()
@@ -84,6 +86,8 @@ def all_persons(connection: Connection) -> list[Person]:
 
 
 def stored_hash(connection: Connection, name: str) -> str | None:
+    if not NAME.fullmatch(name):
+        return None
     return connection.execute(select(persons.c.password_hash).where(persons.c.name == name)).scalar()
 
 

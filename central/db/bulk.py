@@ -1,22 +1,27 @@
 """The hot path of ingest: many rows at once, and plain SQL without the expression compiler's cost for each batch.
 
-Statements are written with `?` for their values, which become the marks of the driver at hand.
+Statements are written with `?` for their values, which become the marks of the driver at hand. Many rows go to SQLite
+as they are (`executemany`), and to PostgreSQL as one array for each column, which is its fast way in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy import BigInteger, Boolean, Connection, CursorResult, Integer, LargeBinary, Table, Text
 
-LOOKUP_KEYS: Final = 250  # keys of one look-up; the last one is repeated to fill up, so the statement is always one
+LOOKUP_KEYS: Final = 250  # keys of one look-up on SQLite; the last one is repeated, so the statement is always one
+STATEMENTS_MAX: Final = 1_000  # kept ready
+_ARRAYS: Final = ((BigInteger, "int8"), (Integer, "int4"), (Text, "text"), (LargeBinary, "bytea"), (Boolean, "bool"))
+_KEYS: Final = {int: "int8", str: "text", bytes: "bytea"}
+_cached = lru_cache(STATEMENTS_MAX)
 
 
-@cache
+@_cached
 def _driver_sql(sql: str, paramstyle: str) -> str:
-    return sql if paramstyle == "qmark" else sql.replace("?", "%s")
+    return sql if paramstyle == "qmark" else sql.replace("%", "%%").replace("?", "%s")
 
 
 def run(connection: Connection, sql: str, values: tuple[Any, ...] = ()) -> CursorResult[Any]:
@@ -29,29 +34,49 @@ def among(count: int) -> str:
     return "(" + ", ".join("?" * count) + ")"
 
 
-@cache
-def _marks(paramstyle: str, count: int) -> str:
-    mark = "?" if paramstyle == "qmark" else "%s"
-    return "(" + ", ".join([mark] * count) + ")"
+@_cached
+def _marks(count: int) -> str:
+    return "(" + ", ".join("?" * count) + ")"
 
 
-@cache
-def _insert(table: Table, columns: tuple[str, ...], paramstyle: str) -> str:
+@_cached
+def _insert(table: Table, columns: tuple[str, ...], arrays: bool) -> str:
     named = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({named}) VALUES {_marks(paramstyle, len(columns))}"  # noqa: S608
+    if not arrays:
+        return f"INSERT INTO {table.name} ({named}) VALUES {_marks(len(columns))}"  # noqa: S608
+    types = ", ".join(f"%b::{_array_of(table, column)}[]" for column in columns)
+    return f"INSERT INTO {table.name} ({named}) SELECT * FROM unnest({types})"  # noqa: S608
+
+
+def _array_of(table: Table, column: str) -> str:
+    kind = table.c[column].type
+    return next(name for known, name in _ARRAYS if isinstance(kind, known))
 
 
 def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     """Inserts `rows`, each in the order of `columns`, as the driver takes them: values are not converted."""
-    if rows:
-        connection.exec_driver_sql(_insert(table, columns, connection.dialect.paramstyle), rows)
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        arrays = tuple(list(values) for values in zip(*rows, strict=True))
+        connection.exec_driver_sql(_insert(table, columns, True), arrays)
+    else:
+        connection.exec_driver_sql(_insert(table, columns, False), rows)
 
 
-@cache
-def _lookup(select: str, join: str, width: int, paramstyle: str) -> str:
-    names = ", ".join(f"k{number}" for number in range(width))
-    values = ", ".join([_marks(paramstyle, width)] * LOOKUP_KEYS)
-    return f"WITH wanted({names}) AS (VALUES {values}) SELECT DISTINCT {select} FROM wanted CROSS JOIN {join}"  # noqa: S608
+@_cached
+def _lookup(select: str, join: str, wanted: str) -> str:
+    return f"{wanted} SELECT DISTINCT {select} FROM wanted CROSS JOIN {join}"  # noqa: S608
+
+
+@_cached
+def _wanted(kinds: tuple[type, ...], arrays: bool) -> str:
+    names = ", ".join(f"k{number}" for number in range(len(kinds)))
+    if arrays:
+        types = ", ".join(f"%b::{_KEYS[kind]}[]" for kind in kinds)
+        return f"WITH wanted({names}) AS (SELECT * FROM unnest({types}))"  # noqa: S608
+    values = ", ".join([_marks(len(kinds))] * LOOKUP_KEYS)
+    return f"WITH wanted({names}) AS (VALUES {values})"
 
 
 def look_up(connection: Connection, select: str, join: str, keys: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
@@ -59,10 +84,15 @@ def look_up(connection: Connection, select: str, join: str, keys: Sequence[tuple
 
     CROSS JOIN keeps SQLite from turning the join around: one search of the index for each key.
     """
+    kinds = tuple(type(value) for value in keys[0])
+    if connection.dialect.name == "postgresql":
+        arrays = tuple(list(values) for values in zip(*keys, strict=True))
+        yield from connection.exec_driver_sql(_lookup(select, join, _wanted(kinds, True)), arrays)
+        return
+    statement = _lookup(select, join, _wanted(kinds, False))
     for start in range(0, len(keys), LOOKUP_KEYS):
         part = list(keys[start : start + LOOKUP_KEYS])
         part += [part[-1]] * (LOOKUP_KEYS - len(part))
-        statement = _lookup(select, join, len(part[0]), connection.dialect.paramstyle)
         yield from connection.exec_driver_sql(statement, tuple(_flat(part)))
 
 

@@ -42,11 +42,14 @@ def revision(database: Database) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(database: Database) -> None:
-    """Brings the schema up to date, in one transaction. Raises SchemaTooNew, StorageError."""
+def upgrade(database: Database, to: str = "head") -> None:
+    """Brings the schema up to date (or to an older revision, for tests), in one transaction.
+
+    It is alone: of several that start at once, one does it. Raises SchemaTooNew, StorageError.
+    """
     if revision(database) == head():
         return
     try:
-        command.upgrade(_config(database), "head")
+        command.upgrade(_config(database), to)
     except CommandError as error:
         raise SchemaTooNew(f"the database is of a version that this program does not know: {error}") from error

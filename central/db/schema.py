@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -40,6 +41,7 @@ metadata: Final = MetaData(
 )
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER alone
 _SERIAL_SPAN: Final = 2**64
+NUL: Final = "\0"  # the one character that a text can't have in every database
 
 
 class DeviceState(StrEnum):
@@ -120,8 +122,8 @@ devices = Table(
     Column("awaits", Boolean, nullable=False),
     Column("owed_epoch", LargeBinary),  # how far its journal reached when it said so
     Column("owed_head", BigInteger),
-    Column("owes_parts", Boolean, nullable=False, server_default=text("0")),  # ... nor said what was leased to it
-    Column("given_up", Boolean, nullable=False, server_default=text("0")),  # by an operator, until it is active again
+    Column("owes_parts", Boolean, nullable=False, server_default=false()),  # ... nor said what was leased to it
+    Column("given_up", Boolean, nullable=False, server_default=false()),  # by an operator, until it is active again
 )
 
 epochs = Table(

@@ -46,8 +46,9 @@ class Api:
         if person is None:
             raise answers.refusal(401, "wrong_login")
         life_ms = self.office.settings.http.session_minutes * 60_000
-        with self.office.database.write() as connection:
-            return answers.Session(persons.open_session(connection, person, now_ms(), life_ms), person.name)
+        known = person
+        token = self.office.database.unit(lambda connection: persons.open_session(connection, known, now_ms(), life_ms))
+        return answers.Session(token, person.name)
 
     def _checked(self, name: str, password: str) -> persons.Person | None:
         """The person, if the password is theirs. Raises ApiRefusal after too many tries."""
@@ -134,8 +135,8 @@ class Api:
                 raise answers.ApiRefusal(403, "wrong_password", answers.WORDS["wrong_login"])
             proven = True
         try:
-            with self.office.database.write() as connection:
-                given = download.download(
+            given = self.office.database.unit(
+                lambda connection: download.download(
                     connection,
                     self.office.keys,
                     wanted.campaign,
@@ -145,6 +146,7 @@ class Api:
                     home=wanted.home,
                     phone=bytes.fromhex(wanted.phone),
                 )
+            )
         except HomeError as error:
             raise answers.refusal(409, "no_home") from error
         if isinstance(given, download.No):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from nacl.signing import VerifyKey
 
+from central.office import create
 from tests.mqtt_client import Client
 from tests.servers import Mosquitto, free_port, listens, wait_until
 from tests.unit.central.central_kit import Centre, Lane
@@ -26,19 +28,25 @@ ROOT = Path(__file__).resolve().parents[2]
 class Service:
     """The process, and what it was told."""
 
-    def __init__(self, folder: Path, broker: Mosquitto) -> None:
+    def __init__(self, folder: Path, broker: Mosquitto, beside: Service | None = None) -> None:
+        """`beside`: another one on the same database, whose keys were copied."""
         self.folder, self.port, self.broker = folder, free_port(), broker
         self.config = folder / "tokuten.toml"
         self.config.write_text(
-            f'[central]\ndata_dir = "{folder / "centre"}"\n'
+            f'[central]\ndata_dir = "{folder / "centre"}"\ndatabase = "{Centre.databases(folder / "centre")}"\n'
             f'[central.broker]\nport = {broker.port}\npassword_file = "{broker.password_file("centre")}"\n'
             f"[central.http]\nport = {self.port}\n"
         )
-        centre = Centre(folder / "centre")
-        self.lane = Lane()
-        centre.enrol(self.lane)
-        self.public = VerifyKey(centre.office.keys.centre().verify_key.encode())
-        centre.close()
+        if beside is None:
+            centre = Centre(folder / "centre")
+            self.lane = Lane()
+            centre.enrol(self.lane)
+            self.public = VerifyKey(centre.office.keys.centre().verify_key.encode())
+            centre.close()
+        else:
+            self.lane, self.public = beside.lane, beside.public
+            shutil.copytree(beside.folder / "centre" / "keys", folder / "centre" / "keys")
+            create(Centre.settings_for(folder / "centre")).close()
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "centre.log"
 
@@ -46,14 +54,15 @@ class Service:
         command = [sys.executable, "-m", "cli", *words, "--config", str(self.config)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
-    def start(self) -> None:
+    def start(self, *, connects: bool = True) -> None:
         connected = self.connections
         command = [sys.executable, "-m", "cli", "central", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        wait_until(lambda: self.connections > connected or self.process_ended, 30, "the centre to connect")
+        if connects:
+            wait_until(lambda: self.connections > connected or self.process_ended, 30, "the centre to connect")
+        wait_until(lambda: listens(self.port) or self.process_ended, 30, "the HTTP API")
         assert not self.process_ended, self.log.read_text()
-        wait_until(lambda: listens(self.port), 30, "the HTTP API")
 
     @property
     def connections(self) -> int:

@@ -16,6 +16,7 @@ from benchmarks import (
     flat,
     frame_to_verdict,
     ingest,
+    ingest_postgres,
     leased,
     memory,
     price_of_safety,
@@ -26,6 +27,7 @@ from benchmarks import (
 )
 from benchmarks.__main__ import names
 from benchmarks.figures import Limits
+from tests.postgres import MISSING, programs
 from tests.servers import ROOT
 
 
@@ -109,6 +111,16 @@ def test_a_drain_over_a_long_line_comes_to_its_end(tmp_path: Path, capsys: pytes
 def test_booking_beside_raw_inserts(tmp_path: Path) -> None:
     measured = ingest.measure(tmp_path, count=2, size=20)
     assert len(measured.centre_s) == len(measured.raw_s) == 2
+
+
+def test_booking_on_postgresql_beside_pgbench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if programs() is None:
+        pytest.skip(MISSING)
+    sizes = ingest_postgres.Sizes(clients=2, batches=1, rounds=1, pgbench_s=1, scale=1, members=(100, 200))
+    ingest_postgres.measure(tmp_path, sizes, Limits())
+    out = said(capsys)
+    assert "rate with 200 members to that with 100" in out
+    assert "one coupon for all lanes" in out
 
 
 def test_a_frame_becomes_a_green_light(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 from nacl.signing import SigningKey, VerifyKey
 from sqlalchemy import text
@@ -117,11 +119,21 @@ class Lane:
         return new
 
 
+Databases = Callable[[Path], str]
+
+
+def sqlite_file(_folder: Path) -> str:
+    """The setting `database` of a centre in that folder: SQLite, a file of its own."""
+    return ""
+
+
 class Centre:
-    """A centre on real files."""
+    """A centre on real files, or on a real database server: `databases` says which, for each folder."""
+
+    databases: ClassVar[Databases] = staticmethod(sqlite_file)
 
     def __init__(self, folder: Path, *campaigns: Campaign) -> None:
-        self.settings = CentralSettings(data_dir=str(folder))
+        self.settings = self.settings_for(folder)
         self.office: Office = create(self.settings)
         self.start()
         with self.office.database.write() as connection:
@@ -129,10 +141,14 @@ class Centre:
                 issue.issue(connection, one, NOW_MS)
 
     @classmethod
+    def settings_for(cls, folder: Path) -> CentralSettings:
+        return CentralSettings(data_dir=str(folder), database=cls.databases(folder))
+
+    @classmethod
     def reopened(cls, folder: Path) -> Centre:
         """A centre that was made before, as a process that starts on it."""
         centre = cls.__new__(cls)
-        centre.settings = CentralSettings(data_dir=str(folder))
+        centre.settings = cls.settings_for(folder)
         centre.office = open_office(centre.settings)
         centre.start()
         return centre

@@ -12,6 +12,7 @@ from central.coupons import disputes, download, issue
 from central.coupons.disputes import Ending
 from central.coupons.download import Given
 from central.coupons.issue import IssueError
+from central.db import bulk
 from loyalty.campaign import Campaign, ConflictRule, Kind, Policy
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from wire.facts import HomeLeft
@@ -124,9 +125,7 @@ def test_K6_a_use_that_was_withdrawn_too_late_puts_its_own_amount_at_stake(tmp_p
     centre = house(tmp_path, [lane], campaign(1, policy=Policy.ONLINE, conflict=ConflictRule.SHOP))
     question = b"q" * 16
     with centre.office.database.write() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO questions VALUES (?, 1, 1, 5, 0, 'granted', 'ok', 0, '', 0, 0)", (question,)
-        )
+        bulk.run(connection, "INSERT INTO questions VALUES (?, 1, 1, 5, 0, 'granted', 'ok', 0, '', 0, 0)", (question,))
     lane.redeem(5, question=question, discount_yen=70)
     lane.cancel(question, serial=5)
     centre.book(lane)
@@ -155,7 +154,7 @@ def end(centre: Centre, how: Ending, number: int = 1) -> str:
 
 
 def state(centre: Centre) -> tuple[object, ...]:
-    return centre.query("SELECT state, charges, charged, resolved_ms FROM conflicts")[0]
+    return centre.query("SELECT state, charges, charged, resolved_ms FROM conflicts ORDER BY id")[0]
 
 
 def test_K6_a_claim_is_paid_or_given_up_to_the_issuers_charge(tmp_path: Path, lane: Lane, other: Lane) -> None:

@@ -212,7 +212,9 @@ def test_K6_an_operator_sees_who_pays_and_ends_what_waits(
         "found_ms": NOW_MS, "rule": "operator", "charges": "", "charged": "", "amount_yen": 100, "state": "waits",
         "resolved_ms": None, "note": "",
     }  # fmt: skip
-    assert client.post("/api/conflicts/1", json={"how": "holder", "note": "x"}, headers=operator).json() == {"done": 1}
+    assert client.post("/api/conflicts/1", json={"how": "holder", "note": "x\0"}, headers=operator).json() == {
+        "done": 1
+    }
     assert client.get("/api/conflicts", headers=operator).json()[0]["charged"] == "000000000abc"
     assert client.post("/api/conflicts/1", json={"how": "paid"}, headers=operator).status_code == 200
     again = client.post("/api/conflicts/1", json={"how": "paid"}, headers=operator)

@@ -41,6 +41,7 @@ def test_an_ordinary_restart_keeps_the_incarnation(centre: Centre) -> None:
         assert centre.incarnation == before
 
 
+@pytest.mark.only_sqlite
 def test_a_restore_by_command_is_a_new_incarnation_and_units_send_again_what_it_forgot(
     centre: Centre, lane: Lane, tmp_path: Path
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_restore_by_command_is_a_new_incarnation_and_units_send_again_what_it_
     assert centre.one("SELECT count(*) FROM redemptions WHERE state = 'cleared'") == 2
 
 
+@pytest.mark.only_sqlite
 def test_a_restored_centre_waits_for_all_epochs_of_a_unit(centre: Centre, lane: Lane, tmp_path: Path) -> None:
     lane.redeem(1)
     centre.book(lane)
@@ -75,13 +77,14 @@ def test_a_restored_centre_waits_for_all_epochs_of_a_unit(centre: Centre, lane: 
     open_one = PullAck(new.epoch, len(new), new.hashes[-1], before=None)
     for hello in (old_one, open_one, PullAck(new.epoch, len(new), new.hashes[-1], before=b"gone" * 4)):
         centre.ingest.tell(hello, lane.origin())
-        assert centre.one("SELECT awaits FROM devices") == 1, "its open epoch is not told of yet"
+        assert centre.one("SELECT awaits FROM devices"), "its open epoch is not told of yet"
     centre.ingest.tell(PullAck(new.epoch, len(new), new.hashes[-1], before=told), new.origin())
-    assert centre.one("SELECT awaits FROM devices") == 1, "and not booked"
+    assert centre.one("SELECT awaits FROM devices"), "and not booked"
     centre.book(new)
-    assert centre.one("SELECT awaits FROM devices") == 0
+    assert not centre.one("SELECT awaits FROM devices")
 
 
+@pytest.mark.only_sqlite
 def test_a_database_that_went_back_is_found_out_at_the_next_start(centre: Centre, tmp_path: Path) -> None:
     before = centre.incarnation
     copy = copy_of(centre, tmp_path / "copy.db")
@@ -90,7 +93,7 @@ def test_a_database_that_went_back_is_found_out_at_the_next_start(centre: Centre
     centre.office = bureau.open_office(centre.settings)
     centre.start()
     assert centre.incarnation != before
-    assert centre.one("SELECT awaits FROM devices") == 1
+    assert centre.one("SELECT awaits FROM devices")
 
 
 def test_a_crash_between_the_marks_is_no_restore(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +117,7 @@ def test_a_missing_witness_is_taken_for_a_restore(centre: Centre) -> None:
     assert centre.incarnation != before
 
 
+@pytest.mark.only_sqlite
 def test_a_copy_that_is_damaged_or_foreign_is_not_put_in_place(centre: Centre, tmp_path: Path) -> None:
     copy = copy_of(centre, tmp_path / "copy.db")
     torn = bytearray(copy.read_bytes())
@@ -128,15 +132,22 @@ def test_a_copy_that_is_damaged_or_foreign_is_not_put_in_place(centre: Centre, t
     assert centre.one("SELECT count(*) FROM campaigns") == 1
 
 
+@pytest.mark.only_sqlite
 def test_a_running_centre_is_not_restored_under_its_feet(centre: Centre, tmp_path: Path) -> None:
     copy = copy_of(centre, tmp_path / "copy.db")
     with bureau.alone(centre.settings), pytest.raises(OfficeError, match="is running"):
         bureau.restore(centre.settings, copy)
 
 
-def test_the_migrations_make_the_schema_that_the_code_uses(centre: Centre) -> None:
+def test_the_migrations_make_the_schema_that_the_code_uses(centre: Centre, database: str) -> None:
     with centre.office.database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection, opts={"compare_server_default": database == "postgresql"})
+        assert [change for change in compare_metadata(context, metadata) if not _of_postgresql_alone(change)] == []
+
+
+def _of_postgresql_alone(change: object) -> bool:
+    """What revision 0008 adds there as a net below the locks."""
+    return isinstance(change, tuple) and change[0] == "remove_index" and change[1].name == "uq_redemptions_use"
 
 
 def test_a_database_of_a_newer_version_is_refused(centre: Centre) -> None:
@@ -146,6 +157,7 @@ def test_a_database_of_a_newer_version_is_refused(centre: Centre) -> None:
         bureau.open_office(centre.settings)
 
 
+@pytest.mark.only_sqlite
 def test_every_connection_is_durable(centre: Centre) -> None:
     database = Database(centre.settings.url)
     with database.read() as connection:
@@ -158,4 +170,4 @@ def test_every_connection_is_durable(centre: Centre) -> None:
 def test_the_start_of_a_fresh_centre_awaits_nobody(centre: Centre, lane: Lane) -> None:
     lane.redeem(1)
     centre.book(lane, now_ms=NOW_MS)
-    assert centre.one("SELECT awaits FROM devices") == 0
+    assert not centre.one("SELECT awaits FROM devices")

@@ -31,7 +31,7 @@ def _device(name: str = "device_id", nullable: bool = False) -> sa.Column[int]:
 
 def upgrade() -> None:
     zero = sa.text("0")
-    op.add_column("devices", sa.Column("owes_parts", sa.Boolean(), server_default=zero, nullable=False))
+    op.add_column("devices", sa.Column("owes_parts", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("coupons", sa.Column("home", sa.BigInteger(), server_default=zero, nullable=False))
     op.add_column("coupons", sa.Column("moves", sa.BigInteger(), server_default=zero, nullable=False))
     op.add_column("questions", sa.Column("cost_yen", sa.BigInteger(), server_default=zero, nullable=False))

@@ -12,4 +12,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("devices", sa.Column("given_up", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+    op.add_column("devices", sa.Column("given_up", sa.Boolean(), server_default=sa.false(), nullable=False))
