@@ -33,7 +33,7 @@ STORIES: dict[str, int] = {
 """What was found once, by the sentence that tells it, and the life in which it showed then (docs/world.md: which test
 tells the story whatever a seed brings)."""
 
-SEEDS = (*dict.fromkeys([*(seed for seed in range(1, 25) if seed != 6), *STORIES.values(), 205, 244]),)
+SEEDS = (*dict.fromkeys([*(seed for seed in range(1, 25) if seed != 6), *STORIES.values(), 31, 326]),)
 """Chosen so that every kind of fault strikes. 6 takes as long as five others."""
 
 pytestmark = pytest.mark.timeout(600)  # the lives are lived beside other tests, on as many cores as there are
