@@ -24,6 +24,12 @@ def run(connection: Connection, sql: str, values: tuple[Any, ...] = ()) -> Curso
     return connection.exec_driver_sql(_driver_sql(sql, connection.dialect.paramstyle), values)
 
 
+def run_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Executes one statement of ours for each of `rows`."""
+    if rows:
+        connection.exec_driver_sql(_driver_sql(sql, connection.dialect.paramstyle), list(rows))
+
+
 def among(count: int) -> str:
     """The right side of an IN with so many values."""
     return "(" + ", ".join("?" * count) + ")"
