@@ -18,7 +18,9 @@ from loyalty.campaign import CAMPAIGN_ID_MAX
 NEVER_MS: Final = 2**62
 """The end of points that have none: later than any other, so that they are spent last."""
 
-POINTS_MAX: Final = 2**53
+POINTS_MAX: Final = 10**9
+"""Of one transfer: with the highest rate its yen still are a number that everybody can write."""
+
 NAME_CHARS_MAX: Final = 100
 MONTHS_MAX: Final = 1_200
 DAYS_MAX: Final = 36_500
@@ -66,9 +68,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     days: int | None = None  # points last so many days ...
     months: int | None = None  # ... or so many calendar months; neither: they have no end
     grace_days: int = 0  # ended points are written off so much later: a report that comes late still finds them
-    refund_days: int = (
-        0  # points that ended before they came back by a refund last so long again; 0: they are written off
-    )
+    refund_days: int = 0  # points that ended before a refund brings them back last so long again; 0: not at all
     rounding: Rounding = Rounding.DOWN  # of yen that points are worth
     buy: Rate | None = None  # what a person pays (G2)
     sell: Rate | None = None  # what points buy goods for (G5, M11)

@@ -209,6 +209,12 @@ conflicts = Table(
     Column("points", BigInteger, nullable=False, server_default="0"),  # at stake
     Column("transfer", LargeBinary),  # the name of the transfer that booked it
     Index(
+        "ix_conflicts_transfer",
+        "transfer",
+        sqlite_where=text("transfer IS NOT NULL"),
+        postgresql_where=text("transfer IS NOT NULL"),
+    ),
+    Index(
         "ix_conflicts_owed",
         "programme",
         "holder",

@@ -154,12 +154,12 @@ def audit(connection: Connection) -> list[Finding]:
     """Everything that is wrong; nothing: the books are right."""
     found: list[Finding] = []
     for check in CHECKS:
-        rows = bulk.run(connection, check.sql).fetchmany(FINDINGS_MAX)
-        found += [Finding(check.what, _where(check.where, row[2:]), int(row[0]), int(row[1])) for row in rows]
+        rows: list[Any] = list(bulk.run(connection, check.sql).fetchmany(FINDINGS_MAX))
+        found += [Finding(check.what, _where(check.where, list(row)[2:]), int(row[0]), int(row[1])) for row in rows]
     return found
 
 
-def _where(kind: str, row: Any) -> str:
+def _where(kind: str, row: list[Any]) -> str:
     if kind == "account":
         return f"account {Key(*row).words()}"
     name, number = row

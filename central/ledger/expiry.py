@@ -6,8 +6,6 @@ A step, called by time; it does at most so many lots a turn and says whether the
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -17,20 +15,14 @@ from central.ledger import money, programmes
 from central.ledger.chart import Key, Kind
 from central.ledger.lots import Lot, Move
 from central.ledger.refunds import EXPIRE
-from central.ledger.sheet import NAME_BYTES, Draft, Sheet, content_of
+from central.ledger.sheet import Draft, Sheet, content_of
 from loyalty.points import written_off_ms
 
 LOTS_PER_STEP: Final = 500
 
 
-def _new_name() -> bytes:
-    return secrets.token_bytes(NAME_BYTES)
-
-
-def step(
-    connection: Connection, now_ms: int, most: int = LOTS_PER_STEP, new_name: Callable[[], bytes] = _new_name
-) -> int:
-    """Writes off at most `most` lots; gives how many it were. 0: nothing is left to do."""
+def step(connection: Connection, now_ms: int, most: int = LOTS_PER_STEP) -> int:
+    """Writes off about `most` lots (an account's together); gives how many it were. 0: nothing is left to do."""
     done = 0
     for programme in programmes.listed(connection):
         until_ms = written_off_ms(programme, now_ms)
@@ -44,34 +36,38 @@ def step(
         )
         keys = [Key(*row) for row in rows]
         if keys:
-            done += _write_off(connection, programme.id, keys, until_ms, now_ms, new_name)
+            done += _write_off(connection, programme.id, keys, until_ms, now_ms)
         if done >= most:
             break
     return done
 
 
-def _write_off(
-    connection: Connection, programme: int, keys: list[Key], until_ms: int, now_ms: int, new_name: Callable[[], bytes]
-) -> int:
+def _write_off(connection: Connection, programme: int, keys: list[Key], until_ms: int, now_ms: int) -> int:
     """All that is over in these accounts, as one transfer for each of them."""
     breakage, forfeited = Key(Kind.BREAKAGE.value, programme), Key(Kind.FORFEITED.value, programme)
     sheet, wanted = Sheet(connection, now_ms), list(dict.fromkeys(keys))
     sheet.read((), [*wanted, breakage], spending=wanted)
+    over = {key: [lot for lot in sheet.account(key).lots or () if lot.rest > 0 and lot.expires_ms <= until_ms]
+            for key in wanted}  # fmt: skip
+    # Named by what it does and when: no randomness, and two workers at once make one transfer of it.
+    names = {key: content_of(EXPIRE, key, now_ms, sheet.account(key).balance, _lots(over[key])) for key in wanted}
+    sheet.read(names.values(), ())
     count = 0
     for key in wanted:
-        over: list[Lot] = [lot for lot in sheet.account(key).lots or () if lot.rest > 0 and lot.expires_ms <= until_ms]
-        if not over:
+        points, yen = sum(lot.rest for lot in over[key]), sum(lot.rest_yen for lot in over[key])
+        draft = sheet.open(names[key], EXPIRE, programme, now_ms, names[key]) if points else None
+        if not isinstance(draft, Draft):
             continue
-        points, yen = sum(lot.rest for lot in over), sum(lot.rest_yen for lot in over)
-        name = new_name()
-        draft = sheet.open(name, EXPIRE, programme, now_ms, content_of(EXPIRE, key, points, now_ms))
-        assert isinstance(draft, Draft)
-        for lot in over:
+        for lot in over[key]:
             sheet.move(draft, Move(lot, lot.rest, lot.rest_yen), -1)
         sheet.leg(draft, key, -points)
         sheet.leg(draft, breakage, points)
         sheet.leg(draft, money.deposits(programme), -yen)
         sheet.leg(draft, forfeited, yen)
-        count += len(over)
+        count += len(over[key])
     sheet.write()
     return count
+
+
+def _lots(over: list[Lot]) -> list[tuple[int, int, int]]:
+    return [(lot.transfer, lot.number, lot.rest) for lot in over]

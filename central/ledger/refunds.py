@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 
 from central.db.schema import lot_moves, lots, transfers
 from central.ledger import history, money, programmes, tills
-from central.ledger.chart import Key, Kind, member
+from central.ledger.chart import MEMBER, Key, Kind, member
 from central.ledger.lots import Lot
 from central.ledger.sheet import Booked, Draft, Outcome, Refusal, Refused, Sheet, content_of
 from loyalty.points import Overspending, Programme, ends_ms, refunded_until_ms
@@ -50,8 +50,7 @@ def restore(connection: Connection, refund: Refund, now_ms: int) -> Outcome:
     if isinstance(found, Refused):
         return found
     before, programme, left, site = found
-    whose = _holder(connection, before.id)
-    sheet, mine = Sheet(connection, now_ms), member(programme.id, whose, programme.place(site))
+    sheet, mine = Sheet(connection, now_ms), _whose(connection, before.id, programme, site)
     sheet.read([refund.name], [mine, *left], spending=[mine])
     draft = sheet.open(refund.name, REFUND, programme.id, now_ms, content_of(REFUND, refund))
     if not isinstance(draft, Draft):
@@ -99,9 +98,7 @@ def take_back(connection: Connection, refund: Refund, now_ms: int) -> Outcome:
     if isinstance(found, Refused):
         return found
     before, programme, left, site = found
-    whose = _holder(connection, before.id)
-    place = programme.place(site)
-    mine, given = member(programme.id, whose, place), tills.issued(programme.id, site)
+    mine, given = _whose(connection, before.id, programme, site), tills.issued(programme.id, site)
     sheet = Sheet(connection, now_ms)
     sheet.read([refund.name], [mine, given], spending=[mine])
     draft = sheet.open(refund.name, TAKE_BACK, programme.id, now_ms, content_of(TAKE_BACK, refund))
@@ -152,8 +149,11 @@ def _find(connection: Connection, refund: Refund, kind: Kind) -> _Found | Refuse
     return _Found(before, programme, left, site)
 
 
-def _holder(connection: Connection, transfer: int) -> int:
-    return next((key.holder for key in history.legs(connection, transfer) if key.holder), 0)
+def _whose(connection: Connection, transfer: int, programme: Programme, site: str) -> Key:
+    """The person's account; nothing may have moved on it, where others bore the whole."""
+    persons = [key for key in history.legs(connection, transfer) if key.holder]
+    mine = next((key for key in persons if key.kind == MEMBER), None)
+    return mine or member(programme.id, persons[0].holder if persons else 0, programme.place(site))
 
 
 def _ended(connection: Connection, transfer: int) -> int:

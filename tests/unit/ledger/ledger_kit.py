@@ -34,8 +34,8 @@ class Ledger:
         self._names = itertools.count(1)
         self.programme(**terms)
 
-    def programme(self, number: int = 1, **terms: object) -> None:
-        plain: dict[str, object] = {"id": number, "name": "points"}
+    def programme(self, **terms: object) -> None:
+        plain: dict[str, object] = {"id": 1, "name": "points"}
         with self.database.write() as connection:
             programmes.put(connection, Programme(**{**plain, **terms}), self.now_ms)  # type: ignore[arg-type]
 
@@ -100,7 +100,7 @@ class Ledger:
 
     def expire(self, most: int = 500) -> int:
         with self.database.write() as connection:
-            return expiry.step(connection, self.now_ms, most, self.name)
+            return expiry.step(connection, self.now_ms, most)
 
     def usable(self, holder: int = ALICE, place: str = GINZA) -> int:
         return self._balance(holder, place)[1]

@@ -139,3 +139,4 @@ def upgrade() -> None:
     ):
         op.add_column("conflicts", column)
     _where("ix_conflicts_owed", "conflicts", ["programme", "holder"], "holder <> 0 AND state = 'waits'")
+    _where("ix_conflicts_transfer", "conflicts", ["transfer"], "transfer IS NOT NULL")
