@@ -159,6 +159,12 @@ def audit(connection: Connection) -> list[Finding]:
     return found
 
 
+def counts(connection: Connection) -> dict[str, int]:
+    """How much was audited."""
+    tables = ("transfers", "postings", "accounts", "lots")
+    return {name: int(bulk.run(connection, f"SELECT COUNT(*) FROM {name}").scalar_one()) for name in tables}
+
+
 def _where(kind: str, row: list[Any]) -> str:
     if kind == "account":
         return f"account {Key(*row).words()}"

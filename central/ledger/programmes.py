@@ -111,6 +111,12 @@ def rules(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tup
     return found
 
 
+def all_rules(connection: Connection) -> dict[tuple[int, str], list[EarnRule]]:
+    """Those of all programmes and sites."""
+    pairs = connection.execute(select(earn_rules.c.programme, earn_rules.c.site).distinct()).all()
+    return rules(connection, [(row.programme, row.site) for row in pairs])
+
+
 def in_force(revisions: list[EarnRule], at_ms: int) -> EarnRule | None:
     """The rule at that time: the newest that had begun."""
     return next((rule for rule in reversed(revisions) if rule.from_ms <= at_ms), None)
