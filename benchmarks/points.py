@@ -7,6 +7,7 @@ to the same disk, with one durable commit for each batch. The raw side is given 
 
 from __future__ import annotations
 
+import itertools
 import random
 import secrets
 import sys
@@ -71,11 +72,13 @@ class RawLedger(RawCentre):
 def visits(rng: random.Random, holders: list[int], count: int) -> list[Fact]:
     """At least so many facts of whole visits; cut off at `count`."""
     boot, facts = rng.randbytes(8), list[Fact]()
-    while len(facts) < count:
+    for visit in itertools.count():
+        if len(facts) >= count:
+            break
         at, holder = Stamp(1_700_000_000_000 + len(facts), len(facts), boot, True, 50), rng.choice(holders)
         facts.append(Redeemed(at, 1, rng.getrandbits(64) | 1, holder, 1, "signed", "shop-1", 0, 100, 1))
         facts.append(Earned(at, rng.randbytes(16), 1, holder, 12, "shop-1", 1_200, 1))
-        if len(facts) % 4 == 0:
+        if visit % 4 == 3:
             facts.append(Spent(at, rng.randbytes(16), 1, holder, 5, "shop-1"))
     return facts[:count]
 

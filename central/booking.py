@@ -209,10 +209,12 @@ def _points(
     """What they take of floors, and what the ledger makes of them."""
     spent = [(carried(booking, seq), fact) for seq, fact, _ in points if isinstance(fact, Spent)]
     leases.book_points(connection, booking.device.id, spent, booking.now_ms)
+    now_ms = booking.now_ms
     told = [
-        lanes.Told(seq, fact, body, times[seq].at_ms if seq in times else fact.at.wall_ms) for seq, fact, body in points
+        lanes.told_at(seq, fact, body, times[seq].at_ms if seq in times else fact.at.wall_ms, now_ms)
+        for seq, fact, body in points
     ]
-    lanes.book(connection, booking.epoch.id, told, booking.now_ms)
+    lanes.book(connection, booking.epoch.id, told, now_ms)
 
 
 def carried(booking: Booking, seq: int) -> leases.Carried:

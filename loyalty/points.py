@@ -7,8 +7,10 @@ points for each so many yen, from a time on. Everything is whole numbers; each r
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from calendar import monthrange
+from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -28,6 +30,7 @@ GRACE_DAYS_MAX: Final = 366
 RATE_MAX: Final = 1_000_000
 UTC_OFFSET_MIN_MAX: Final = 14 * 60
 _DAY_MS: Final = 86_400_000
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class Rounding(StrEnum):
@@ -118,13 +121,10 @@ def ends_ms(programme: Programme, earned_ms: int) -> int:
     """The first instant at which points earned then count no more, the end of a day; NEVER_MS: they have no end."""
     if programme.days is None and programme.months is None:
         return NEVER_MS
-    zone = timezone(timedelta(minutes=programme.utc_offset_min))
-    earned_on = datetime.fromtimestamp(earned_ms / 1000, zone).date()
-    if programme.months is not None:
-        last = _months_later(earned_on, programme.months)
-    else:
-        last = earned_on + timedelta(days=programme.days or 0)
-    return _midnight_ms(last + timedelta(days=1), programme.utc_offset_min)
+    offset_ms = programme.utc_offset_min * 60_000
+    day = (earned_ms + offset_ms) // _DAY_MS  # since 1970, there
+    last = day + (programme.days or 0) if programme.months is None else _months_later(day, programme.months)
+    return (last + 1) * _DAY_MS - offset_ms
 
 
 def written_off_ms(programme: Programme | None, now_ms: int) -> int:
@@ -139,19 +139,13 @@ def refunded_until_ms(programme: Programme, now_ms: int) -> int:
     return ends_ms(msgspec.structs.replace(programme, days=programme.refund_days, months=None), now_ms)
 
 
-def _months_later(day: date, months: int) -> date:
-    """The same day of the month so much later, or the last one of a month that is too short."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    for number in range(day.day, 27, -1):
-        try:
-            return date(year, month + 1, number)
-        except ValueError:  # 31 September
-            continue
-    return date(year, month + 1, min(day.day, 27))
-
-
-def _midnight_ms(day: date, utc_offset_min: int) -> int:
-    return (day - date(1970, 1, 1)).days * _DAY_MS - utc_offset_min * 60_000
+@lru_cache(maxsize=64)  # all that one day earns, of each programme
+def _months_later(day: int, months: int) -> int:
+    """The same day of the month so much later, or the last one of a month that is too short; in days since 1970."""
+    then = date.fromordinal(_EPOCH + day)
+    year, month = divmod(then.year * 12 + then.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(then.day, last)).toordinal() - _EPOCH
 
 
 def problems(programme: Programme) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, CursorResult, Table
 
-LOOKUP_KEYS: Final = 250  # keys of one look-up; the last one is repeated to fill up, so the statement is always one
+LOOKUP_KEYS: Final = 250  # keys of one look-up at most
+LOOKUP_SIZES: Final = (1, 4, 16, 64, LOOKUP_KEYS)  # the last key is repeated to fill up: few statements, all prepared
 
 
 @cache
@@ -54,9 +55,9 @@ def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], 
 
 
 @cache
-def _lookup(select: str, join: str, width: int, paramstyle: str) -> str:
+def _lookup(select: str, join: str, width: int, size: int, paramstyle: str) -> str:
     names = ", ".join(f"k{number}" for number in range(width))
-    values = ", ".join([_marks(paramstyle, width)] * LOOKUP_KEYS)
+    values = ", ".join([_marks(paramstyle, width)] * size)
     return f"WITH wanted({names}) AS (VALUES {values}) SELECT DISTINCT {select} FROM wanted CROSS JOIN {join}"  # noqa: S608
 
 
@@ -67,9 +68,10 @@ def look_up(connection: Connection, select: str, join: str, keys: Sequence[tuple
     """
     for start in range(0, len(keys), LOOKUP_KEYS):
         part = list(keys[start : start + LOOKUP_KEYS])
-        part += [part[-1]] * (LOOKUP_KEYS - len(part))
-        statement = _lookup(select, join, len(part[0]), connection.dialect.paramstyle)
-        yield from connection.exec_driver_sql(statement, tuple(_flat(part)))
+        size = next(size for size in LOOKUP_SIZES if len(part) <= size)
+        part += [part[-1]] * (size - len(part))
+        statement = _lookup(select, join, len(part[0]), size, connection.dialect.paramstyle)
+        yield from connection.exec_driver_sql(statement, tuple(_flat(part))).all()  # one by one costs twice as much
 
 
 def _flat(keys: Iterable[tuple[Any, ...]]) -> Iterator[Any]:

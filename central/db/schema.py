@@ -559,6 +559,12 @@ accounts = Table(
     Column("held", BigInteger, nullable=False),  # what pending transfers take of it; never negative; a cache too
     UniqueConstraint("place", "programme", "kind", "holder"),
     Index(
+        "ix_accounts_owing",
+        "programme",
+        sqlite_where=text("kind = 'advance' AND balance < 0"),
+        postgresql_where=text("kind = 'advance' AND balance < 0"),
+    ),
+    Index(
         "ix_accounts_holder",
         "holder",
         "programme",

@@ -41,6 +41,7 @@ _KEPT_JOIN: Final = (
     "conflicts c CROSS JOIN facts f WHERE c.transfer = wanted.k0 AND c.kind = 'unknown_programme' "
     "AND f.epoch_id = c.second_epoch AND f.seq = c.second_seq"
 )
+_OWING: Final = "SELECT DISTINCT programme FROM accounts WHERE kind = 'advance' AND balance < 0"
 _COLUMNS: Final = (
     "kind", "campaign", "serial", "first_epoch", "first_seq", "second_epoch", "second_seq", "found_ms", "rule",
     "charges", "charged", "amount_yen", "state", "resolved_ms", "programme", "holder", "site", "points", "transfer",
@@ -53,11 +54,16 @@ class Told(NamedTuple):
     seq: int
     fact: PointsFact
     body: bytes
-    at_ms: int  # corrected by the centre
+    at_ms: int  # corrected by the centre, from 1970 to now
 
     @property
     def content(self) -> bytes:
         return hashlib.blake2b(self.body, digest_size=CONTENT_BYTES).digest()
+
+
+def told_at(seq: int, fact: PointsFact, body: bytes, at_ms: int, now_ms: int) -> Told:
+    """A fact that happened at that time, as near as it can have: not before 1970, and not after now."""
+    return Told(seq, fact, body, 0 if at_ms < 0 else now_ms if at_ms > now_ms else at_ms)
 
 
 class _Odd(NamedTuple):
@@ -83,7 +89,6 @@ def book(connection: Connection, epoch_id: int, told: list[Told], now_ms: int) -
     if not told:
         return
     known = programmes.by_number(connection, {one.fact.programme for one in told})
-    told = [one._replace(at_ms=min(max(one.at_ms, 0), now_ms)) for one in told]
     lost = [one for one in told if one.fact.programme not in known]
     if lost:
         _keep(connection, epoch_id, lost, now_ms)
@@ -127,7 +132,8 @@ def _book(connection: Connection, epoch_id: int, told: list[Told], known: dict[i
 
 
 def _read(sheet: Sheet, told: list[Told], known: dict[int, Programme]) -> None:
-    """All that the batch concerns, at once."""
+    """All that the batch concerns, at once. Few programmes have anybody who owes points: the others look for nobody."""
+    owing = {row[0] for row in bulk.run(sheet.connection, _OWING)}
     keys: dict[Key, None] = {}
     perhaps: dict[Key, None] = {}
     spending: dict[Key, None] = {}
@@ -137,7 +143,8 @@ def _read(sheet: Sheet, told: list[Told], known: dict[int, Programme]) -> None:
         keys[mine] = None
         if isinstance(fact, Earned):
             keys[tills.issued(fact.programme, fact.site)] = None
-            perhaps[tills.advance(*mine[1:])] = None
+            if fact.programme in owing:
+                perhaps[tills.advance(*mine[1:])] = None
         else:
             spending[mine] = None
             keys[tills.redeemed(fact.programme, fact.site)] = None
@@ -248,7 +255,7 @@ def book_waiting(connection: Connection, now_ms: int, most: int = WAITING_PER_ST
     for _, epoch_id, seq, body in rows:
         fact = decode_fact(bytes(body))
         assert isinstance(fact, Earned | Spent)
-        by_epoch.setdefault(epoch_id, []).append(Told(seq, fact, bytes(body), fact.at.wall_ms))
+        by_epoch.setdefault(epoch_id, []).append(told_at(seq, fact, bytes(body), fact.at.wall_ms, now_ms))
     for epoch_id, told in by_epoch.items():
         book(connection, epoch_id, told, now_ms)
     claims.withdraw(connection, [row.id for row in rows], "booked when its programme was entered", now_ms)

@@ -28,6 +28,8 @@ def owed_yen(programme: Programme | None, rate: Rate | None, points: int) -> int
 
 def used(sheet: Sheet, draft: Draft, to: Key, paid_yen: int, owed: int) -> None:
     """Points for which `paid_yen` were paid are used for something that `owed` yen are owed for, to `to`."""
+    if not paid_yen and not owed:
+        return  # points that are only earned
     sheet.leg(draft, deposits(draft.programme), -paid_yen)
     sheet.leg(draft, to, owed)
     sheet.leg(draft, fees(draft.programme), paid_yen - owed)

@@ -119,4 +119,6 @@ def all_rules(connection: Connection) -> dict[tuple[int, str], list[EarnRule]]:
 
 def in_force(revisions: list[EarnRule], at_ms: int) -> EarnRule | None:
     """The rule at that time: the newest that had begun."""
+    if revisions and revisions[-1].from_ms <= at_ms:
+        return revisions[-1]  # as nearly always
     return next((rule for rule in reversed(revisions) if rule.from_ms <= at_ms), None)

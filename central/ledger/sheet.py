@@ -60,6 +60,10 @@ class State(StrEnum):
     PENDING = "pending"  # what it takes is held until another transfer settles it; nothing has moved
 
 
+_POSTED: Final = State.POSTED.value
+_PENDING: Final = State.PENDING.value
+
+
 class Refusal(StrEnum):
     """Why a transfer is not made."""
 
@@ -405,8 +409,8 @@ class Sheet:
             _check(draft)
         rows: list[tuple[Any, ...]] = [
             (
-                draft.name, draft.kind, draft.state.value, draft.programme, draft.at_ms, self.now_ms, draft.content,
-                draft.about, draft.settles,
+                draft.name, draft.kind, _POSTED if draft.state is State.POSTED else _PENDING, draft.programme,
+                draft.at_ms, self.now_ms, draft.content, draft.about, draft.settles,
             )
             for draft in drafts
         ]  # fmt: skip

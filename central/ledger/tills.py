@@ -6,6 +6,7 @@ made here: earned points fall on the shop that gave them, spent ones are kept as
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -17,6 +18,12 @@ from loyalty.points import POINTS_MAX, Overspending, Programme, ends_ms
 
 EARN: Final = "earn"
 SPEND: Final = "spend"
+KEYS_KEPT: Final = 4_096  # keys of shops' accounts, made once
+# As plain words: an enum's attribute costs more than the key that is made of it.
+_ISSUED: Final = Kind.ISSUED.value
+_REDEEMED: Final = Kind.REDEEMED.value
+_RETAILER: Final = Kind.RETAILER.value
+_ADVANCE: Final = Kind.ADVANCE.value
 
 
 class Purchase(NamedTuple):
@@ -30,20 +37,23 @@ class Purchase(NamedTuple):
     at_ms: int
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def issued(programme: int, site: str) -> Key:
-    return Key(Kind.ISSUED.value, programme, 0, site)
+    return Key(_ISSUED, programme, 0, site)
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def redeemed(programme: int, site: str) -> Key:
-    return Key(Kind.REDEEMED.value, programme, 0, site)
+    return Key(_REDEEMED, programme, 0, site)
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def retailer(programme: int, site: str) -> Key:
-    return Key(Kind.RETAILER.value, programme, 0, site)
+    return Key(_RETAILER, programme, 0, site)
 
 
 def advance(programme: int, holder: int, place: str) -> Key:
-    return Key(Kind.ADVANCE.value, programme, holder, place)
+    return Key(_ADVANCE, programme, holder, place)
 
 
 def bearer(rule: Overspending, programme: int, holder: int, place: str, site: str) -> Key:
@@ -67,8 +77,7 @@ def give(sheet: Sheet, draft: Draft, programme: Programme, purchase: Purchase) -
     if back:
         sheet.leg(draft, owed, back)
     mine = member(programme.id, purchase.holder, place)
-    rest = purchase.points - back
-    sheet.give(draft, mine, rest, 0, purchase.at_ms, ends_ms(programme, purchase.at_ms))
+    sheet.give(draft, mine, purchase.points - back, 0, purchase.at_ms, ends_ms(programme, purchase.at_ms))
     return back
 
 

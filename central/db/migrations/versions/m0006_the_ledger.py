@@ -70,6 +70,7 @@ def upgrade() -> None:
             "place", "programme", "kind", "holder", name=op.f("uq_accounts_place_programme_kind_holder")
         ),
     )
+    _where("ix_accounts_owing", "accounts", ["programme"], "kind = 'advance' AND balance < 0")
     _where("ix_accounts_holder", "accounts", ["holder", "programme"], "holder <> 0")
     op.create_table(
         "transfers",
