@@ -86,7 +86,8 @@ def _conflict(row: Any) -> Conflict:
 
 def end(connection: Connection, number: int, how: Ending, note: str, now_ms: int) -> str:
     """A person ends a conflict that waits, or charges somebody. Gives why it can't be done; empty: it is done."""
-    row = connection.execute(select(conflicts).where(conflicts.c.id == number)).one_or_none()
+    # Locked, where there are several workers: two people can't end it twice.
+    row = connection.execute(select(conflicts).where(conflicts.c.id == number).with_for_update()).one_or_none()
     if row is None:
         return f"there is no conflict {number}"
     if row.state != ConflictState.WAITS:

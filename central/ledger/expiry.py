@@ -46,7 +46,7 @@ def _write_off(connection: Connection, programme: int, keys: list[Key], until_ms
     """All that is over in these accounts, as one transfer for each of them."""
     breakage, forfeited = Key(Kind.BREAKAGE.value, programme), Key(Kind.FORFEITED.value, programme)
     sheet, wanted = Sheet(connection, now_ms), list(dict.fromkeys(keys))
-    sheet.read((), [*wanted, breakage], spending=wanted)
+    sheet.read((), [*wanted, breakage, money.deposits(programme), forfeited], spending=wanted)
     over = {key: [lot for lot in sheet.account(key).lots or () if lot.rest > 0 and lot.expires_ms <= until_ms]
             for key in wanted}  # fmt: skip
     # Named by what it does and when: no randomness, and two workers at once make one transfer of it.

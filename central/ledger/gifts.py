@@ -77,7 +77,8 @@ def _book(connection: Connection, kind: str, gift: Gift, now_ms: int, *, pending
     state = State.PENDING if pending else State.POSTED
     mine, sheet = member(programme.id, gift.holder, gift.place), Sheet(connection, now_ms)
     theirs = [member(programme.id, gift.to, gift.place)] if kind == GIVE else []
-    sheet.read([gift.name], [mine, *theirs], spending=[mine, *theirs])
+    others = _others(kind, programme, gift)
+    sheet.read([gift.name], [mine, *theirs, *others], spending=[mine, *theirs])
     draft = sheet.open(gift.name, kind, programme.id, now_ms, content_of(kind, gift, state), state)
     if not isinstance(draft, Draft):
         return draft
@@ -102,6 +103,18 @@ def _book(connection: Connection, kind: str, gift: Gift, now_ms: int, *, pending
         owed = money.owed_yen(programme, programme.cash_out, gift.points)
         money.used(sheet, draft, payout(programme.id, gift.holder), took.yen, owed)
     return Booked(sheet.write()[gift.name])
+
+
+def _others(kind: str, programme: Programme, gift: Gift) -> list[Key]:
+    """The accounts beside those of persons."""
+    if kind == BUY:
+        return [bank(programme.id, gift.company), money.deposits(programme.id), tills.issued(programme.id, "")]
+    if kind == EXCHANGE:
+        theirs = tills.retailer(programme.id, gift.company)
+        return [tills.redeemed(programme.id, gift.company), *money.keys(programme, theirs)]
+    if kind == CASH_OUT:
+        return [tills.redeemed(programme.id, ""), *money.keys(programme, payout(programme.id, gift.holder))]
+    return []
 
 
 def _problem(kind: str, gift: Gift, programme: Programme) -> Refused | None:
@@ -139,7 +152,7 @@ def remit(
         return Refused(Refusal.AMOUNT, f"{yen} yen can't be paid to {owed.words()}")
     state = State.PENDING if pending else State.POSTED
     sheet = Sheet(connection, now_ms)
-    sheet.read([name], [owed])
+    sheet.read([name], [owed, bank(owed.programme, bank_name)])
     draft = sheet.open(name, REMIT, owed.programme, now_ms, content_of(REMIT, owed, yen, bank_name, state), state)
     if not isinstance(draft, Draft):
         return draft

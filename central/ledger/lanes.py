@@ -148,9 +148,7 @@ def _read(sheet: Sheet, told: list[Told], known: dict[int, Programme]) -> None:
         else:
             spending[mine] = None
             keys[tills.redeemed(fact.programme, fact.site)] = None
-            if programme.buy is not None:
-                keys[money.deposits(programme.id)] = keys[money.fees(programme.id)] = None
-                keys[tills.retailer(programme.id, fact.site)] = None
+            keys |= dict.fromkeys(money.keys(programme, tills.retailer(programme.id, fact.site)))
     sheet.read([one.fact.id for one in told], keys, perhaps=perhaps, spending=spending)
 
 

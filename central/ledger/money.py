@@ -19,6 +19,11 @@ def fees(programme: int) -> Key:
     return Key(Kind.FEES.value, programme)
 
 
+def keys(programme: Programme, to: Key) -> list[Key]:
+    """The accounts that a use of points concerns, to be read with the person's: all are locked in one order."""
+    return [] if programme.buy is None else [deposits(programme.id), fees(programme.id), to]
+
+
 def owed_yen(programme: Programme | None, rate: Rate | None, points: int) -> int:
     """What is owed for points that are used, if they are of a kind that is paid for."""
     if programme is None or programme.buy is None or rate is None:

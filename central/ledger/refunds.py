@@ -40,7 +40,7 @@ class Refund(NamedTuple):
 class _Found(NamedTuple):
     before: history.Written
     programme: Programme
-    left: dict[Key, int]  # its legs, less what followed
+    legs: dict[Key, int]
     site: str
 
 
@@ -49,9 +49,10 @@ def restore(connection: Connection, refund: Refund, now_ms: int) -> Outcome:
     found = _find(connection, refund, Kind.REDEEMED)
     if isinstance(found, Refused):
         return found
-    before, programme, left, site = found
-    sheet, mine = Sheet(connection, now_ms), _whose(connection, before.id, programme, site)
-    sheet.read([refund.name], [mine, *left], spending=[mine])
+    before, programme, legs, site = found
+    sheet, mine = Sheet(connection, now_ms), _whose(legs, programme, site)
+    sheet.read([refund.name], [mine, *legs], spending=[mine])
+    left = history.legs(connection, before.id, with_what_followed=True)  # read when it is locked
     draft = sheet.open(refund.name, REFUND, programme.id, now_ms, content_of(REFUND, refund))
     if not isinstance(draft, Draft):
         return draft
@@ -97,10 +98,11 @@ def take_back(connection: Connection, refund: Refund, now_ms: int) -> Outcome:
     found = _find(connection, refund, Kind.ISSUED)
     if isinstance(found, Refused):
         return found
-    before, programme, left, site = found
-    mine, given = _whose(connection, before.id, programme, site), tills.issued(programme.id, site)
+    before, programme, legs, site = found
+    mine, given = _whose(legs, programme, site), tills.issued(programme.id, site)
     sheet = Sheet(connection, now_ms)
-    sheet.read([refund.name], [mine, given], spending=[mine])
+    sheet.read([refund.name], [mine, *legs], spending=[mine])
+    left = history.legs(connection, before.id, with_what_followed=True)  # read when it is locked
     draft = sheet.open(refund.name, TAKE_BACK, programme.id, now_ms, content_of(TAKE_BACK, refund))
     if not isinstance(draft, Draft):
         return draft
@@ -113,7 +115,7 @@ def take_back(connection: Connection, refund: Refund, now_ms: int) -> Outcome:
     earned = [lot for lot in sheet.account(mine).lots or () if lot.transfer == before.id]
     there = sum(lot.rest for lot in earned)
     breakage = Key(Kind.BREAKAGE.value, programme.id)
-    gone = _ended(connection, before.id) - max(0, -_on(connection, before.id, breakage))
+    gone = _ended(connection, before.id) + left.get(breakage, 0)  # less what was taken back of it before
     from_breakage = min(max(0, points - there), max(0, gone))
     sheet.leg(draft, breakage, -from_breakage)
     _take(sheet, draft, programme, mine, points - from_breakage, earned, site)
@@ -141,17 +143,16 @@ def _find(connection: Connection, refund: Refund, kind: Kind) -> _Found | Refuse
     programme = programmes.get(connection, before.programme)
     if programme is None:
         return Refused(Refusal.NO_PROGRAMME, f"there is no programme {before.programme}")
-    left = history.legs(connection, before.id, with_what_followed=True)
-    mine = history.legs(connection, before.id)
-    site = next((key.place for key in mine if key.kind == kind.value), None)
+    legs = history.legs(connection, before.id)
+    site = next((key.place for key in legs if key.kind == kind.value), None)
     if site is None:
         return Refused(Refusal.UNKNOWN, f"{refund.of.hex()} moved no points of that kind")
-    return _Found(before, programme, left, site)
+    return _Found(before, programme, legs, site)
 
 
-def _whose(connection: Connection, transfer: int, programme: Programme, site: str) -> Key:
+def _whose(legs: dict[Key, int], programme: Programme, site: str) -> Key:
     """The person's account; nothing may have moved on it, where others bore the whole."""
-    persons = [key for key in history.legs(connection, transfer) if key.holder]
+    persons = [key for key in legs if key.holder]
     mine = next((key for key in persons if key.kind == MEMBER), None)
     return mine or member(programme.id, persons[0].holder if persons else 0, programme.place(site))
 
@@ -164,7 +165,3 @@ def _ended(connection: Connection, transfer: int) -> int:
         )
     )
     return int(connection.execute(of_it.where(lot_moves.c.lot == transfer, transfers.c.kind == EXPIRE)).scalar_one())
-
-
-def _on(connection: Connection, transfer: int, key: Key) -> int:
-    return history.legs(connection, transfer, with_what_followed=True).get(key, 0)

@@ -114,7 +114,12 @@ def _book(connection: Connection, kind: str, purchase: Purchase, now_ms: int, st
     place = programme.place(purchase.site)
     mine, sheet = member(programme.id, purchase.holder, place), Sheet(connection, now_ms)
     owed = advance(programme.id, purchase.holder, place)
-    sheet.read([purchase.name], [mine], perhaps=[owed], spending=[mine])
+    if kind == EARN:
+        others = [issued(programme.id, purchase.site)]
+    else:
+        theirs = money.keys(programme, retailer(programme.id, purchase.site))
+        others = [redeemed(programme.id, purchase.site), *theirs]
+    sheet.read([purchase.name], [mine, *others], perhaps=[owed], spending=[mine])
     draft = sheet.open(purchase.name, kind, programme.id, purchase.at_ms, content_of(kind, purchase, state), state)
     if not isinstance(draft, Draft):
         return draft

@@ -102,7 +102,8 @@ def test_the_auditor_finds_a_wrong(books: Ledger, damage: str) -> None:
 
 def test_an_account_that_is_gone_is_missed(books: Ledger) -> None:
     """A database that keeps its foreign keys refuses this; a file that was damaged below it does not."""
-    assert books.database.path is not None
+    if books.database.path is None:
+        pytest.skip("a server can't be damaged from below its foreign keys")
     with closing(sqlite3.connect(books.database.path)) as raw, raw:
         raw.execute("DELETE FROM accounts WHERE kind = 'retailer'")
     words = [finding.words() for finding in books.audit()]
