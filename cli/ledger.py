@@ -19,12 +19,14 @@ PSEUDONYM_DIGITS = 12
 
 @app.command()
 def audit(config: Config = None) -> None:
-    """Recompute all balances, lots and sums from the postings alone; exit code 1 if anything differs."""
+    """Recompute all balances, lots and sums from the postings alone, and miss no fact of a unit; exit code 1 if
+    anything differs."""
     from central.ledger import audit as auditor
+    from central.ledger import audit_facts
     from cli.office import opened
 
     with opened(config) as office, office.database.read() as connection:
-        found = auditor.audit(connection)
+        found = auditor.audit(connection) + list(audit_facts.audit(connection))
         counted = auditor.counts(connection)
     for finding in found:
         typer.echo(finding.words())

@@ -26,8 +26,8 @@ KINDS: Final = (
 """Gravest first: a fact that is odd in several ways makes one conflict."""
 
 _PAID: Final = (
-    "UPDATE conflicts SET state = 'paid', resolved_ms = ?, note = 'earned back' WHERE programme = ? AND holder = ? "
-    "AND (site = ? OR ? = '') AND state = 'waits' AND charges = 'holder'"
+    "UPDATE conflicts SET state = 'paid', resolved_ms = ?, note = 'nothing is owed any more' "
+    "WHERE programme = ? AND holder = ? AND (site = ? OR ? = '') AND state = 'waits' AND charges = 'holder'"
 )
 
 
@@ -61,6 +61,7 @@ def end(connection: Connection, row: Any, how: str, now_ms: int) -> dict[str, An
     shop = Key(Kind.EXPOSURE.value, row.programme, 0, row.site)
     if bears is not None:
         _move(connection, row, how, bears, shop if how == "shop" else given, now_ms)
+        _nothing_owed(connection, bears, now_ms)
     if how == "paid":
         return {"state": ConflictState.PAID.value, "resolved_ms": now_ms}
     if how == "shop":
@@ -68,6 +69,15 @@ def end(connection: Connection, row: Any, how: str, now_ms: int) -> dict[str, An
     state = ConflictState.GIVEN_UP if how == "given_up" else ConflictState.SETTLED
     charged = {"charges": Party.ISSUER.value, "charged": _name(connection, row)}
     return resolved | charged | {"state": state.value}
+
+
+def _nothing_owed(connection: Connection, bears: Key, now_ms: int) -> None:
+    """What ended one claim may have been the last that its person owed: the others of it are over, too."""
+    if bears.kind == Kind.ADVANCE:
+        sheet = Sheet(connection, now_ms)
+        sheet.read((), [bears])
+        if not sheet.account(bears).balance:
+            paid(connection, [bears], now_ms)
 
 
 def _bears(connection: Connection, row: Any) -> Key | None:

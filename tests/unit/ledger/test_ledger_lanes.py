@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 
 from central.coupons import disputes
 from central.coupons.disputes import Ending
-from central.ledger import audit, balances, expiry, lanes, programmes, refunds
+from central.db import migrate
+from central.db.database import Database
+from central.ledger import audit, audit_facts, balances, expiry, lanes, programmes, refunds
 from central.ledger.refunds import Refund
 from loyalty.points import EarnRule, Overspending, Programme, Rate
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane
 from tests.unit.ledger.ledger_kit import DAY_MS, done, why
-from wire.facts import Earned, Spent
+from wire.facts import Earned, Spent, Stamp, encode_fact
 
 HOLDER = 0xABCDEF
 
@@ -94,7 +97,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     shop = Shop(tmp_path / "centre")
     yield shop
     with shop.office.database.read() as connection:
-        found = [finding.words() for finding in audit.audit(connection)]
+        found = [finding.words() for finding in (*audit.audit(connection), *audit_facts.audit(connection))]
     shop.close()
     assert found == []
 
@@ -122,6 +125,25 @@ def test_M4_a_fact_told_again_under_another_epoch_is_the_same_transfer(shop: Sho
     assert shop.usable() == 18
     assert shop.one("SELECT count(*) FROM transfers") == 2
     assert shop.conflicts() == []
+
+
+@pytest.mark.parametrize(
+    "damage", ["DELETE FROM postings", "UPDATE postings SET amount = 2 * amount", "DELETE FROM lots"]
+)
+def test_the_auditor_misses_a_fact_that_is_not_in_the_ledger_or_not_as_it_was_told(shop: Shop, damage: str) -> None:
+    shop.programme()
+    shop.earn(30)
+    shop.tell()
+    with shop.office.database.engine.connect() as connection, connection.begin() as undone:
+        connection.exec_driver_sql(damage)
+        words = [finding.words() for finding in audit_facts.audit(connection)]
+        assert bool(words) == ("postings" in damage)
+        if words:
+            assert words[0].startswith("fact 1/1: points issued or redeemed for it: ")
+            assert "should be -30" in words[0]
+        else:
+            assert audit.audit(connection), "that is what the other half is for"
+        undone.rollback()
 
 
 def test_M5_a_shop_keeps_its_points_and_a_shared_programme_shares_them(shop: Shop) -> None:
@@ -257,6 +279,54 @@ def test_facts_of_a_programme_that_nobody_entered_are_kept_and_booked_when_it_is
     assert (shop.usable(), {row[-1] for row in shop.conflicts()}) == (18, {"withdrawn"})
     shop.tell(shop.lane.under_a_new_epoch(0, "fork"))
     assert shop.usable() == 18
+
+
+def test_points_that_were_booked_before_there_was_a_ledger_wait_for_their_programme(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    command.upgrade(migrate._config(database), "0005")
+    stamp = Stamp(NOW_MS, 1, b"boot0001", True)
+    earned = encode_fact(Earned(stamp, b"e" * 16, 1, HOLDER, 30, "ginza", 3_000))
+    spent = encode_fact(Spent(stamp, b"s" * 16, 1, HOLDER, 12, "ginza"))
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO sites (id, name, title) VALUES (1, 'ginza', '')")
+        connection.exec_driver_sql(
+            "INSERT INTO devices (id, name, site_id, public, state, enrolled_ms, awaits) "
+            "VALUES (1, 'a', 1, '', '', 0, 0)"
+        )
+        for epoch in (1, 2):  # the second one tells the earning once more
+            connection.exec_driver_sql(
+                "INSERT INTO epochs VALUES (?, 1, ?, 2, '', '', '', 0, 0, 0)", (epoch, bytes([epoch]))
+            )
+        rows = [(1, 1, "pe", earned), (1, 2, "ps", spent), (2, 1, "pe", earned)]
+        connection.exec_driver_sql("INSERT INTO facts VALUES (?, ?, '', ?, ?, 0)", rows)
+    migrate.upgrade(database)
+    with database.write() as connection:
+        assert lanes.book_waiting(connection, NOW_MS) == 0
+        programmes.put(connection, Programme(id=1, name="points"), NOW_MS)
+        assert lanes.book_waiting(connection, NOW_MS) == 2
+        (one,) = balances.of_person(connection, HOLDER, NOW_MS)
+        assert one.usable == 18
+        assert audit.audit(connection) == []
+    database.close()
+
+
+def test_M11_a_second_claim_ends_with_the_last_point_that_is_owed(shop: Shop) -> None:
+    shop.programme(overspending=Overspending.LATER)
+    shop.spend(10)
+    shop.spend(10)
+    shop.earn(10)
+    shop.tell()
+    assert [row[-1] for row in shop.conflicts()] == ["waits", "waits"]
+    assert shop.end(Ending.GIVEN_UP, 2) == ""
+    assert [row[-1] for row in shop.conflicts()] == ["paid", "given_up"]
+
+
+def test_the_centre_writes_off_and_books_what_waits_by_itself(shop: Shop) -> None:
+    shop.earn(30, at_ms=NOW_MS - 5 * DAY_MS)
+    shop.tell()
+    shop.programme(days=1)
+    shop.desk.tidy(NOW_MS)
+    assert shop.sums() == {"breakage": 30, "issued": -30}
 
 
 def test_a_fact_that_a_person_let_be_is_not_booked_later(shop: Shop) -> None:

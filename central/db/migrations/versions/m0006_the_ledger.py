@@ -1,7 +1,11 @@
-"""The ledger: programmes, earn rules, accounts, transfers, postings, lots; and conflicts about points."""
+"""The ledger: programmes, earn rules, accounts, transfers, postings, lots; and conflicts about points.
+
+Points that were booked as facts before there was a ledger wait, like all facts of a programme that nobody entered yet.
+"""
 
 from __future__ import annotations
 
+import msgspec
 import sqlalchemy as sa
 from alembic import op
 
@@ -36,6 +40,35 @@ def _of(table: str, column: str, *, name: str, nullable: bool = False) -> list[s
 def _where(name: str, table: str, columns: list[str], where: str) -> None:
     clause = sa.text(where)
     op.create_index(name, table, columns, unique=False, sqlite_where=clause, postgresql_where=clause)
+
+
+def _waiting() -> None:
+    """Facts about points: [type, stamp, id, programme, holder, points, site ...]. One told twice waits once."""
+    connection, seen = op.get_bind(), set[bytes]()
+    facts = sa.table("facts", *map(sa.column, ("epoch_id", "seq", "type", "body", "booked_ms")))
+    conflicts = sa.table(
+        "conflicts",
+        *map(
+            sa.column,
+            (
+                "kind", "campaign", "serial", "first_epoch", "first_seq", "second_epoch", "second_seq", "found_ms",
+                "programme", "holder", "site", "points", "transfer",
+            ),
+        ),
+    )  # fmt: skip
+    points = sa.select(facts).where(facts.c.type.in_(("pe", "ps"))).order_by(facts.c.epoch_id, facts.c.seq)
+    for row in connection.execute(points).all():
+        _, _, name, programme, holder, count, site, *_ = msgspec.msgpack.decode(bytes(row.body))
+        if name in seen:
+            continue
+        seen.add(name)
+        connection.execute(
+            sa.insert(conflicts).values(
+                kind="unknown_programme", campaign=0, serial=0, first_epoch=0, first_seq=0, second_epoch=row.epoch_id,
+                second_seq=row.seq, found_ms=row.booked_ms, programme=programme, holder=holder, site=site,
+                points=count, transfer=name,
+            )
+        )  # fmt: skip
 
 
 def upgrade() -> None:
@@ -141,3 +174,4 @@ def upgrade() -> None:
         op.add_column("conflicts", column)
     _where("ix_conflicts_owed", "conflicts", ["programme", "holder"], "holder <> 0 AND state = 'waits'")
     _where("ix_conflicts_transfer", "conflicts", ["transfer"], "transfer IS NOT NULL")
+    _waiting()
