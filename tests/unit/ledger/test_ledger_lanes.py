@@ -310,6 +310,15 @@ def test_points_that_were_booked_before_there_was_a_ledger_wait_for_their_progra
     database.close()
 
 
+def test_M11_only_what_is_still_owed_is_given_up(shop: Shop) -> None:
+    shop.programme(overspending=Overspending.LATER)
+    shop.spend(20)
+    shop.earn(5)
+    shop.tell()
+    assert shop.end(Ending.GIVEN_UP) == ""
+    assert shop.sums() == {"issued": -20, "redeemed": 20}
+
+
 def test_M11_a_second_claim_ends_with_the_last_point_that_is_owed(shop: Shop) -> None:
     shop.programme(overspending=Overspending.LATER)
     shop.spend(10)
