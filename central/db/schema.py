@@ -580,7 +580,7 @@ transfers = Table(
     Column("id", _Id, primary_key=True),  # in the order of booking
     Column("name", LargeBinary, nullable=False, unique=True),  # 16 bytes, made by the caller
     Column("kind", Text, nullable=False),
-    Column("state", Text, nullable=False),  # central.ledger.sheet.State
+    Column("state", Text, nullable=False),  # central.ledger.transfer.State
     Column("programme", BigInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),  # when it happened
     Column("booked_ms", BigInteger, nullable=False),

@@ -2,6 +2,7 @@
 
 chart        which accounts there are, and which sign each may have
 sheet        the accounts and lots that some transfers concern: read at once, changed in memory, written at once
+transfer     a transfer that is being made, and what becomes of it
 lots         in which order points are spent
 money        the yen that go with points which were paid for
 history      what a booked transfer did, read back

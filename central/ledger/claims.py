@@ -17,7 +17,8 @@ from central.db import bulk
 from central.db.schema import conflicts
 from central.ledger import history, programmes, tills
 from central.ledger.chart import Key, Kind
-from central.ledger.sheet import Draft, Sheet, content_of
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import Draft, content_of
 
 CLAIM: Final = "claim"
 KINDS: Final = (

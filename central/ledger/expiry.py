@@ -15,7 +15,8 @@ from central.ledger import money, programmes
 from central.ledger.chart import Key, Kind
 from central.ledger.lots import Lot, Move
 from central.ledger.refunds import EXPIRE
-from central.ledger.sheet import Draft, Sheet, content_of
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import Draft, content_of
 from loyalty.points import written_off_ms
 
 LOTS_PER_STEP: Final = 500

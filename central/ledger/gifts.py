@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from central.ledger import money, programmes, tills
 from central.ledger.chart import Key, Kind, member
-from central.ledger.sheet import AMOUNT_MAX, Booked, Draft, Outcome, Refusal, Refused, Sheet, State, content_of
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import AMOUNT_MAX, Booked, Draft, Outcome, Refusal, Refused, State, content_of
 from loyalty.points import POINTS_MAX, Programme, ends_ms, worth_yen
 
 BUY: Final = "buy"

@@ -26,8 +26,9 @@ from central.db import bulk
 from central.db.schema import conflicts, facts
 from central.ledger import claims, money, programmes, tills
 from central.ledger.chart import Key, member
-from central.ledger.sheet import CONTENT_BYTES, Draft, Refused, Sheet
+from central.ledger.sheet import Sheet
 from central.ledger.tills import EARN, SPEND, Purchase
+from central.ledger.transfer import CONTENT_BYTES, Draft, Refused
 from loyalty.points import POINTS_MAX, EarnRule, Overspending, Programme, earned, worth_yen
 from wire.facts import Earned, PointsFact, Spent, decode_fact
 

@@ -7,7 +7,8 @@ they are worth there, and the spread is the operator's fee. A programme whose po
 from __future__ import annotations
 
 from central.ledger.chart import Key, Kind
-from central.ledger.sheet import Draft, Sheet
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import Draft
 from loyalty.points import Programme, Rate, worth_yen
 
 

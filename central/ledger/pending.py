@@ -15,7 +15,8 @@ from central.db.schema import transfers
 from central.ledger import history, money, programmes
 from central.ledger.chart import MEMBER, Key
 from central.ledger.lots import Move
-from central.ledger.sheet import Booked, Draft, Outcome, Refusal, Refused, Sheet, content_of
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import Booked, Draft, Outcome, Refusal, Refused, content_of
 from loyalty.points import NEVER_MS, ends_ms
 
 POST: Final = "post"

@@ -20,7 +20,8 @@ from central.db.schema import lot_moves, lots, transfers
 from central.ledger import history, money, programmes, tills
 from central.ledger.chart import MEMBER, Key, Kind, member
 from central.ledger.lots import Lot
-from central.ledger.sheet import Booked, Draft, Outcome, Refusal, Refused, Sheet, content_of
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import Booked, Draft, Outcome, Refusal, Refused, content_of
 from loyalty.points import Overspending, Programme, ends_ms, refunded_until_ms
 
 REFUND: Final = "refund"

@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from central.ledger import money, programmes
 from central.ledger.chart import Key, Kind, member
-from central.ledger.sheet import Booked, Draft, Outcome, Refusal, Refused, Sheet, State, Took, content_of
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import Booked, Draft, Outcome, Refusal, Refused, State, Took, content_of
 from loyalty.points import POINTS_MAX, Overspending, Programme, ends_ms
 
 EARN: Final = "earn"

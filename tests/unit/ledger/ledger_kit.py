@@ -13,8 +13,8 @@ from central.ledger import audit, balances, expiry, gifts, pending, programmes, 
 from central.ledger.audit import Finding
 from central.ledger.gifts import Gift
 from central.ledger.refunds import Refund
-from central.ledger.sheet import Booked, Outcome, Refused
 from central.ledger.tills import Purchase
+from central.ledger.transfer import Booked, Outcome, Refused
 from loyalty.points import Programme, Rate
 
 NOW_MS = 1_800_000_000_000

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from central.ledger.chart import Key, Kind
+from central.ledger.sheet import Sheet
+from central.ledger.transfer import Draft, Unbalanced
 from tests.unit.ledger.conftest import Make
 from tests.unit.ledger.ledger_kit import ALICE, DAY_MS, GINZA, NOW_MS, SHINJUKU, Ledger, done, why
 
@@ -193,3 +198,16 @@ def test_a_name_told_twice_is_one_transfer_and_with_other_content_none(ledger: L
 def test_nothing_is_booked_for_nobody_or_nothing(ledger: Ledger) -> None:
     for points, holder in ((0, ALICE), (-1, ALICE), (2**60, ALICE), (1, 0)):
         assert why(ledger.spend(points, holder=holder)[1]) == "amount"
+
+
+def test_a_transfer_that_does_not_sum_to_zero_is_never_written(ledger: Ledger) -> None:
+    with ledger.database.write() as connection:
+        sheet = Sheet(connection, NOW_MS)
+        sheet.read([b"u" * 16], [])
+        draft = sheet.open(b"u" * 16, "wrong", 1, NOW_MS, b"")
+        assert isinstance(draft, Draft)
+        sheet.leg(draft, Key(Kind.ISSUED.value, 1), -5)
+        sheet.leg(draft, Key(Kind.FEES.value, 1), 5)  # as much, but of another unit
+        with pytest.raises(Unbalanced, match="does not sum to zero"):
+            sheet.write()
+    assert ledger.query("SELECT count(*) FROM transfers") == [(0,)]

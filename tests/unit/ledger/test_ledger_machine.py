@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from central.ledger.sheet import Booked, Outcome
+from central.ledger.transfer import Booked, Outcome
 from tests.unit.ledger.ledger_kit import ALICE, BOB, DAY_MS, GINZA, NOW_MS, Ledger
 
 PEOPLE = (ALICE, BOB)

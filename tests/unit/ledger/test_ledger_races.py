@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from central.ledger.sheet import Booked, Outcome
+from central.ledger.transfer import Booked, Outcome
 from tests.unit.ledger.conftest import Make
 from tests.unit.ledger.ledger_kit import ALICE, BOB, GIFTS, Ledger, done
 
