@@ -37,6 +37,23 @@ class RawCentre:
 
     def insert(self, booked: int, upto: int) -> float:
         """Inserts what the centre wrote of the batch `booked + 1` .. `upto`; gives the seconds."""
+        rows = self._batch(booked, upto)
+        began = time.perf_counter()
+        self._raw.execute("BEGIN IMMEDIATE")
+        for table, part in rows.items():
+            self._put(table, part)
+        self._raw.execute("UPDATE epochs SET upto = upto + 1")
+        self._raw.execute("UPDATE feeds SET head = head + 1")
+        self._raw.execute("UPDATE campaigns SET redeemed = redeemed + 1")
+        self._change()
+        self._raw.execute("COMMIT")
+        return time.perf_counter() - began
+
+    def _change(self) -> None:
+        """What else is changed by a batch, within its transaction."""
+
+    def _batch(self, booked: int, upto: int) -> dict[str, list[tuple[object, ...]]]:
+        """The rows of a batch, by table."""
         batch = f"WHERE epoch_id IN (SELECT id FROM epochs) AND seq > {booked} AND seq <= {upto}"  # by its index
         rows = {
             "facts": self._rows(f"SELECT * FROM facts {batch} ORDER BY seq"),
@@ -49,15 +66,7 @@ class RawCentre:
             rows["change_log"] = self._rows(f"SELECT * FROM change_log WHERE body_id = {self._body}")
         if booked == 0:
             self._put("epochs", self._rows("SELECT * FROM epochs"))
-        began = time.perf_counter()
-        self._raw.execute("BEGIN IMMEDIATE")
-        for table, part in rows.items():
-            self._put(table, part)
-        self._raw.execute("UPDATE epochs SET upto = upto + 1")
-        self._raw.execute("UPDATE feeds SET head = head + 1")
-        self._raw.execute("UPDATE campaigns SET redeemed = redeemed + 1")
-        self._raw.execute("COMMIT")
-        return time.perf_counter() - began
+        return rows
 
     def _rows(self, sql: str) -> list[tuple[object, ...]]:
         with self._source.read() as connection:

@@ -1,4 +1,7 @@
-"""Booking the facts about what units may decide alone: parts of limits, homes of serials, points."""
+"""Booking the facts about what units may decide alone: parts of limits, homes of serials, and floors of points.
+
+What the points themselves change is booked by `central.ledger.lanes`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from central.db.schema import NUL
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX
 from loyalty.lease import KINDS
+from loyalty.points import POINTS_MAX
 from wire.facts import (
     Earned,
     Given,
@@ -56,7 +60,11 @@ def unbookable(fact: AloneFact) -> str:
         return "" if 0 < fact.term <= NUMBER_MAX else f"term {fact.term} can't be"
     if not (0 < fact.programme <= CAMPAIGN_ID_MAX and 0 < fact.holder <= HOLDER_MAX and len(fact.id) == ID_BYTES):
         return "it names a programme or a person that can't be"
-    return "" if 0 < fact.points <= NUMBER_MAX else f"{fact.points} points can't be"
+    if not 0 < len(fact.site) <= WORD_CHARS_MAX:
+        return "it names no site"
+    if isinstance(fact, Earned) and not (0 <= fact.spend_yen <= NUMBER_MAX and 0 <= fact.revision <= NUMBER_MAX):
+        return "its purchase can't be"
+    return "" if 0 < fact.points <= POINTS_MAX else f"{fact.points} points can't be"
 
 
 def _half(fact: Given | Taken) -> tuple[bytes, str]:
@@ -64,13 +72,16 @@ def _half(fact: Given | Taken) -> tuple[bytes, str]:
 
 
 def book(
-    connection: Connection, device: Device, secret: bytes, carried: leases.Carried, fact: AloneFact, now_ms: int
+    connection: Connection,
+    device: Device,
+    secret: bytes,
+    carried: leases.Carried,
+    fact: LeaseFact | HomeFact,
+    now_ms: int,
 ) -> None:
     """What such a fact changes. The same one told again under another epoch changes nothing."""
     if isinstance(fact, LeaseFact):
         leases.book_move(connection, device.id, carried, fact, now_ms)
-    elif isinstance(fact, PointsFact):
-        leases.book_points(connection, device.id, carried, fact, now_ms)
     elif isinstance(fact, HomeLeft):
         homes.book_left(connection, device, secret, fact, now_ms)
     else:

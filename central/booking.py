@@ -28,10 +28,22 @@ from central.db.schema import (
     redemptions,
     stored_serial,
 )
+from central.ledger import lanes
 from central.offsets import Timed
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
-from wire.facts import Cancelled, EpochOpened, Fact, Redeemed, Stamp, decode_fact
+from wire.facts import (
+    Cancelled,
+    EpochOpened,
+    Fact,
+    HomeFact,
+    LeaseFact,
+    PointsFact,
+    Redeemed,
+    Spent,
+    Stamp,
+    decode_fact,
+)
 from wire.messages import Change, DropRedemption, PutRedemption, decode
 from wire.sealing import FactNames, Hashes
 
@@ -141,7 +153,8 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     rows: list[tuple[Any, ...]] = []
     redeemed: list[tuple[int, Redeemed, bytes]] = []
     cancelled: list[tuple[int, Cancelled]] = []
-    alone_facts: list[tuple[int, alone.AloneFact]] = []
+    alone_facts: list[tuple[int, LeaseFact | HomeFact]] = []
+    points: list[tuple[int, PointsFact, bytes]] = []
     stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
@@ -163,6 +176,10 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             cancelled.append((seq, fact))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "cx", body, now_ms))
+        elif isinstance(fact, PointsFact):
+            points.append((seq, fact, body))
+            stamps.append((seq, fact.at))
+            rows.append((epoch_id, seq, digest, alone.TAGS[type(fact)], body, now_ms))
         elif not isinstance(fact, EpochOpened):
             alone_facts.append((seq, fact))
             stamps.append((seq, fact.at))
@@ -182,7 +199,23 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
     for seq, fact in alone_facts:
         alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
+    if points:
+        _points(connection, booking, points, times)
     return len(aside)
+
+
+def _points(
+    connection: Connection, booking: Booking, points: list[tuple[int, PointsFact, bytes]], times: dict[int, Timed]
+) -> None:
+    """What they take of floors, and what the ledger makes of them."""
+    spent = [(carried(booking, seq), fact) for seq, fact, _ in points if isinstance(fact, Spent)]
+    leases.book_points(connection, booking.device.id, spent, booking.now_ms)
+    now_ms = booking.now_ms
+    told = [
+        lanes.told_at(seq, fact, body, times[seq].at_ms if seq in times else fact.at.wall_ms, now_ms)
+        for seq, fact, body in points
+    ]
+    lanes.book(connection, booking.epoch.id, told, now_ms)
 
 
 def carried(booking: Booking, seq: int) -> leases.Carried:

@@ -19,6 +19,7 @@ from central.db.schema import NUL
 from central.decide import Decider, Elsewhere
 from central.ingest import Ingest, Origin
 from central.leasing import Lessor, Told
+from central.ledger import expiry, lanes
 from central.office import Office
 from central.spool import Snapshots
 from central.waiting import Open, Waiting
@@ -280,11 +281,15 @@ class Desk:
         return self._told(self._lessor.orders())
 
     def tidy(self, now_ms: int) -> None:
-        """Takes back hints that never came true, prunes the change log, and corrects times that waited."""
+        """Takes back hints that never came true, prunes the change log, writes off points whose time is over, and
+        corrects times that waited."""
         settings = self._office.settings
         with self._database.write() as connection:
             hinting.expire(connection, self._secret, now_ms - settings.hint_life_s * 1000)
             feed.prune(connection, settings.log_kept_changes)
+        with self._database.write() as connection:
+            lanes.book_waiting(connection, now_ms)
+            expiry.step(connection, now_ms)
         for _ in range(CORRECTIONS_PER_TURN):
             with self._database.write() as connection:
                 if not correction.step(connection, now_ms):

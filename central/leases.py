@@ -25,7 +25,7 @@ from central.db.schema import DeviceState, QuestionState, devices, part_moves, p
 from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.coupon import limits
 from loyalty.lease import CAMPAIGN, NOTHING, POINTS, Amount, GrantReason, Limits, Pot, share
-from wire.facts import Earned, Given, LeaseFact, PointsFact, Redeemed, Returned
+from wire.facts import Given, LeaseFact, Redeemed, Returned, Spent
 
 PART_LIFE_MS: Final = 3 * 86_400_000  # how long a unit may go on without the centre
 ASKERS_WITHIN_MS: Final = 86_400_000  # units that asked for a part within this time share what is left
@@ -59,6 +59,11 @@ _COUNT_ASKERS: Final = (
     "SELECT count(DISTINCT device_id) FROM parts "
     "WHERE kind = ? AND id = ? AND holder = ? AND asked_ms > ? AND device_id <> ?"
 )
+_MOVED_BEFORE: Final = "part_moves m WHERE m.id = wanted.k0 AND m.side = 'spent'"
+_FLOOR: Final = "pots p WHERE p.kind = 'p' AND p.id = wanted.k0 AND p.holder = wanted.k1"
+_MOVE_COLUMNS: Final = (
+    "id", "side", "device_id", "peer", "kind", "pot_id", "holder", "count", "yen", "booked_ms",
+)  # fmt: skip
 _HELD: Final = "SELECT count(*), coalesce(sum(cost_yen), 0) FROM questions WHERE state = ? AND campaign = ?"
 
 
@@ -357,24 +362,49 @@ def book_move(connection: Connection, device_id: int, carried: Carried, fact: Le
             _add(connection, fact.pot, transit=NOTHING - amount)
 
 
-def book_points(connection: Connection, device_id: int, carried: Carried, fact: PointsFact, now_ms: int) -> None:
+def book_points(connection: Connection, device_id: int, told: list[tuple[Carried, Spent]], now_ms: int) -> None:
     """Points that were spent: within the floors of the person and of the unit, or by the centre's word.
 
-    What was earned is a fact for the ledger and takes of no limit.
+    Few people have a floor of their own: what a batch costs follows the floors that there are, not its length.
     """
-    if isinstance(fact, Earned):
+    if not told:
         return
-    cost = Amount(fact.points)
-    if not once(connection, fact.id, "spent", device_id, "", Pot(POINTS, fact.programme, fact.holder), cost, now_ms):
-        return
-    for holder in (0, fact.holder):
-        pot = Pot(POINTS, fact.programme, holder)
-        if fact.question:
-            _add(connection, pot, spent=cost)
-        elif carried.owner is not None:
-            _change(connection, carried.owner, pot, spent=cost)
-        else:
-            _add(connection, pot, spent=cost, exposure=cost)
+    known = {bytes(row[0]) for row in bulk.look_up(connection, "m.id", _MOVED_BEFORE, [(one.id,) for _, one in told])}
+    fresh: dict[bytes, tuple[Carried, Spent]] = {}
+    for carried, fact in told:
+        if fact.id not in known:
+            fresh.setdefault(fact.id, (carried, fact))
+    bulk.insert_rows(
+        connection,
+        part_moves,
+        _MOVE_COLUMNS,
+        [
+            (fact.id, "spent", device_id, "", POINTS, fact.programme, fact.holder, fact.points, 0, now_ms)
+            for _, fact in fresh.values()
+        ],
+    )
+    floors = {(fact.programme, holder) for _, fact in fresh.values() for holder in (0, fact.holder)}
+    there = set(map(tuple, bulk.look_up(connection, "p.id, p.holder", _FLOOR, sorted(floors))))
+    asked: dict[Pot, Amount] = {}
+    outside: dict[Pot, Amount] = {}
+    parted: dict[tuple[Owner, Pot], Amount] = {}
+    for carried, fact in fresh.values():
+        for holder in (0, fact.holder):
+            if (fact.programme, holder) not in there:
+                continue
+            pot, cost = Pot(POINTS, fact.programme, holder), Amount(fact.points)
+            if fact.question:
+                asked[pot] = asked.get(pot, NOTHING) + cost
+            elif carried.owner is not None:
+                parted[carried.owner, pot] = parted.get((carried.owner, pot), NOTHING) + cost
+            else:
+                outside[pot] = outside.get(pot, NOTHING) + cost
+    for (owner, pot), amount in parted.items():
+        _change(connection, owner, pot, spent=amount)
+    for pot, amount in asked.items():
+        _add(connection, pot, spent=amount)
+    for pot, amount in outside.items():
+        _add(connection, pot, spent=amount, exposure=amount)
 
 
 def once(

@@ -1,4 +1,4 @@
-"""Commands of `tokuten coupon` about who pays: conflicts, how a person ends them, and the exposure of campaigns."""
+"""Commands of `tokuten coupon` about who pays: conflicts, also of points, how a person ends them, and exposure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def conflicts(
     every: Annotated[bool, typer.Option("--all", help="Also those that are settled, newest first.")] = False,
     config: Config = None,
 ) -> None:
-    """Facts that can't both be right, or should not be: the rule, who is charged, how much, and what waits."""
+    """Facts of coupons and points that can't be right together: the rule, who is charged, how much, what waits."""
     from central.coupons import disputes
     from cli.office import local, opened, print_table
 
@@ -31,13 +31,15 @@ def conflicts(
     if not found:
         typer.echo("no conflicts")
         return
-    heads = ("No.", "kind", "coupon", "serial", "found", "rule", "charged", "yen", "state", "note")
+    heads = ("No.", "kind", "of", "serial", "found", "rule", "charged", "yen", "state", "points", "note")
     rows: list[tuple[str, ...]] = []
     for one in found:
         party = f"{one.charges} {one.charged}".strip() or "—"
         serial = f"{one.serial:016x}" if one.serial else "—"
-        rows.append((str(one.id), one.kind, str(one.campaign), serial, local(one.found_ms), one.rule, party,
-                     f"{one.amount_yen:,}", one.state.replace("_", " "), one.note))  # fmt: skip
+        of = f"points {one.programme}, {one.site}" if one.programme else f"coupon {one.campaign}"
+        points = f"{one.points:,}" if one.programme else "—"
+        rows.append((str(one.id), one.kind.replace("_", " "), of, serial, local(one.found_ms), one.rule, party,
+                     f"{one.amount_yen:,}", one.state.replace("_", " "), points, one.note))  # fmt: skip
     print_table(heads, rows)
 
 

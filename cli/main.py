@@ -38,6 +38,8 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "central": Lazy("cli.central", "Run the centre, or prepare its database.", "central", "the centre"),
     "coupon": Lazy("cli.coupon", "Issue, list and show coupons.", "central", "the centre"),
     "lease": Lazy("cli.lease", "Where the parts of caps and budgets are.", "central", "the centre"),
+    "programme": Lazy("cli.programme", "Kinds of points, and the shops' earn rules.", "central", "the centre"),
+    "ledger": Lazy("cli.ledger", "Balances of points, and the auditor of the books.", "central", "the centre"),
     "home": Lazy("cli.home", "Who decides about serials that have a home.", "central", "the centre"),
     "device": Lazy("cli.device", "Enrol and list units.", "central", "the centre"),
     "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),

@@ -16,6 +16,7 @@ from central.db.database import StorageError
 from central.db.migrate import SchemaTooNew
 from central.homes import HomeError
 from central.keys import KeyFileError
+from central.ledger.programmes import ProgrammeError
 from central.office import Office, OfficeError, open_office
 from central.registry import RegistryError
 from central.settings import CentralSettings
@@ -36,7 +37,7 @@ def plain_words() -> Iterator[None]:
     """What can go wrong at the centre, as one line for the person who typed the command."""
     try:
         yield
-    except IssueError as error:
+    except (IssueError, ProgrammeError) as error:
         raise Stop("\n         ".join(error.problems), Exit.USAGE) from error
     except (RegistryError, PersonError, KeyringError, HomeError, StopListError) as error:
         raise Stop(str(error), Exit.USAGE) from error

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from central.conflicts import ConflictState, Party, pseudonym
 from central.coupons import issue
 from central.db.schema import NUL, conflicts, read_serial, redemptions
+from central.ledger import claims
 
 NOTE_CHARS_MAX: Final = 500
 LIMIT_MAX: Final = 1_000
@@ -44,6 +45,10 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     resolved_ms: int | None
     note: str
+    programme: int = 0  # of a conflict about points, whose campaign is 0
+    holder: int = 0
+    site: str = ""
+    points: int = 0  # at stake
 
 
 def listed(connection: Connection, *, waiting: bool = True, limit: int = 100) -> list[Conflict]:
@@ -72,12 +77,17 @@ def _conflict(row: Any) -> Conflict:
         state=row.state,
         resolved_ms=row.resolved_ms,
         note=row.note,
+        programme=row.programme,
+        holder=row.holder,
+        site=row.site,
+        points=row.points,
     )
 
 
 def end(connection: Connection, number: int, how: Ending, note: str, now_ms: int) -> str:
     """A person ends a conflict that waits, or charges somebody. Gives why it can't be done; empty: it is done."""
-    row = connection.execute(select(conflicts).where(conflicts.c.id == number)).one_or_none()
+    # Locked, where there are several workers: two people can't end it twice.
+    row = connection.execute(select(conflicts).where(conflicts.c.id == number).with_for_update()).one_or_none()
     if row is None:
         return f"there is no conflict {number}"
     if row.state != ConflictState.WAITS:
@@ -85,7 +95,12 @@ def end(connection: Connection, number: int, how: Ending, note: str, now_ms: int
     if how in (Ending.PAID, Ending.GIVEN_UP) and row.charges != Party.HOLDER:
         return f"conflict {number} claims nothing from anybody: charge somebody instead"
     changes: dict[str, Any] = {"note": note.replace(NUL, " ")[:NOTE_CHARS_MAX]}
-    if how is Ending.HOLDER:
+    if row.programme:
+        ended = claims.end(connection, row, how.value, now_ms)
+        if isinstance(ended, str):
+            return ended
+        changes |= ended
+    elif how is Ending.HOLDER:
         holder = _use(connection, row).get("holder", 0)
         if not holder:
             return f"the coupon of conflict {number} names no holder to claim from"

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Connection, CursorResult, Integer, LargeBinary, Table, Text
 
-LOOKUP_KEYS: Final = 250  # keys of one look-up on SQLite; the last one is repeated, so the statement is always one
+LOOKUP_KEYS: Final = 250  # keys of one look-up on SQLite at most
+LOOKUP_SIZES: Final = (1, 4, 16, 64, LOOKUP_KEYS)  # the last key is repeated to fill up: few statements, all prepared
 STATEMENTS_MAX: Final = 1_000  # kept ready
 _ARRAYS: Final = ((BigInteger, "int8"), (Integer, "int4"), (Text, "text"), (LargeBinary, "bytea"), (Boolean, "bool"))
 _KEYS: Final = {int: "int8", str: "text", bytes: "bytea"}
@@ -27,6 +28,12 @@ def _driver_sql(sql: str, paramstyle: str) -> str:
 def run(connection: Connection, sql: str, values: tuple[Any, ...] = ()) -> CursorResult[Any]:
     """Executes one statement of ours."""
     return connection.exec_driver_sql(_driver_sql(sql, connection.dialect.paramstyle), values)
+
+
+def run_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Executes one statement of ours for each of `rows`."""
+    if rows:
+        connection.exec_driver_sql(_driver_sql(sql, connection.dialect.paramstyle), list(rows))
 
 
 def among(count: int) -> str:
@@ -70,12 +77,13 @@ def _lookup(select: str, join: str, wanted: str) -> str:
 
 
 @_cached
-def _wanted(kinds: tuple[type, ...], arrays: bool) -> str:
+def _wanted(kinds: tuple[type, ...], size: int | None) -> str:
+    """`size` None: arrays of any length."""
     names = ", ".join(f"k{number}" for number in range(len(kinds)))
-    if arrays:
+    if size is None:
         types = ", ".join(f"%b::{_KEYS[kind]}[]" for kind in kinds)
         return f"WITH wanted({names}) AS (SELECT * FROM unnest({types}))"  # noqa: S608
-    values = ", ".join([_marks(len(kinds))] * LOOKUP_KEYS)
+    values = ", ".join([_marks(len(kinds))] * size)
     return f"WITH wanted({names}) AS (VALUES {values})"
 
 
@@ -84,16 +92,19 @@ def look_up(connection: Connection, select: str, join: str, keys: Sequence[tuple
 
     CROSS JOIN keeps SQLite from turning the join around: one search of the index for each key.
     """
+    if not keys:
+        return
     kinds = tuple(type(value) for value in keys[0])
     if connection.dialect.name == "postgresql":
         arrays = tuple(list(values) for values in zip(*keys, strict=True))
-        yield from connection.exec_driver_sql(_lookup(select, join, _wanted(kinds, True)), arrays)
+        yield from connection.exec_driver_sql(_lookup(select, join, _wanted(kinds, None)), arrays)
         return
-    statement = _lookup(select, join, _wanted(kinds, False))
     for start in range(0, len(keys), LOOKUP_KEYS):
         part = list(keys[start : start + LOOKUP_KEYS])
-        part += [part[-1]] * (LOOKUP_KEYS - len(part))
-        yield from connection.exec_driver_sql(statement, tuple(_flat(part)))
+        size = next(size for size in LOOKUP_SIZES if len(part) <= size)
+        part += [part[-1]] * (size - len(part))
+        statement = _lookup(select, join, _wanted(kinds, size))
+        yield from connection.exec_driver_sql(statement, tuple(_flat(part))).all()  # one by one costs twice as much
 
 
 def _flat(keys: Iterable[tuple[Any, ...]]) -> Iterator[Any]:

@@ -126,6 +126,10 @@ class ConflictRow(msgspec.Struct):
     state: str
     resolved_ms: int | None
     note: str
+    programme: int  # of points; then there is no campaign. 0: it is about a coupon
+    holder: str  # whose points: 12 hexadecimal digits; empty: nobody's
+    site: str
+    points: int  # at stake
 
 
 class Ended(msgspec.Struct, forbid_unknown_fields=True):

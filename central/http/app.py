@@ -16,6 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import Parameter, PathParameter, QueryParameter
 
 from central import incarnation, notices
+from central.conflicts import pseudonym
 from central.coupons import clearing, disputes, download, history, issue, persons
 from central.coupons.keyring import KeyringError
 from central.db.database import StorageError
@@ -210,6 +211,10 @@ class Api:
                 state=row.state,
                 resolved_ms=row.resolved_ms,
                 note=row.note,
+                programme=row.programme,
+                holder=pseudonym(row.holder) if row.holder else "",
+                site=row.site,
+                points=row.points,
             )
             for row in rows
         ]

@@ -70,7 +70,8 @@ CENTRE_HISTORY: Final = frozenset(
     {
         "devices", "epochs", "facts", "redemptions", "conflicts", "notices", "boots", "boot_spans", "persons", "cards",
         "sessions", "coupons", "questions", "pots", "parts", "part_moves", "homes", "home_moves", "feeds",
-        "feed_bodies", "change_log", "hints", "dead_letters",
+        "feed_bodies", "change_log", "hints", "dead_letters", "programmes", "earn_rules", "accounts", "transfers",
+        "postings", "lots", "lot_moves",
     }
 )  # fmt: skip
 """Tables of the centre that grow with what happened; some are held against others (`CENTRE_RULES`)."""

@@ -19,6 +19,7 @@ from benchmarks import (
     ingest_postgres,
     leased,
     memory,
+    points,
     price_of_safety,
     redemption,
     site,
@@ -123,6 +124,11 @@ def test_booking_on_postgresql_beside_pgbench(tmp_path: Path, capsys: pytest.Cap
     assert "one coupon for all lanes" in out
 
 
+def test_booking_of_points_beside_raw_writes(tmp_path: Path) -> None:
+    measured = points.measure(tmp_path, count=2, size=20, members=5)
+    assert len(measured.centre_s) == len(measured.raw_s) == 2
+
+
 def test_a_frame_becomes_a_green_light(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame_to_verdict.measure(tmp_path, 2)
     assert "frame to verdict" in said(capsys)
@@ -165,6 +171,7 @@ def test_every_benchmark_is_found_by_make_bench() -> None:
         "frame_to_verdict",
         "ingest",
         "memory",
+        "points",
         "redemption",
     } <= set(names())
 

@@ -210,7 +210,7 @@ def test_K6_an_operator_sees_who_pays_and_ends_what_waits(
     assert row == {
         "id": 1, "kind": "double", "campaign": 1, "serial": f"{1:016x}", "first": [epoch, 1], "second": [epoch, 2],
         "found_ms": NOW_MS, "rule": "operator", "charges": "", "charged": "", "amount_yen": 100, "state": "waits",
-        "resolved_ms": None, "note": "",
+        "resolved_ms": None, "note": "", "programme": 0, "holder": "", "site": "", "points": 0,
     }  # fmt: skip
     assert client.post("/api/conflicts/1", json={"how": "holder", "note": "x\0"}, headers=operator).json() == {
         "done": 1
