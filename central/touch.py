@@ -17,6 +17,8 @@ from central.db import locks
 from loyalty.lease import POINTS
 from wire.facts import Earned, Redeemed, Spent, decode_fact
 
+LEDGER: Final = "l"
+"""The accounts of a programme are locked together: a spending may reach any of them by the programme's policy."""
 Touched = frozenset[locks.Thing]
 EVERYTHING: Final[Touched] = frozenset({locks.device("")})
 
@@ -34,7 +36,10 @@ def of(device: str, bodies: Sequence[bytes]) -> Touched:
             campaigns.add(fact.campaign)
         elif isinstance(fact, Spent):
             found |= {locks.pot(POINTS, fact.programme, holder) for holder in (0, fact.holder)}
-        elif not isinstance(fact, Earned):
+            found.add(locks.pot(LEDGER, fact.programme, 0))
+        elif isinstance(fact, Earned):
+            found.add(locks.pot(LEDGER, fact.programme, 0))
+        else:
             return EVERYTHING
     found |= {locks.campaign(number) for number in campaigns}
     return frozenset(found) if len(found) <= locks.HELD_MAX else EVERYTHING

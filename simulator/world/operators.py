@@ -13,8 +13,10 @@ from central.coupons.download import Given, No
 from central.coupons.persons import Person
 from central.db.schema import DeviceState
 from central.homes import HomeError
+from central.ledger import programmes
 from loyalty.campaign import Campaign
 from loyalty.lease import POINTS, Pot
+from loyalty.points import Programme
 from simulator.world.observe import Downloaded, Enrolled, FloorSet, Issued, WrittenOff
 
 if TYPE_CHECKING:
@@ -150,6 +152,11 @@ class Operators:
             world.note("person", "downloads", f"campaign {number} serial {coupon.serial:016x}")
             world.saw(Downloaded(world.time.now_ms, number, coupon.serial, coupon.holder, home))
         return given
+
+    def programme(self, number: int, name: str) -> None:
+        """Points of this number mean something from now on; each shop keeps its own."""
+        with self._world.office.writing() as connection:
+            programmes.put(connection, Programme(id=number, name=name), self._world.time.wall_ms)
 
     def floor(self, programme: int, holder: int, points: int) -> None:
         """So many points of a person (0: of any person together) may be spent without the centre."""

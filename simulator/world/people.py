@@ -66,6 +66,7 @@ class People:
         self._last: dict[str, tuple[Shopper, Code]] = {}  # by unit: who was there last, and what they held up
         self._copied: list[tuple[Shopper, Held]] = []
         self._given: list[tuple[int, int]] = []  # campaign and serial of the newest coupons
+        world.operators.programme(catalogue.PROGRAMME, "街のポイント")
         world.operators.floor(catalogue.PROGRAMME, 0, 10 * FLOOR)
 
     def download(self, rng: Random) -> None:

@@ -19,6 +19,7 @@ from simulator.world.checks import all_checkers
 from simulator.world.checks.auditor import Auditor
 from simulator.world.checks.bounds import Bounded
 from simulator.world.checks.caches import CachesConverge
+from simulator.world.checks.ledger import LedgerBalances
 from simulator.world.checks.parts import PartsAreKnown
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.time_goes_on import TimeGoesOn
@@ -175,6 +176,14 @@ AT_THE_CENTRE: list[tuple[type[Checker], str, str]] = [
         "INSERT INTO questions (question, device_id, campaign, serial, holder, state, reason, at_ms, site, asked_ms)"
         " SELECT zeroblob(16), min(id), 7, 12, 0, 'granted', 'ok', 0, '', 0 FROM devices",
         "is not open on the unit",
+    ),
+    (LedgerBalances, "UPDATE postings SET amount = amount + 1 WHERE amount > 0", "out of nothing"),
+    (LedgerBalances, "UPDATE accounts SET balance = balance + 1 WHERE kind = 'issued'", "its postings sum to"),
+    (LedgerBalances, "UPDATE lots SET rest = rest + 1", "its lots hold"),
+    (
+        LedgerBalances,
+        "UPDATE facts SET body = (SELECT body FROM facts WHERE type = 'rd' LIMIT 1) WHERE type = 'pe'",
+        "by the facts",
     ),
     (NothingWaits, "UPDATE devices SET awaits = 1", "still awaits the journal"),
     (NothingWaits, "UPDATE devices SET owes_parts = 1", "still awaits the parts"),
