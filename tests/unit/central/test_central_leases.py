@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, update
 
 from central import leases, registry
-from central.db.schema import DeviceState
+from central.db.schema import DeviceState, devices, questions
 from central.leases import Owner
+from central.leasing import Lessor, Told
 from loyalty.campaign import Policy
-from loyalty.lease import CAMPAIGN, Amount, GrantReason, Pot
+from loyalty.lease import CAMPAIGN, NOTHING, Amount, GrantReason, Pot
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from wire.facts import Given, Redeemed, Returned, Taken
+from wire.messages import AskLease, Grants, Held
 
 POT = Pot(CAMPAIGN, 1)
 CAP = 10
@@ -222,6 +225,36 @@ def test_a_unit_that_is_active_again_is_waited_for_as_before(shop: Shop) -> None
     shop.one.journal(Given(shop.one.stamp(), b"t" * 16, "lane-2", POT, Amount(4)))
     shop.centre.book(shop.one)
     assert (shop.stand.transit.count, shop.stand.exposure.count) == (4, 0)
+
+
+def test_what_a_shopper_was_just_promised_is_not_granted_to_a_lane(shop: Shop) -> None:
+    with shop.centre.office.database.write() as connection:
+        connection.execute(
+            insert(questions).values(
+                question=b"q" * 16, device_id=shop.owner(shop.two).device_id, campaign=1, serial=0, holder=0,
+                state="granted", reason="ok", at_ms=0, site="", asked_ms=NOW_MS,
+            )
+        )  # fmt: skip
+    for _ in range(20):
+        shop.grant(shop.one, CAP)
+    assert shop.stand.out.count == CAP - 1
+
+
+def test_a_restored_centre_leases_nothing_before_every_unit_has_said_what_it_holds(shop: Shop) -> None:
+    lessor = Lessor(shop.centre.office.database, b"i" * 16, {"lane-1"})
+    ask = AskLease(b"i" * 16, shop.one.epoch, [Held(POT, NOTHING, Amount(2))], False)
+    with shop.centre.office.database.write() as connection:
+        connection.execute(update(devices).where(devices.c.name == "lane-2").values(owes_parts=True))
+    assert granted(lessor.answer(ask, "lane-1", NOW_MS)) == (0, GrantReason.NOT_YET)
+    with shop.centre.office.database.write() as connection:
+        connection.execute(update(devices).values(owes_parts=False))
+    assert granted(lessor.answer(ask, "lane-1", NOW_MS)) == (2, GrantReason.GRANTED)
+
+
+def granted(told: list[Told]) -> tuple[int, GrantReason]:
+    (grants,) = [one.command for one in told if isinstance(one.command, Grants)]
+    (grant,) = grants.parts
+    return grant.granted.count, GrantReason(grant.reason)
 
 
 def test_the_sums_of_a_pot_are_those_of_its_parts(shop: Shop) -> None:

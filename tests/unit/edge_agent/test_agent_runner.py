@@ -25,6 +25,7 @@ from hal.errors import HalReason, PartFailed
 from hal.indicators import Light
 from hal.virtual.world import Lit, Shown, World, WorldEvent
 from tests.unit.edge_agent.agent_world import SIGNED, code, scanned, world
+from wire.uplink import OpenEpoch
 
 CENTRE = SigningKey(b"c" * 32)
 
@@ -201,6 +202,25 @@ def test_K5_damage_that_can_not_be_mended_at_once_is_mended_when_the_disk_takes_
             break
     assert unit.agent.store.journal.last == 2  # the epoch's opening, and what the damaged store still had to report
     assert [path.name for path in unit.store.folder.glob("damaged-*")] == ["damaged-1"]
+
+
+def test_K6_nothing_grows_old_while_the_clock_may_be_wrong(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    tidied: list[int | None] = []
+    monkeypatch.setattr(unit.store, "tidy", lambda trusted_ms, keep_ms: tidied.append(trusted_ms))
+    sure = unit.time.now()
+    for now in (sure, msgspec.structs.replace(sure, trusted=False)):
+        monkeypatch.setattr(unit.time, "now", lambda now=now: now)
+        unit.agent._tidy()
+    assert tidied == [sure.wall_ms, None]
+
+
+def test_K6_an_epoch_that_the_journal_let_go_of_is_not_spoken_of(unit: Unit) -> None:
+    unit.store.carry_out([OpenEpoch(b"e" * 16, 0, "fork")], b"n" * 16, unit.time.now().stamp)
+    unit.agent._centre.use(unit.store)
+    assert [state.epoch for state in unit.agent._centre.uplink.epochs] == [b"e" * 16, b"n" * 16]
+    unit.agent._tidy()
+    assert [state.epoch for state in unit.store.journal.epochs()] == [b"n" * 16]
+    assert [state.epoch for state in unit.agent._centre.uplink.epochs] == [b"n" * 16]
 
 
 class FixedClock:

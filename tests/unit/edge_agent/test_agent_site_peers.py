@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from edge_agent.core.visit import Want as Row
+from edge_agent.store.connection import StoreUnwritable
 from edge_agent.store.store import Store
 from loyalty.coupon import Coupon
 from tests.unit.edge_agent.agent_world import NOW_MS, SECRET, SIGNED, moment, replaced, world
@@ -565,3 +566,20 @@ def test_a_lane_says_how_far_it_has_seen_each_other(shop: Shop) -> None:
     (said,) = [action.message for action in b.peers.poll(shop.now_ms + 2_000) if isinstance(action, Say)]
     assert isinstance(said, Here)
     assert said.marks == []  # who is no lane any more is not spoken of
+
+
+def test_what_was_heard_and_how_far_are_written_down_together_or_not_at_all(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, _ = shop.lanes.values()
+    a.redeem(1)
+    (run,) = [a.store.heard.run_after(a.store.journal.epoch, 0)]
+    assert run is not None
+
+    def broken(*values: object) -> None:
+        raise StoreUnwritable("database or disk is full")
+
+    monkeypatch.setattr(b.store.heard, "_keep", broken)
+    with pytest.raises(StoreUnwritable), b.store.transaction():
+        b.store.heard.keep(a.device, run, mark=True, wall_ms=NOW_MS)
+    assert b.store.heard.marks() == {}, "it would never be asked for again"
