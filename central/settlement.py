@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from central import conflicts as stakes
+from central.bank import book
 from central.coupons import issue
 from central.db import bulk
 from central.db.schema import (
@@ -128,6 +129,7 @@ def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact
             .where(questions.c.question == fact.question)
             .values(state=QuestionState.CANCELLED.value, reason=Reason.NOT_NOW.value)
         )
+        book.withdrawn(connection, fact.question, now_ms)
 
 
 def _conflict(connection: Connection, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:
