@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from nacl.exceptions import CryptoError
@@ -77,20 +77,20 @@ def close(connection: Connection, account: bytes, now_ms: int) -> None:
 def find(connection: Connection, account: bytes) -> Account | None:
     """The account that can pay; None: there is none, or it is closed."""
     row = connection.execute(_SELECT.where(bank_accounts.c.id == account, bank_accounts.c.closed_ms.is_(None))).first()
-    return None if row is None else _account(row._asdict())
+    return None if row is None else _account(row)
 
 
 def of_person(connection: Connection, person: Person) -> list[Account]:
     """The accounts with which a person can pay, the oldest first."""
     theirs = (bank_accounts.c.person_id == person.id) & bank_accounts.c.closed_ms.is_(None)
     rows = connection.execute(_SELECT.where(theirs).order_by(bank_accounts.c.opened_ms, bank_accounts.c.id))
-    return [_account(row._asdict()) for row in rows]
+    return [_account(row) for row in rows]
 
 
 def listed(connection: Connection, limit: int = LISTED_MAX) -> list[Account]:
     """All accounts by their persons' names, closed ones too; at most LISTED_MAX."""
     rows = connection.execute(_SELECT.order_by(persons.c.name, bank_accounts.c.opened_ms).limit(min(limit, LISTED_MAX)))
-    return [_account(row._asdict()) for row in rows]
+    return [_account(row) for row in rows]
 
 
 def number(connection: Connection, keys: Keys, account: bytes) -> str:
@@ -115,6 +115,11 @@ _SELECT: Final = select(
 ).join_from(bank_accounts, persons)
 
 
-def _account(row: dict[str, object]) -> Account:
-    person = msgspec.convert({"id": row["person"], "name": row["name"], "holder": row["holder"]}, Person)
-    return msgspec.convert({**row, "person": person}, Account)
+def _account(row: Any) -> Account:
+    return Account(
+        id=bytes(row.id),
+        person=Person(id=row.person, name=row.name, holder=row.holder),
+        tail=row.tail,
+        opened_ms=row.opened_ms,
+        closed_ms=row.closed_ms,
+    )

@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Service:
     """The process, and what it was told."""
 
-    def __init__(self, folder: Path, broker: Mosquitto) -> None:
+    def __init__(self, folder: Path, broker: Mosquitto, lane: Lane | None = None) -> None:
+        """`lane`: one that is enrolled already in a centre that is there; None: both are made."""
         self.folder, self.port, self.broker = folder, free_port(), broker
         self.config = folder / "tokuten.toml"
         self.config.write_text(
@@ -34,9 +35,10 @@ class Service:
             f'[central.broker]\nport = {broker.port}\npassword_file = "{broker.password_file("centre")}"\n'
             f"[central.http]\nport = {self.port}\n"
         )
-        centre = Centre(folder / "centre")
-        self.lane = Lane()
-        centre.enrol(self.lane)
+        centre = Centre(folder / "centre") if lane is None else Centre.reopened(folder / "centre")
+        self.lane = Lane() if lane is None else lane
+        if lane is None:
+            centre.enrol(self.lane)
         self.public = VerifyKey(centre.office.keys.centre().verify_key.encode())
         centre.close()
         self.process: subprocess.Popen[bytes] | None = None
