@@ -137,8 +137,9 @@ class House:
 
     def withdraw(self, question: bytes, lane: Lane | None = None) -> None:
         lane = self.lane if lane is None else lane
-        lane.cancel(question)
-        assert self.centre.book(lane, len(lane)).status == "ok"
+        lane.cancel(question, campaign=0)
+        ack = self.centre.book(lane, len(lane))
+        assert (ack.status, ack.aside) == ("ok", 0)
 
     def mend(self) -> None:
         """The clerk's turn, whenever that is."""

@@ -8,6 +8,8 @@ from hal.events import ButtonPressed, CardPresented, CardRemoved, PartFault, Par
 from loyalty.basket import Basket
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
+from loyalty.tax import Part, Price
+from wire.messages import Settled
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,31 @@ class BasketPaid(msgspec.Struct, frozen=True, kw_only=True):
 
 class BasketCancelled(msgspec.Struct, frozen=True, kw_only=True):
     """The basket was given up: what was reserved is released."""
+
+
+class PayByAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """The basket is to be paid by bank account (B2): the till tells what it costs by rate. Lane mode only."""
+
+    account: bytes  # 16 bytes, from the member card: the centre's own id of the account, never its number
+    lines: tuple[Price, ...]
+    points_yen: int = 0  # of it, paid with points
+
+
+class PaymentAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre answered a payment by account (B6). `parts`: for the receipt, one for each rate."""
+
+    question: bytes
+    state: Settled
+    reason: Reason
+    price_yen: int = 0
+    debit_yen: int = 0
+    points_yen: int = 0
+    discount_yen: int = 0
+    campaign: int = 0  # of the coupon that was used; 0: none
+    serial: int = 0
+    holder: int = 0
+    revision: int = 0
+    parts: tuple[Part, ...] = ()
 
 
 class PartRecalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +197,8 @@ Event = (
     | BasketOpened
     | BasketPaid
     | BasketCancelled
+    | PayByAccount
+    | PaymentAnswered
     | PartRecalled
     | PartWanted
     | PartOffered
