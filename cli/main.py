@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "coupon": Lazy("cli.coupon", "Issue, list and show coupons.", "central", "the centre"),
     "lease": Lazy("cli.lease", "Where the parts of caps and budgets are.", "central", "the centre"),
     "home": Lazy("cli.home", "Who decides about serials that have a home.", "central", "the centre"),
+    "bank": Lazy("cli.bank", "Payment by bank account: accounts, shops, payments.", "central", "the centre"),
     "device": Lazy("cli.device", "Enrol and list units.", "central", "the centre"),
     "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),
     "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "", "the unit"),
