@@ -119,6 +119,8 @@ def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact
                 asked_ms=now_ms,
             )
         )
+        if not fact.campaign:
+            book.withdrawn_unknown(connection, device.id, fact.question, now_ms)
     elif row.device_id != device.id:
         return  # another unit's question is not this one's to withdraw
     elif row.state == QuestionState.SETTLED:

@@ -9,14 +9,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from central.bank.states import OPEN, Happening, State, after
 from central.db.schema import QuestionState, bank_settlements, devices, questions
 from loyalty.reason import Reason
-from wire.messages import Settled, Settlement, decode
+from wire.messages import Settled, Settlement, decode, encode
 
 LISTED_MAX: Final = 1_000
+UNKNOWN: Final = b""
+"""The digest of a payment that was withdrawn before it was known."""
 RETRY_FIRST_MS: Final = 1_000
 RETRY_CAP_MS: Final = 600_000
 _RETRY_DOUBLINGS_MAX: Final = 10
@@ -109,26 +111,51 @@ def move(
     values: dict[str, Any] = {"state": to.value, "changed_ms": now_ms, "tries": 0, "next_ms": next_ms or now_ms}
     if why is not None:
         values["reason"] = why.value
+    withdrawn_before = _is_withdrawn(connection, question)
     here = (bank_settlements.c.question == question) & (bank_settlements.c.state == state.value)
     if not connection.execute(update(bank_settlements).where(here).values(**values)).rowcount:
         return False
     if to in (State.REFUSED, State.VOID) and why is not None:
         _let_go(connection, question, why)
-    if to is State.SETTLED and _is_withdrawn(connection, question):
+    if to is State.SETTLED and withdrawn_before:
         move(connection, question, State.SETTLED, Happening.WITHDRAWN, now_ms)
     return True
 
 
 def withdrawn(connection: Connection, question: bytes, now_ms: int) -> None:
-    """Its lane has withdrawn it. One that the bank is being asked about now goes back once the answer is there.
-
-    The row is locked before its state is looked at: a step to 'settled' that is under way either sees the withdrawn
-    question, or is seen here.
-    """
+    """Its lane has withdrawn it. One that the bank is being asked about now goes back once the answer is there."""
     locked = select(bank_settlements.c.state).where(bank_settlements.c.question == question).with_for_update()
     state = connection.execute(locked).scalar()
     if state in (State.ASKED, State.IN_DOUBT, State.SETTLED):
         move(connection, question, State(state), Happening.WITHDRAWN, now_ms)
+
+
+def withdrawn_unknown(connection: Connection, device_id: int, question: bytes, now_ms: int) -> None:
+    """A lane has withdrawn a payment that is not in the book: it did not come yet, or the book is an older copy.
+
+    The bank is told to reverse it: if it was debited it goes back, and if not it never will be.
+    """
+    connection.execute(
+        insert(bank_settlements).values(
+            question=question,
+            device_id=device_id,
+            site="",
+            account_id=b"",
+            digest=UNKNOWN,
+            state=State.REVERSING.value,
+            reason=Reason.NOT_NOW.value,
+            coupon_id=None,
+            campaign=0,
+            serial=0,
+            answer=encode(Settlement(question, Settled.VOID, Reason.NOT_NOW.value)),
+            debit_yen=0,
+            asked_ms=now_ms,
+            until_ms=now_ms,
+            changed_ms=now_ms,
+            tries=0,
+            next_ms=now_ms,
+        )
+    )
 
 
 def give_up(connection: Connection, question: bytes, now_ms: int) -> None:
@@ -155,8 +182,10 @@ def _let_go(connection: Connection, question: bytes, reason: Reason) -> None:
 
 
 def _is_withdrawn(connection: Connection, question: bytes) -> bool:
-    state = connection.execute(select(questions.c.state).where(questions.c.question == question)).scalar()
-    return state == QuestionState.CANCELLED
+    """Locks the question: it is locked before the payment, by steps and by withdrawals, so that neither misses the
+    other, nor do they wait for each other."""
+    locked = select(questions.c.state).where(questions.c.question == question).with_for_update()
+    return connection.execute(locked).scalar() == QuestionState.CANCELLED
 
 
 def _payment(row: Any) -> Payment:

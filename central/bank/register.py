@@ -43,6 +43,8 @@ def ask(connection: Connection, request: AskSettlement, device: Device, now_ms: 
     """The answer, if there is one already; None: the payment stands in the book, and the bank is to be asked."""
     if len(request.question) != decide.QUESTION_BYTES:
         return _refusal(request, Reason.NOT_NOW)
+    if len(request.account) != accounts.ACCOUNT_BYTES:
+        return _refusal(request, Reason.NO_ACCOUNT)
     before = book.get(connection, request.question)
     if before is not None:
         return _again(before, request, device)
@@ -68,7 +70,7 @@ def ask(connection: Connection, request: AskSettlement, device: Device, now_ms: 
 
 
 def _again(before: book.Payment, request: AskSettlement, device: Device) -> Settlement | None:
-    if before.device_id != device.id or before.digest != _digest(request):
+    if before.device_id != device.id or before.digest not in (book.UNKNOWN, _digest(request)):
         _log.warning("%s asked for a payment under the name of another one", device.name)
         return _refusal(request, Reason.NOT_NOW)
     return before.answer

@@ -197,6 +197,12 @@ def test_an_unknown_account_is_refused_and_stays_refused(house: House) -> None:
     assert house.ask(request) == [answer]
 
 
+def test_what_is_no_id_of_an_account_is_refused(house: House) -> None:
+    for account in (b"", b"a" * 17, b"a" * 5_000):
+        (answer,) = house.ask(house.request(1_100, account=account))
+        assert (answer.state, answer.reason) == (Settled.REFUSED, "no_account")
+
+
 def test_lack_of_funds_is_refused_and_lets_the_coupon_go(house: House) -> None:
     house.bank.fund(500)
     house.select(1)
