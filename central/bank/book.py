@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, text, update
 
-from central.bank.states import OPEN, Happening, State, after
-from central.db.schema import QuestionState, bank_settlements, devices, questions
+from central.bank.states import Happening, State, after
+from central.db.schema import OPEN_PAYMENT, QuestionState, bank_settlements, devices, questions
 from loyalty.reason import Reason
 from wire.messages import Settled, Settlement, decode, encode
 
@@ -80,14 +80,14 @@ def get(connection: Connection, question: bytes) -> Payment | None:
 
 def newest(connection: Connection, limit: int, *, only_open: bool = False) -> list[Payment]:
     """The payments asked for last, newest first; at most LISTED_MAX."""
-    wanted = _SELECT.where(bank_settlements.c.state.in_(OPEN)) if only_open else _SELECT
+    wanted = _SELECT.where(text(OPEN_PAYMENT)) if only_open else _SELECT
     rows = connection.execute(wanted.order_by(bank_settlements.c.asked_ms.desc()).limit(min(limit, LISTED_MAX)))
     return [_payment(row) for row in rows]
 
 
 def due(connection: Connection, states: tuple[State, ...], now_ms: int, limit: int) -> list[Payment]:
     """Open payments in one of `states` whose time has come, the longest waiting first."""
-    wanted = bank_settlements.c.state.in_(OPEN) & bank_settlements.c.state.in_(states)
+    wanted = text(OPEN_PAYMENT) & bank_settlements.c.state.in_(states)
     wanted &= bank_settlements.c.next_ms <= now_ms
     return [
         _payment(row)

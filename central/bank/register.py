@@ -12,15 +12,15 @@ import logging
 from typing import Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from central import decide
 from central.bank import accounts, book, selection, shops
 from central.bank.accounts import Account
 from central.bank.selection import Selected
-from central.bank.states import OPEN, State
+from central.bank.states import State
 from central.coupons import issue, stoplist
-from central.db.schema import QuestionState, bank_settlements, questions, stored_serial
+from central.db.schema import OPEN_PAYMENT, QuestionState, bank_settlements, questions, stored_serial
 from central.registry import Device
 from loyalty import tax
 from loyalty.coupon import Now
@@ -78,7 +78,7 @@ def _again(before: book.Payment, request: AskSettlement, device: Device) -> Sett
 
 def _give_up_older(connection: Connection, device: Device, now_ms: int) -> None:
     """A lane asks for one payment at a time: an older one that is still open was given up."""
-    mine = bank_settlements.c.state.in_(OPEN) & (bank_settlements.c.device_id == device.id)
+    mine = text(OPEN_PAYMENT) & (bank_settlements.c.device_id == device.id)
     for question in connection.execute(select(bank_settlements.c.question).where(mine)).scalars().all():
         book.give_up(connection, bytes(question), now_ms)
 

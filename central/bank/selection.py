@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, text
 
 from central.bank import accounts
 from central.bank.states import State
@@ -18,6 +18,7 @@ from central.coupons import download, issue
 from central.coupons.persons import Person
 from central.db.schema import (
     USES,
+    WITH_SERIAL,
     bank_accounts,
     bank_selections,
     bank_settlements,
@@ -165,7 +166,7 @@ def _used() -> ColumnElement[bool]:
         .where(
             bank_settlements.c.campaign == coupons.c.campaign,
             bank_settlements.c.serial == coupons.c.serial,
-            bank_settlements.c.serial != 0,
+            text(WITH_SERIAL),
             bank_settlements.c.state == State.SETTLED.value,
         )
         .exists()

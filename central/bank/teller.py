@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -75,8 +76,9 @@ class Teller:
     def stop(self) -> None:
         """No new payment is begun; what a bank is being asked is left to the next start if it takes too long."""
         self._halt.set()
+        until = time.monotonic() + STOP_WITHIN_S
         for thread in self._threads:
-            thread.join(STOP_WITHIN_S)
+            thread.join(max(0.0, until - time.monotonic()))
 
     @property
     def busy(self) -> bool:

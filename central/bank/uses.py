@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, select, text
 
 from central.bank.states import State
-from central.db.schema import bank_settlements, questions, stored_serial
+from central.db.schema import WITH_SERIAL, bank_settlements, questions, stored_serial
 from loyalty.coupon import Coupon, Seen
 
 paying: Final[ColumnElement[bool]] = (
@@ -28,7 +28,7 @@ def seen(connection: Connection, coupon: Coupon) -> Seen | None:
         select(bank_settlements.c.changed_ms, bank_settlements.c.site).where(
             bank_settlements.c.campaign == coupon.campaign,
             bank_settlements.c.serial == stored_serial(coupon.serial),
-            bank_settlements.c.serial != 0,
+            text(WITH_SERIAL),
             bank_settlements.c.state == State.SETTLED.value,
         )
     ).first()

@@ -488,6 +488,12 @@ hints = Table(
     Column("told_ms", BigInteger, nullable=False, index=True),
 )
 
+OPEN_PAYMENT: Final = "bank_settlements.state IN ('asked', 'debiting', 'in_doubt', 'reversing')"
+"""`central.bank.states.OPEN` as an index knows it: in a query it must stand in these words, not in parameters."""
+WITH_SERIAL: Final = "bank_settlements.serial <> 0"
+_OPEN_PAYMENT: Final = text(OPEN_PAYMENT.replace("bank_settlements.", ""))
+_WITH_SERIAL: Final = text(WITH_SERIAL.replace("bank_settlements.", ""))
+
 # Payment by bank account (`central.bank`). The number of an account is sealed with a key that lies in a file.
 bank_accounts = Table(
     "bank_accounts",
@@ -542,15 +548,15 @@ bank_settlements = Table(
     Index(
         "ix_bank_settlements_open",
         "next_ms",
-        sqlite_where=text("state IN ('asked', 'debiting', 'in_doubt', 'reversing')"),
-        postgresql_where=text("state IN ('asked', 'debiting', 'in_doubt', 'reversing')"),
+        sqlite_where=_OPEN_PAYMENT,
+        postgresql_where=_OPEN_PAYMENT,
     ),
     Index(
         "ix_bank_settlements_coupon",
         "campaign",
         "serial",
-        sqlite_where=text("serial <> 0"),
-        postgresql_where=text("serial <> 0"),
+        sqlite_where=_WITH_SERIAL,
+        postgresql_where=_WITH_SERIAL,
     ),
     Index("ix_bank_settlements_asked_ms", "asked_ms"),
 )

@@ -6,9 +6,11 @@ import logging
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import event
 
 from central.bank import accounts, book, selection, shops
 from central.bank.accounts import AccountError
@@ -18,6 +20,7 @@ from central.bank.selection import No, Selected
 from central.bank.states import OPEN, TABLE, Happening, State, after
 from central.coupons import download, stoplist
 from central.coupons.issue import change
+from central.db.schema import OPEN_PAYMENT
 from loyalty.tax import Part, Price, Rounding
 from simulator.bank.faults import Fault
 from tests.bank_kit import FUNDS_YEN, LIMIT_MS, NUMBER, House, SandboxBank
@@ -326,6 +329,7 @@ def test_an_account_that_can_not_be_is_refused_without_its_number(house: House) 
 def test_from_every_open_state_a_payment_comes_to_an_end() -> None:
     ends = {State.SETTLED, State.REFUSED, State.VOID}
     assert set(OPEN) | ends == set(State)
+    assert f"bank_settlements.state IN ({', '.join(repr(state.value) for state in OPEN)})" == OPEN_PAYMENT
     for state in OPEN:
         reached = {state}
         for _ in State:
@@ -334,6 +338,30 @@ def test_from_every_open_state_a_payment_comes_to_an_end() -> None:
     assert {step.to for step in TABLE if step.state in (State.REFUSED, State.VOID)} == set()
     with pytest.raises(KeyError):
         after(State.VOID, Happening.DEBITED)
+
+
+def test_what_is_open_and_what_is_used_is_found_without_reading_all_payments(house: House) -> None:
+    """The clerk asks twice a second, and every question about a coupon asks as well."""
+    plans: list[tuple[str, Any]] = []
+
+    def keep(connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if "bank_settlements" in statement and statement.startswith("SELECT"):
+            plans.append((statement, parameters))
+
+    event.listen(house.database.engine, "before_cursor_execute", keep)
+    house.select(1)
+    house.pay(house.request(1_100))
+    house.teller.mend()
+    house.ask(house.request(1_100))
+    event.remove(house.database.engine, "before_cursor_execute", keep)
+    assert len(plans) > 6
+    with house.database.read() as connection:
+        for statement, parameters in plans:
+            plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).all()
+            whole = [
+                row for row in plan if row[3] == "SCAN bank_settlements"
+            ]  # not: USING INDEX, which has the open ones
+            assert not whole, statement
 
 
 def test_a_step_is_made_once_and_only_from_where_it_begins(house: House) -> None:
