@@ -86,11 +86,17 @@ class BasketCancelled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PayByAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """The basket is to be paid by bank account (B2): the till tells what it costs by rate. Lane mode only."""
+    """The basket is to be paid by bank account (B2): the till tells what it costs by rate. Lane mode only.
+
+    `payment`: the till's own id of this payment, 16 bytes. A till that did not see the answer (the lane or it was
+    restarted) asks again under the same id: what was settled is told again and not debited again. Void is void: the
+    next try needs another id. Empty: the lane makes one, and a till that asks again pays again.
+    """
 
     account: bytes  # 16 bytes, from the member card: the centre's own id of the account, never its number
     lines: tuple[Price, ...]
     points_yen: int = 0  # of it, paid with points
+    payment: bytes = b""
 
 
 class PaymentAnswered(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from loyalty.reason import Reason
 from wire.facts import Cancelled, Redeemed
 from wire.messages import Settled
 
+ID_BYTES: Final = 16
 PAY_WAIT_MS: Final = 6_000
 """How long a shopper waits for the bank: longer than a bank may take, so that a doubt is told before the time is up."""
 
@@ -41,9 +42,10 @@ class PayingByAccount(Till):
         visit = self.visit
         if self._mode is not Mode.LANE or visit.basket_yen is None or not self._may_scan():
             return Step(visit=visit, verdict=Verdict(reason=Reason.BUSY))
-        if tax.problems(event.lines, points_yen=event.points_yen) or not visit.reach.wait_ms:
+        impossible = tax.problems(event.lines, points_yen=event.points_yen) or len(event.payment) not in (0, ID_BYTES)
+        if impossible or not visit.reach.wait_ms:
             return self._show(Verdict(reason=Reason.NOT_NOW))
-        question = self._new_id()
+        question = event.payment or self._new_id()
         paying = Paying(question=question, price_yen=sum(line.yen for line in event.lines))
         after, timer = self._timed(State.PAYING, PAY_WAIT_MS, paying=paying, pending=None)
         asking = AskBank(
@@ -77,7 +79,7 @@ class PayingByAccount(Till):
 
     def _settled(self, event: ev.PaymentAnswered, rows: tuple[Row, ...], at: Moment) -> Step:
         """The basket is paid: its own coupons redeem, and so does the one that was selected for the account."""
-        campaign = rows[0].known.campaign
+        campaign, seen = rows[0].known.campaign, rows[0].known.seen
         step = super()._basket_paid(ev.BasketPaid(), rows[1:], at)
         saved_yen = sum(part.price_yen - part.gross_yen for part in event.parts)
         verdict = Verdict(reason=Reason.OK, campaign=campaign if event.campaign else None, discount_yen=saved_yen)
@@ -86,7 +88,7 @@ class PayingByAccount(Till):
             for effect in step.effects
         )
         closed = (*step.closed, event.question)
-        if not event.campaign:
+        if not event.campaign or (seen is not None and seen.here):  # no coupon; or told again: its fact is there
             return msgspec.structs.replace(step, effects=effects, closed=closed, verdict=verdict)
         fact = Redeemed(
             at.stamp,

@@ -185,6 +185,28 @@ def test_lines_that_can_not_be_a_purchase_are_asked_about_nowhere(lane: Driver) 
     assert not [effect for effect in step.effects if isinstance(effect, AskBank)]
 
 
+def test_B6_a_till_that_did_not_see_the_answer_asks_again_and_is_told_again(lane: Driver, store: Store) -> None:
+    """The power goes after the answer is on disk and before anybody has seen it."""
+    name = b"till's payment 1"
+    wanted = ev.PayByAccount(account=ACCOUNT, lines=LINES, payment=name)
+    (asking,) = [effect for effect in lane(wanted).effects if isinstance(effect, AskBank)]
+    assert asking.question == name
+    lane(settled(name), shown=False)
+    again = Driver(store, Mode.LANE)
+    assert again(ev.Started(open_questions=tuple(store.open_questions()))).facts == (), "it is not withdrawn"
+    again(ev.LinkChanged(up=True))
+    again(ev.BasketOpened(spend_yen=1_640))
+    (asking,) = [effect for effect in again(wanted).effects if isinstance(effect, AskBank)]
+    assert asking.question == name
+    step = again(settled(name))
+    assert (shown(step).view, step.facts) == (View.SETTLED, ()), "one fact of one use"
+
+
+def test_an_id_of_a_payment_has_16_bytes(lane: Driver) -> None:
+    step = lane(ev.PayByAccount(account=ACCOUNT, lines=LINES, payment=b"short"))
+    assert (reason(step), lane.core.visit.state) == (Reason.NOT_NOW, State.SHOWING)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     bank = SandboxBank(tmp_path)
