@@ -281,6 +281,19 @@ def test_a_lane_that_has_no_more_time_is_not_made_to_wait_for_the_bank(house: Ho
     assert house.bank.movements == []
 
 
+def test_the_clerk_leaves_alone_what_waits_for_a_worker_until_its_lane_has_given_up(house: House) -> None:
+    request = house.request(1_100)
+    house.ask(request)
+    house.now_ms += 4_000
+    house.teller.mend()
+    assert house.payment(request.question).state is State.ASKED
+    house.now_ms += 2_000
+    house.teller.mend()
+    assert house.payment(request.question).state is State.VOID
+    house.teller.pay(request.question)
+    assert house.bank.movements == []
+
+
 def test_more_payments_than_there_is_room_for_are_told_not_now(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(house.teller, "take", lambda question: False)
     request = house.request(1_100)
