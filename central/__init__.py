@@ -7,6 +7,7 @@
     snapshot      the whole state of a site    desk         a message in, messages out (no network in it)
     mqtt          the broker                   service      `tokuten central`: all of it in one process
     coupons/      document K                   http/        the API for phones and operators
+    bank/         document B
 
 Never imports `edge_agent` or `hal`: centre and unit meet in `wire` and `loyalty`.
 """

@@ -256,7 +256,8 @@ def _unbookable(fact: Fact, seq: int) -> str:
         return "" if len(fact.reason) <= _WORD_CHARS_MAX and NUL not in fact.reason else "its reason can't be"
     if not isinstance(fact, Redeemed | Cancelled):
         return alone.unbookable(fact)
-    if not 0 < fact.campaign <= CAMPAIGN_ID_MAX:
+    names_none = isinstance(fact, Cancelled) and not fact.campaign and not fact.serial  # a payment by account
+    if not names_none and not 0 < fact.campaign <= CAMPAIGN_ID_MAX:
         return f"campaign {fact.campaign} can't be"
     if not 0 <= fact.serial <= _SERIAL_MAX:
         return f"serial {fact.serial} can't be"

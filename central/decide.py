@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from central import homes, leases, registry, settlement
+from central.bank import uses
 from central.coupons import issue, stoplist
 from central.db import locks
 from central.db.database import Database
@@ -175,20 +176,24 @@ def _judge(connection: Connection, ask: Ask, device: Device, now_ms: int, shop: 
     # What is known of the campaign is read once it is held: what was read before tells only which one it is.
     locks.hold(connection, [locks.campaign(coupon.campaign)])
     issued = issue.get(connection, coupon.campaign)
-    known = _known(connection, issued, coupon, device)
-    spend_yen = ask.spend_yen if ask.spend_yen > 0 else None
-    verdict = judge(coupon, known, site=device.site, spend_yen=spend_yen, now=now)
+    known, verdict = judge_given(connection, issued, coupon, device, ask.spend_yen, now)
     if verdict.reason is Reason.OK and coupon.step and issued is not None:
         doubt, _ = freshness.judge(coupon.step, 0, issued.campaign.clock_rule, now, freshness.ON_THE_WAY_MS)
         if doubt is not None:
             return coupon, Verdict(reason=doubt), known
     if verdict.reason is Reason.OK:
-        doubt = _held_back(
-            connection, coupon, device, leased=issued is not None and issued.campaign.policy is Policy.LEASE
-        )
+        doubt = held_back(connection, issued, coupon, device)
         if doubt is not None:
             return coupon, Verdict(reason=doubt), known
     return coupon, verdict, known
+
+
+def judge_given(
+    connection: Connection, issued: issue.Issued | None, coupon: Coupon, device: Device, spend_yen: int, now: Now
+) -> tuple[Known, Verdict]:
+    """The verdict on a believed coupon by the centre's rows. `held_back` may still say no. `spend_yen` 0: no basket."""
+    known = _known(connection, issued, coupon, device)
+    return known, judge(coupon, known, site=device.site, spend_yen=spend_yen if spend_yen > 0 else None, now=now)
 
 
 def _seen_by_the_unit(coupon: Coupon) -> Coupon:
@@ -217,8 +222,8 @@ def _known(connection: Connection, issued: issue.Issued | None, coupon: Coupon, 
             .where(use, redemptions.c.state.in_(USES))
             .order_by(redemptions.c.at_ms)
         ).first()
-        seen = None if row is None else Seen(at_ms=row.at_ms, site=row.site)
-    # A question of this same unit about this same serial is over, or it would not ask again (`_held_back`).
+        seen = uses.seen(connection, coupon) if row is None else Seen(at_ms=row.at_ms, site=row.site)
+    # A question of this same unit about this same serial is over, or it would not ask again (`held_back`).
     over = (questions.c.device_id == device.id) & (questions.c.serial == stored_serial(coupon.serial))
     over &= questions.c.serial != 0
     person_count = 0
@@ -256,8 +261,9 @@ def _home(connection: Connection, coupon: Coupon) -> Home | None:
     return Home(number=place.home, site=kept.title or kept.site, keeper=kept.device)
 
 
-def _held_back(connection: Connection, coupon: Coupon, device: Device, *, leased: bool) -> Reason | None:
+def held_back(connection: Connection, issued: issue.Issued | None, coupon: Coupon, device: Device) -> Reason | None:
     """Why a coupon that would count is still not granted."""
+    leased = issued is not None and issued.campaign.policy is Policy.LEASE
     if registry.anybody_awaited(connection) or (leased and registry.anybody_owes_parts(connection)):
         return Reason.NOT_NOW  # after a restore: some unit may hold the redemption that we forgot
     if not coupon.serial:
@@ -271,10 +277,11 @@ def _held_back(connection: Connection, coupon: Coupon, device: Device, *, leased
         & (questions.c.serial == same)
         & (questions.c.state == QuestionState.GRANTED)
     )
-    # A unit asks one question at a time and journals a cancel for one that timed out: its older one is over.
+    # A unit asks one question at a time and journals a cancel for one that timed out: its older one is over. Not so
+    # one that pays by account: the bank may have debited by now.
     connection.execute(
         update(questions)
-        .where(holding, questions.c.device_id == device.id)
+        .where(holding, questions.c.device_id == device.id, ~uses.paying)
         .values(state=QuestionState.CANCELLED.value, reason=Reason.NOT_NOW.value)
     )
     held = connection.execute(select(questions.c.question).where(holding)).first()

@@ -14,6 +14,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from central import correction, deadletters, feed, hinting, registry
+from central.bank import book, register
+from central.bank.states import Happening, State
+from central.bank.teller import Teller
 from central.db.database import StorageError
 from central.db.schema import NUL
 from central.decide import Decider, Elsewhere
@@ -31,6 +34,7 @@ from wire.messages import (
     Ask,
     AskHome,
     AskLease,
+    AskSettlement,
     CommandResult,
     Conn,
     Heartbeat,
@@ -41,6 +45,8 @@ from wire.messages import (
     PullFeed,
     Report,
     Request,
+    Settled,
+    Settlement,
     decode,
     encode,
 )
@@ -61,9 +67,10 @@ class Outgoing(NamedTuple):
 
 
 class Desk:
-    """One centre at work. Not for several threads at once."""
+    """One centre at work. Not for several threads at once. `teller`: asks the bank; None: there is no bank."""
 
-    def __init__(self, office: Office, incarnation: bytes) -> None:
+    def __init__(self, office: Office, incarnation: bytes, teller: Teller | None = None) -> None:
+        self._teller = teller
         self._office = office
         self._database = office.database
         self._incarnation = incarnation
@@ -127,6 +134,8 @@ class Desk:
         self._present[address.device] = address
         if isinstance(request, Ask):
             return self._on_ask(address, request, origin.now_ms)
+        if isinstance(request, AskSettlement):
+            return self._on_payment(address, request, origin.now_ms)
         if isinstance(request, AskLease):
             return self._told(self._lessor.answer(request, address.device, origin.now_ms))
         return self._on_pull(address, request, origin.now_ms)
@@ -139,6 +148,38 @@ class Desk:
         if asked and self._waiting.put(Open(ask, address, answer, now_ms + min(ask.wait_ms, ASK_WAIT_MAX_MS))):
             return asked
         return [self._sealed(address, DN_CMD, self._decider.refuse(answer.refusal, address.device, answer, now_ms))]
+
+    def _on_payment(self, address: Address, request: AskSettlement, now_ms: int) -> list[Outgoing]:
+        """A payment by account: on disk first, then the bank is asked; the answer comes with `paid`."""
+        if self._teller is None:
+            none = Settlement(request.question, Settled.REFUSED, Reason.WRONG_SHOP.value)
+            return [self._sealed(address, DN_CMD, none)]
+        with self._database.write() as connection:
+            device = registry.find(connection, address.device)
+            if device is None or not device.active:
+                return []
+            known = book.get(connection, request.question) is not None
+            answer = register.ask(connection, request, device, now_ms)
+        if answer is None and not known and not self._teller.take(request.question):
+            with self._database.write() as connection:
+                book.move(connection, request.question, State.ASKED, Happening.TOO_LATE, now_ms)
+            answer = Settlement(request.question, Settled.VOID, Reason.NOT_NOW.value)
+        return [] if answer is None else [self._sealed(address, DN_CMD, answer)]
+
+    def paid(self) -> list[Outgoing]:
+        """What the bank's answers mean for the lanes that asked."""
+        if self._teller is None:
+            return []
+        tenant = self._office.settings.tenant
+        return [
+            self._sealed(Address(tenant, told.site, told.device), DN_CMD, told.answer)
+            for told in self._teller.answers()
+        ]
+
+    @property
+    def paying(self) -> bool:
+        """Whether a lane waits for the bank, and its answer should not wait for the network's turn."""
+        return self._teller is not None and self._teller.busy
 
     def _holders(self, wanted: Elsewhere, ask: Ask, asker: str) -> list[Told]:
         """What to tell those who hold what is asked for."""

@@ -3,6 +3,7 @@
     centre.key       Ed25519: seals what goes down to the units
     cache.secret     32 bytes: the keyed hashes of serials in the caches (wire.sealing)
     k<ID>.key        Ed25519: signs coupons
+    account.secret   32 bytes: seals the numbers of bank accounts in the database
     operator.token   what an operator shows to the HTTP API
 
 Each file holds one line of hexadecimal digits. A key file never changes: rotation makes a new one.
@@ -79,6 +80,13 @@ class Keys:
 
     def cache_secret(self) -> bytes:
         return read_secret(self.folder / "cache.secret")
+
+    def account_secret(self, *, create: bool = False) -> bytes:
+        """The key of the accounts' numbers; a centre that was made before there were any gets one with the first."""
+        path = self.folder / "account.secret"
+        if create and not path.exists():
+            write_secret(path, secrets.token_bytes(KEY_BYTES))
+        return read_secret(path)
 
     def coupon(self, key: int) -> SigningKey:
         return SigningKey(read_secret(self.folder / f"k{key}.key"))

@@ -38,6 +38,7 @@ from wire.topics import PACKET_BYTES_MAX, centre_subscriptions
 KEEPALIVE_S: Final = 60
 CONNECT_TIMEOUT_S: Final = 5.0
 TURN_S: Final = 0.1  # the loop waits at most so long for the network
+TURN_PAYING_S: Final = 0.005  # ... and so long while a lane waits for the bank, whose answer is no network's event here
 PUSH_EVERY_S: Final = 0.2
 TIDY_EVERY_S: Final = 30.0
 ORDERS_EVERY_S: Final = 10.0
@@ -103,7 +104,7 @@ class Link:
             if not self._turn.mine():
                 _log.warning("the database can't be reached, or another centre speaks with the broker now")
                 break
-            code = client.loop(TURN_S)
+            code = client.loop(TURN_PAYING_S if self._desk.paying else TURN_S)
             if self._refusal:
                 _log.error("broker %s:%d: %s", self._broker.host, self._broker.port, self._refusal)
                 break
@@ -189,6 +190,7 @@ class Link:
                 _log.error("the database: %s (%s)", error, error.reason.value)
             client.ack(message.mid, message.qos)
         try:
+            self._publish(client, self._desk.paid())
             now = time.monotonic()
             if now >= self._next_push and len(self._outstanding) < OUTSTANDING_MAX:
                 self._next_push = now + PUSH_EVERY_S

@@ -11,17 +11,20 @@ import logging
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from central.bank.http_bank import HttpBank
+from central.bank.teller import Teller
 from central.db.database import StorageError
 from central.desk import Desk
 from central.http.app import create_app
 from central.mqtt import Link
-from central.office import Office, alone, open_office
+from central.office import Office, OfficeError, alone, now_ms, open_office
 from central.settings import CentralSettings
 from central.turn import Turn
 
@@ -63,7 +66,10 @@ def run(settings: CentralSettings) -> int:
 
 def _run(office: Office) -> int:
     incarnation = office.witness.start()
-    desk = Desk(office, incarnation)
+    teller = _teller(office)
+    desk = Desk(office, incarnation, teller)
+    if teller is not None:
+        teller.start()
     stop = threading.Event()
     turn = Turn(office.database)
     link = Link(desk, office.witness, office.settings.broker, office.settings.tenant, turn)
@@ -76,6 +82,8 @@ def _run(office: Office) -> int:
         stop.set()
         worker.join(STOP_WITHIN_S)
         turn.close()
+        if teller is not None:
+            teller.stop()
         desk.close()
     if worker.fault is not None:
         _log.error("the broker link ended: %r", worker.fault)
@@ -87,6 +95,18 @@ def _run(office: Office) -> int:
         return 1
     say("stopped")
     return 0
+
+
+def _teller(office: Office) -> Teller | None:
+    """Who asks the bank, if there is one. Raises OfficeError for settings that lead to none."""
+    bank = office.settings.bank
+    if not bank.url:
+        return None
+    try:
+        token = Path(bank.token_file).read_text(encoding="utf-8").split("\n", 1)[0] if bank.token_file else ""
+        return Teller(office.database, office.keys, HttpBank(bank.url, token), bank.timeout_ms, now_ms)
+    except (OSError, ValueError) as error:
+        raise OfficeError(f"[central.bank]: {error}") from error
 
 
 async def _serve(office: Office, worker: _Worker, link: Link, stop: threading.Event) -> None:

@@ -35,6 +35,16 @@ class CentralHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     session_minutes: Annotated[int, Meta(ge=1, le=43200, description="How long a person stays logged in.")] = 720
 
 
+class CentralBank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[central.bank]: the bank that payments by account are debited by."""
+
+    url: Annotated[str, Meta(description="Address of the bank's interface; empty: no payment by account.")] = ""
+    token_file: Annotated[str, Meta(description="File whose first line is shown to the bank; empty: nothing is.")] = ""
+    timeout_ms: Annotated[
+        int, Meta(ge=100, le=10_000, description="How long the bank may take to answer; then a payment is in doubt.")
+    ] = 3_000
+
+
 class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[central]: one centre serves one tenant."""
 
@@ -49,6 +59,7 @@ class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = ""
     broker: CentralBroker = CentralBroker()
     http: CentralHttp = CentralHttp()
+    bank: CentralBank = CentralBank()
     log_kept_changes: Annotated[
         int, Meta(ge=0, description="Changes kept for each site's feed; a cache further behind gets a snapshot.")
     ] = 100_000

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from central import conflicts as stakes
+from central.bank import book
 from central.coupons import issue
 from central.db import bulk
 from central.db.schema import (
@@ -118,6 +119,8 @@ def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact
                 asked_ms=now_ms,
             )
         )
+        if not fact.campaign:
+            book.withdrawn_unknown(connection, device.id, fact.question, now_ms)
     elif row.device_id != device.id:
         return  # another unit's question is not this one's to withdraw
     elif row.state == QuestionState.SETTLED:
@@ -128,6 +131,7 @@ def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact
             .where(questions.c.question == fact.question)
             .values(state=QuestionState.CANCELLED.value, reason=Reason.NOT_NOW.value)
         )
+        book.withdrawn(connection, fact.question, now_ms)
 
 
 def _conflict(connection: Connection, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:

@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "programme": Lazy("cli.programme", "Kinds of points, and the shops' earn rules.", "central", "the centre"),
     "ledger": Lazy("cli.ledger", "Balances of points, and the auditor of the books.", "central", "the centre"),
     "home": Lazy("cli.home", "Who decides about serials that have a home.", "central", "the centre"),
+    "bank": Lazy("cli.bank", "Payment by bank account: accounts, shops, payments.", "central", "the centre"),
     "device": Lazy("cli.device", "Enrol and list units.", "central", "the centre"),
     "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),
     "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "", "the unit"),

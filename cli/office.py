@@ -8,6 +8,8 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
+from central.bank.accounts import AccountError
+from central.bank.shops import ShopError
 from central.coupons.issue import IssueError
 from central.coupons.keyring import KeyringError
 from central.coupons.persons import PersonError
@@ -39,7 +41,7 @@ def plain_words() -> Iterator[None]:
         yield
     except (IssueError, ProgrammeError) as error:
         raise Stop("\n         ".join(error.problems), Exit.USAGE) from error
-    except (RegistryError, PersonError, KeyringError, HomeError, StopListError) as error:
+    except (RegistryError, PersonError, KeyringError, HomeError, StopListError, AccountError, ShopError) as error:
         raise Stop(str(error), Exit.USAGE) from error
     except (OfficeError, KeyFileError, SchemaTooNew) as error:
         raise Stop(str(error), Exit.MISSING) from error

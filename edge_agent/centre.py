@@ -17,8 +17,8 @@ import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.awaited import Awaited
-from edge_agent.core.effects import AnswerHome
-from edge_agent.core.events import Answered, Heard, HomeWanted, KeeperEnds, PartRecalled, Stirred
+from edge_agent.core.effects import AnswerHome, AskBank
+from edge_agent.core.events import Answered, Heard, HomeWanted, KeeperEnds, PartRecalled, PaymentAnswered, Stirred
 from edge_agent.core.visit import Moment
 from edge_agent.leases import StoredPots
 from edge_agent.steps import StepLog
@@ -36,6 +36,7 @@ from wire.messages import (
     Answer,
     Ask,
     AskHome,
+    AskSettlement,
     Batch,
     Command,
     CommandResult,
@@ -45,6 +46,7 @@ from wire.messages import (
     PullAck,
     Recall,
     Rescan,
+    Settlement,
     decode,
     encode,
 )
@@ -61,7 +63,7 @@ _random = SystemRandom().random
 log = logging.getLogger(__name__)
 
 
-ForCore = Answered | Heard | Stirred | PartRecalled | HomeWanted | KeeperEnds
+ForCore = Answered | PaymentAnswered | Heard | Stirred | PartRecalled | HomeWanted | KeeperEnds
 
 
 class Publisher(Protocol):
@@ -198,6 +200,11 @@ class Centre:
     def ask(self, question: bytes, text: bytes, spend_yen: int, wait_ms: int, format: str) -> None:
         self._mqtt.publish(topics.UP_REQ, encode(Ask(question, text, spend_yen, wait_ms, format)))
 
+    def ask_bank(self, asking: AskBank) -> None:
+        lines = list(asking.lines)
+        message = AskSettlement(asking.question, asking.account, lines, asking.wait_ms, asking.points_yen)
+        self._mqtt.publish(topics.UP_REQ, encode(message))
+
     def hint(self, position: int, fact: Redeemed) -> None:
         journal = self._store.journal
         hint = Hint(journal.epoch, journal.number(position), fact.at.wall_ms, fact.campaign, fact.serial, fact.holder)
@@ -305,17 +312,15 @@ class Centre:
     def _on_command(self, body: bytes, at: Moment) -> ForCore | None:
         command = decode(body, Command)
         if isinstance(command, Answer):
-            try:
-                reason = Reason(command.reason)
-            except ValueError:
-                reason = Reason.NOT_NOW  # a newer centre's reason, whose words we don't have
             return Answered(
                 question=command.question,
                 granted=command.granted,
-                reason=reason,
+                reason=_reason(command.reason),
                 at_ms=command.at_ms,
                 site=command.site,
             )
+        if isinstance(command, Settlement):
+            return _payment(command)
         if isinstance(command, Rescan):
             if command.expires_ms > at.wall_ms:
                 self.downlink.restart(at.mono_ms)
@@ -352,6 +357,30 @@ _BY_LEAF: Final[dict[topics.Leaf, Callable[[Centre, bytes, Moment], ForCore | No
     topics.DN_FEED: Centre._on_feed,
     topics.DN_CMD: Centre._on_command,
 }
+
+
+def _reason(code: str) -> Reason:
+    try:
+        return Reason(code)
+    except ValueError:
+        return Reason.NOT_NOW  # a newer centre's reason, whose words we don't have
+
+
+def _payment(said: Settlement) -> PaymentAnswered:
+    return PaymentAnswered(
+        question=said.question,
+        state=said.state,
+        reason=_reason(said.reason),
+        price_yen=said.price_yen,
+        debit_yen=said.debit_yen,
+        points_yen=said.points_yen,
+        discount_yen=said.discount_yen,
+        campaign=said.campaign,
+        serial=said.serial,
+        holder=said.holder,
+        revision=said.revision,
+        parts=tuple(said.parts),
+    )
 
 
 def _batch_key(epoch: bytes, first: int) -> bytes:

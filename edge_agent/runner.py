@@ -17,6 +17,7 @@ from edge_agent.centre import Centre
 from edge_agent.core import events as ev
 from edge_agent.core.effects import (
     AnswerHome,
+    AskBank,
     AskCentre,
     AskKeeper,
     Effect,
@@ -385,6 +386,8 @@ class Agent:
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
         elif isinstance(effect, AskCentre):
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
+        elif isinstance(effect, AskBank):
+            self._centre.ask_bank(effect)
         elif isinstance(effect, SeekPart):
             self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
             if not self._core.visit.reach.online:

@@ -71,6 +71,11 @@ class Reason(StrEnum):
     NOT_HOME = "not_home"  # the serial may be decided at its home alone, and that could not be asked
     NO_POINTS = "no_points"  # more points than may be spent here without the centre
     BUSY = "busy"
+    # payment by bank account
+    NO_FUNDS = "no_funds"
+    NO_ACCOUNT = "no_account"  # not known, or closed: here or at the bank
+    DECLINED = "declined"  # the bank said no, and not why
+    IN_DOUBT = "in_doubt"  # the bank did not answer: settled or given back later, never debited twice
     OUT_OF_SERVICE = "out_of_service"
 
 

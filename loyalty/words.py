@@ -65,6 +65,10 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         "no_points": ("ポイント払いは不可", "通信が戻るまで", "この点数は使えません", "現金等でお願いします"),
         "not_home": ("今はここで使えません", "{site}で使えます", "通信が戻ればここでも", "使えます。"),
         "busy": ("少々お待ちください", "前の処理をしています", "終わってからもう一度", "かざしてください。"),
+        "no_funds": ("残高が足りません", "引落しはしていません", "別のお支払い方法で", "お願いいたします。"),
+        "no_account": ("口座を使えません", "ご登録がないか、", "解約されています。", "別の方法でどうぞ。"),
+        "declined": ("承認されません", "銀行が口座払いを", "認めませんでした。", "別の方法でどうぞ。"),
+        "in_doubt": ("銀行の返事がまだです", "このお支払いは中止し", "引落しは戻ります。", "別の方法でどうぞ。"),
         "out_of_service": ("ただいま休止中です", "使用扱いになりません", "別の端末か、お店で", "お尋ねください。"),
     },
     "en": {
@@ -108,6 +112,10 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         "no_points": ("No points right now", "Without the centre", "so many can't be", "used. Pay in cash."),
         "not_home": ("Not here right now", "Use it at {site}", "Here it works once", "we are back online."),
         "busy": ("One moment, please", "Still at work on the", "last one. Please", "show it again."),
+        "no_funds": ("Not enough funds", "Nothing was debited.", "Please pay in", "another way."),
+        "no_account": ("No such account", "It is not registered", "or closed. Please", "pay another way."),
+        "declined": ("The bank said no", "Nothing was debited.", "Please pay in", "another way."),
+        "in_doubt": ("No word from bank", "This payment ends;", "a debit goes back.", "Pay another way."),
         "out_of_service": ("Out of service", "Nothing was used.", "Please try another", "unit or ask us."),
     },
 }

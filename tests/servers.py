@@ -30,13 +30,15 @@ STOP_TRIES: Final = 5
 PASSWORDS: Final = {"centre": "centre-secret", "lane-1": "lane-1-secret", "lane-2": "lane-2-secret"}
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "the condition") -> None:
+def wait_until(
+    condition: Callable[[], object], timeout_s: float = 10.0, what: str = "the condition", every_s: float = 0.01
+) -> None:
     """Return as soon as `condition()` is true; AssertionError after `timeout_s`."""
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"waited {timeout_s:g} s in vain for {what}")
-        time.sleep(0.01)
+        time.sleep(every_s)
 
 
 def free_port() -> int:

@@ -62,7 +62,10 @@ class Redeemed(_Fact, tag="rd", frozen=True):
 
 
 class Cancelled(_Fact, tag="cx", frozen=True):
-    """A question to the centre that is withdrawn: late, or the unit restarted. Whatever it granted is void."""
+    """A question to the centre that is withdrawn: late, or the unit restarted. Whatever it granted is void.
+
+    A payment by account is withdrawn so too; it names no coupon (0, 0).
+    """
 
     question: bytes
     campaign: int

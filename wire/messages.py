@@ -6,12 +6,14 @@ money or code travels sealed: a signature of the centre over topic and body (`wi
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from loyalty.campaign import Campaign
 from loyalty.lease import Amount, Pot
+from loyalty.tax import Part, Price
 from wire.facts import Stamp
 
 T = TypeVar("T")
@@ -99,7 +101,21 @@ class AskLease(Message, tag="lease", frozen=True):
     whole: bool = False
 
 
-Request = PullFeed | PullAck | Ask | AskLease
+class AskSettlement(Message, tag="settle", frozen=True):
+    """A purchase to be paid by bank account (B2). Answered by a Command of kind Settlement within its time.
+
+    The shop is the site of the topic, to which the broker's access rules and the centre hold the unit. The same
+    question again is the same payment. Withdrawn by a fact (`Cancelled`), as any question.
+    """
+
+    question: bytes  # 16 random bytes
+    account: bytes  # 16 bytes, the centre's own id of the account, never its number
+    lines: list[Price]  # what the goods cost with their tax, each with its rate
+    wait_ms: int
+    points_yen: int = 0  # paid with points: lowers what is debited, and no tax
+
+
+Request = PullFeed | PullAck | Ask | AskLease | AskSettlement
 
 
 class CommandResult(Message, frozen=True):
@@ -397,7 +413,33 @@ class KeepNoMore(Message, tag="keepnomore", frozen=True):
     term: int
 
 
-Command = Answer | Rescan | Grants | Recall | AskHome | KeepNoMore
+class Settled(StrEnum):
+    """How a payment by account stands. Never renamed."""
+
+    SETTLED = "settled"
+    REFUSED = "refused"  # nothing was debited
+    IN_DOUBT = "in_doubt"  # the bank did not answer: settled or void by a later answer, never debited twice
+    VOID = "void"  # nothing was debited, or what was debited is given back
+
+
+class Settlement(Message, tag="settlement", frozen=True):
+    """dn/cmd: the answer to an AskSettlement (B6). A later one may follow one that was in doubt."""
+
+    question: bytes
+    state: Settled
+    reason: str  # loyalty.reason.Reason
+    price_yen: int = 0  # before the discount, tax included
+    debit_yen: int = 0
+    points_yen: int = 0
+    discount_yen: int = 0  # of a shop that is liable for tax: without tax
+    campaign: int = 0  # of the coupon that was used; 0: none
+    serial: int = 0
+    holder: int = 0
+    revision: int = 0  # of the campaign
+    parts: list[Part] = []
+
+
+Command = Answer | Rescan | Grants | Recall | AskHome | KeepNoMore | Settlement
 
 
 class Desired(Message, frozen=True):

@@ -121,6 +121,14 @@ class Asking(Base):
     def _lanes_changed(self, event: ev.LanesChanged, rows: tuple[Row, ...], at: Moment) -> Step:
         return Step(visit=msgspec.structs.replace(self.visit, lanes=event.lanes))
 
+    def _give_up(self, reason: Reason, at: Moment) -> Step:
+        """The payment by account is withdrawn: what was debited, or is debited yet, goes back."""
+        paying = self.visit.paying
+        assert paying is not None, "no payment is under way"
+        step = self._show(Verdict(reason=reason), paying=None)
+        fact = Cancelled(at.stamp, paying.question, 0, 0)
+        return msgspec.structs.replace(step, facts=(fact,), closed=(paying.question,))
+
     def _not_now(self, at: Moment) -> Step:
         asked = self.visit.asked
         assert asked is not None, "no question is open"
@@ -154,6 +162,8 @@ class Asking(Base):
         visit, reach = self.visit, self._reach_after(event, at)
         if visit.asked is not None and visit.asked.by_centre and not reach.online:
             return self._not_now(at)
+        if visit.paying is not None and not reach.online:
+            return self._give_up(Reason.NOT_NOW, at)
         # The status icon changes; only an idle display is drawn anew.
         idle = visit.state is State.READY and (reach.online != visit.reach.online or reach.link != visit.reach.link)
         return Step(visit=visit, effects=(visit.idle,) if idle else ())

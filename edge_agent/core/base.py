@@ -43,7 +43,7 @@ class Base:
         self.visit = Visit(reach=Reach(limit_ms=ask_wait_ms))
 
     def _may_scan(self) -> bool:
-        return self.visit.state not in (State.ASKING, State.OUT_OF_SERVICE)
+        return self.visit.state not in (State.ASKING, State.PAYING, State.OUT_OF_SERVICE)
 
     def _reading(self, event: Scanned) -> Reading:
         if self._read is None or self._read[0] is not event:

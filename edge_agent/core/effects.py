@@ -9,6 +9,7 @@ import msgspec
 from hal.indicators import Light, Sound
 from loyalty.coupon import Verdict
 from loyalty.lease import Amount, Pot
+from loyalty.tax import Price
 
 
 class View(StrEnum):
@@ -21,6 +22,8 @@ class View(StrEnum):
     KNOWN_CARD = "known_card"
     BASKET = "basket"
     PAID = "paid"
+    PAYING = "paying"
+    SETTLED = "settled"  # paid by account; its verdict has the coupon that was used, and what it saved
     RELEASED = "released"
     EARNED = "earned"
     SPENT = "spent"
@@ -30,7 +33,7 @@ class View(StrEnum):
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     view: View
     verdict: Verdict | None = None
-    number: int = 0  # views BASKET, PAID: yen; EARNED, SPENT: points
+    number: int = 0  # views BASKET, PAID, PAYING, SETTLED: yen; EARNED, SPENT: points
     detail: str = ""
 
 
@@ -57,6 +60,16 @@ class AskKeeper(msgspec.Struct, frozen=True, kw_only=True):
     question: bytes
     campaign: int
     serial: int
+
+
+class AskBank(msgspec.Struct, frozen=True, kw_only=True):
+    """Send an AskSettlement. Its question is on disk already (`Step.opened`)."""
+
+    question: bytes
+    account: bytes
+    lines: tuple[Price, ...]
+    points_yen: int
+    wait_ms: int
 
 
 class SeekPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +145,7 @@ Effect = (
     | Signal
     | AskCentre
     | AskKeeper
+    | AskBank
     | ProbeCentre
     | SeekPart
     | HandOver

@@ -8,6 +8,8 @@ from hal.events import ButtonPressed, CardPresented, CardRemoved, PartFault, Par
 from loyalty.basket import Basket
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
+from loyalty.tax import Part, Price
+from wire.messages import Settled
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,37 @@ class BasketPaid(msgspec.Struct, frozen=True, kw_only=True):
 
 class BasketCancelled(msgspec.Struct, frozen=True, kw_only=True):
     """The basket was given up: what was reserved is released."""
+
+
+class PayByAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """The basket is to be paid by bank account (B2): the till tells what it costs by rate. Lane mode only.
+
+    `payment`: the till's own id of this payment, 16 bytes. A till that did not see the answer (the lane or it was
+    restarted) asks again under the same id: what was settled is told again and not debited again. Void is void: the
+    next try needs another id. Empty: the lane makes one, and a till that asks again pays again.
+    """
+
+    account: bytes  # 16 bytes, from the member card: the centre's own id of the account, never its number
+    lines: tuple[Price, ...]
+    points_yen: int = 0  # of it, paid with points
+    payment: bytes = b""
+
+
+class PaymentAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre answered a payment by account (B6). `parts`: for the receipt, one for each rate."""
+
+    question: bytes
+    state: Settled
+    reason: Reason
+    price_yen: int = 0
+    debit_yen: int = 0
+    points_yen: int = 0
+    discount_yen: int = 0
+    campaign: int = 0  # of the coupon that was used; 0: none
+    serial: int = 0
+    holder: int = 0
+    revision: int = 0
+    parts: tuple[Part, ...] = ()
 
 
 class PartRecalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +203,8 @@ Event = (
     | BasketOpened
     | BasketPaid
     | BasketCancelled
+    | PayByAccount
+    | PaymentAnswered
     | PartRecalled
     | PartWanted
     | PartOffered

@@ -22,8 +22,9 @@ from edge_agent.core.asking import ELSEWHERE
 from edge_agent.core.base import SHOW_NO_MS, SHOW_YES_MS
 from edge_agent.core.effects import MarkShown, SeekPart, Show, Signal, View
 from edge_agent.core.examine import coupon_in, examine, wants
+from edge_agent.core.paying import PayingByAccount
 from edge_agent.core.states import Mode, State, check
-from edge_agent.core.till import BASKET_LIFE_MS, Till
+from edge_agent.core.till import BASKET_LIFE_MS
 from edge_agent.core.visit import Moment, Pending, Reserved, Row, Step, Visit, Want
 from hal.events import CardPresented, CardRemoved, PartFault, PartHealed, Scanned
 from hal.indicators import Light, Sound
@@ -39,7 +40,7 @@ _FOR_A_CARD: Final = frozenset({Reason.NEEDS_CARD, Reason.WRONG_HOLDER})
 """After these a coupon that needs its holder's card waits for it."""
 
 
-class Core(Till):
+class Core(PayingByAccount):
     """The machine of one unit. See the module."""
 
     # --- the three calls of the runner --------------------------------------------------------------
@@ -53,6 +54,8 @@ class Core(Till):
             return wants(self._reading(visit.pending.event), event.uid) if visit.pending else (Want(card=event.uid),)
         if isinstance(event, ev.Answered) and visit.asked is not None and visit.asked.question == event.question:
             return (visit.asked.want,)
+        if isinstance(event, ev.PaymentAnswered):
+            return self._wants_of_payment(event)
         if isinstance(event, ev.BasketPaid):
             return tuple(reserved.want for reserved in visit.reserved)
         return sharing.needs(event)
@@ -137,6 +140,8 @@ class Core(Till):
             return Step(visit=visit)
         if visit.state is State.ASKING:
             return self._not_now(at)
+        if visit.state is State.PAYING:
+            return self._give_up(Reason.NOT_NOW, at)
         if visit.state is State.BASKET:
             return self._release(at)
         if visit.state is not State.SHOWING:
@@ -218,12 +223,12 @@ class Core(Till):
             )
         elif all(row.left.count >= event.points for row in rows):
             fact = Spent(at.stamp, name, event.programme, event.holder, event.points, self._site)
-        elif self.visit.state is State.ASKING:
+        elif self.visit.state in (State.ASKING, State.PAYING):
             return Step(visit=self.visit)
         else:
             seek = (SeekPart(pot=pot, cost=Amount(event.points)) for pot in sharing.floors(event))
             return self._show(Verdict(reason=Reason.NO_POINTS), *seek)
-        if self.visit.state is State.ASKING:  # what is on the display waits for its own answer
+        if self.visit.state in (State.ASKING, State.PAYING):  # what is on the display waits for its own answer
             return Step(visit=self.visit, facts=(fact,))
         view = View.EARNED if isinstance(event, ev.PointsEarned) else View.SPENT
         visit, timer = self._timed(State.SHOWING, SHOW_YES_MS)
@@ -249,6 +254,8 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,
+    ev.PayByAccount: Core._pay_by_account,
+    ev.PaymentAnswered: Core._payment_answered,
     PartFault: Core._part_changed,
     PartHealed: Core._part_changed,
     ev.StoreFailed: Core._store_failed,

@@ -21,6 +21,7 @@ class State(StrEnum):
     ASKING = "asking"  # a question to the centre is open
     SHOWING = "showing"  # an answer is on the display
     BASKET = "basket"  # the till has a basket open
+    PAYING = "paying"  # the bank is asked, through the centre
     OUT_OF_SERVICE = "out_of_service"  # money can't be stored
 
 
@@ -62,6 +63,14 @@ TABLE: Final = (
     Transition(S.BASKET, "BasketPaid", (S.SHOWING,), "reserved coupons are redeemed"),
     Transition(S.BASKET, "BasketCancelled", (S.SHOWING,), "reserved coupons are released"),
     Transition(S.BASKET, "TimeUp", (S.SHOWING,), "no payment came: reserved coupons are released"),
+    Transition(S.BASKET, "PayByAccount", (S.PAYING, S.SHOWING), "the bank is asked, or can't be: not now"),
+    Transition(S.SHOWING, "PayByAccount", (S.PAYING, S.SHOWING), "the bank is asked, or can't be: not now"),
+    Transition(S.PAYING, "PaymentAnswered", (S.SHOWING,), "settled with its coupon, or a clear no"),
+    Transition(S.PAYING, "TimeUp", (S.SHOWING,), "not now: the payment is withdrawn"),
+    Transition(S.PAYING, "LinkChanged", (S.SHOWING,), "the connection went: not now, the payment is withdrawn"),
+    Transition(S.PAYING, "Missed", (S.SHOWING,), "the centre is out of reach: not now, the payment is withdrawn"),
+    Transition(S.PAYING, "BasketPaid", (S.SHOWING,), "paid in another way: the payment by account is withdrawn"),
+    Transition(S.PAYING, "BasketCancelled", (S.SHOWING,), "the payment is withdrawn, all is released"),
     Transition(S.OUT_OF_SERVICE, "StoreRecovered", (S.READY,), "facts can be stored again"),
     *(Transition(state, "StoreFailed", (S.OUT_OF_SERVICE,), "a fact can't be stored") for state in State),
 )

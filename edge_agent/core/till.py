@@ -26,6 +26,7 @@ EMPTY: Final[dict[str, object]] = {
     "reserved": (),
     "asked": None,
     "pending": None,
+    "paying": None,
 }
 """A visit after its basket."""
 
@@ -34,7 +35,7 @@ class Till(Asking):
     """See the module."""
 
     def _basket_opened(self, event: ev.BasketOpened, rows: tuple[Row, ...], at: Moment) -> Step:
-        if self._mode is not Mode.LANE or self.visit.state is State.OUT_OF_SERVICE:
+        if self._mode is not Mode.LANE or self.visit.state in (State.OUT_OF_SERVICE, State.PAYING):
             return Step(visit=self.visit)
         if self.visit.state is State.ASKING:  # the total changed while the centre is asked
             return Step(visit=msgspec.structs.replace(self.visit, basket_yen=event.spend_yen, basket=event.basket))

@@ -117,6 +117,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_centre and self.otherwise.reason is Reason.NOT_NOW
 
 
+class Paying(msgspec.Struct, frozen=True, kw_only=True):
+    """The payment by account that is under way."""
+
+    question: bytes
+    price_yen: int
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
@@ -124,6 +131,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     reach: Reach
     timer: int = 0  # the newest timer; older ones mean nothing
     asked: Asked | None = None
+    paying: Paying | None = None
     basket_yen: int | None = None
     basket: Basket | None = None  # what lies in it, where the till tells
     card: bytes = b""  # the UID of the card in the slot

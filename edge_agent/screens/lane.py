@@ -6,6 +6,8 @@ from typing import Final
 
 from edge_agent.screens.screen import Icon, Screen, Tone
 from loyalty.campaign import Lang
+from loyalty.cells import printable, shorten
+from loyalty.reason import LINE_CELLS
 
 Words = dict[Lang, tuple[str, str]]
 
@@ -21,6 +23,15 @@ PAID_PLAIN: Final[Words] = {
     "ja": ("ありがとう\nございました", "またお越しください"),
     "en": ("Thank you", "Please come again."),
 }
+PAYING: Final[Words] = {
+    "ja": ("口座で\nお支払い中", "{yen}円\n銀行に確認しています"),
+    "en": ("Asking the bank", "{yen} yen\nOne moment, please."),
+}
+SETTLED: Final[Words] = {
+    "ja": ("口座払い完了", "{yen}円"),
+    "en": ("Paid by account", "{yen} yen"),
+}
+SAVED: Final[dict[Lang, str]] = {"ja": "{name}\n値引き{yen}円", "en": "{name}\nSave {yen} yen"}
 RELEASED: Final[Words] = {
     "ja": ("お会計は\n取消しです", "クーポンはまた\nお使いになれます"),
     "en": ("Checkout cancelled", "Your coupons can\nbe used again."),
@@ -51,6 +62,22 @@ def paid(lang: Lang, off_yen: int) -> Screen:
     strong = 1 if off_yen else None
     text = detail.format(yen=f"{off_yen:,}")
     return Screen(icon=Icon.CHECK, headline=headline, detail=text, strong=strong, tone=Tone.YES)
+
+
+def paying(lang: Lang, yen: int) -> Screen:
+    """The bank is being asked."""
+    headline, detail = PAYING[lang]
+    return Screen(icon=Icon.WAIT, headline=headline, detail=detail.format(yen=f"{yen:,}"))
+
+
+def settled(lang: Lang, debit_yen: int, coupon: str, saved_yen: int) -> Screen:
+    """The bank debited; `coupon` is the name of the one that was used (B6), empty: none was, or it is not known."""
+    headline, detail = SETTLED[lang]
+    text = detail.format(yen=f"{debit_yen:,}")
+    if saved_yen:
+        name = shorten(printable(coupon), LINE_CELLS)
+        text += "\n" + SAVED[lang].format(name=name, yen=f"{saved_yen:,}").lstrip("\n")
+    return Screen(icon=Icon.CHECK, headline=headline, detail=text, strong=0, tone=Tone.YES)
 
 
 def released(lang: Lang) -> Screen:

@@ -65,6 +65,11 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
             return lane.basket(lang, show.number)
         case View.PAID:
             return lane.paid(lang, show.number)
+        case View.PAYING:
+            return lane.paying(lang, show.number)
+        case View.SETTLED:
+            used, saved_yen = (show.verdict.campaign, show.verdict.discount_yen or 0) if show.verdict else (None, 0)
+            return lane.settled(lang, show.number, used.name if used is not None else "", saved_yen)
         case View.EARNED | View.SPENT:
             return lane.points(lang, show.number, spent=show.view is View.SPENT)
         case View.RELEASED:

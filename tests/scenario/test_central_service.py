@@ -28,8 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class Service:
     """The process, and what it was told."""
 
-    def __init__(self, folder: Path, broker: Mosquitto, beside: Service | None = None) -> None:
-        """`beside`: another one on the same database, whose keys were copied."""
+    def __init__(
+        self, folder: Path, broker: Mosquitto, beside: Service | None = None, lane: Lane | None = None
+    ) -> None:
+        """`beside`: another one on the same database, whose keys were copied. `lane`: one that is enrolled already in a
+        centre that is there. Neither: both are made."""
         self.folder, self.port, self.broker = folder, free_port(), broker
         self.config = folder / "tokuten.toml"
         self.config.write_text(
@@ -37,16 +40,18 @@ class Service:
             f'[central.broker]\nport = {broker.port}\npassword_file = "{broker.password_file("centre")}"\n'
             f"[central.http]\nport = {self.port}\n"
         )
-        if beside is None:
-            centre = Centre(folder / "centre")
-            self.lane = Lane()
-            centre.enrol(self.lane)
-            self.public = VerifyKey(centre.office.keys.centre().verify_key.encode())
-            centre.close()
-        else:
-            self.lane, self.public = beside.lane, beside.public
+        if beside is not None:
+            self.lane: Lane = beside.lane
+            self.public: VerifyKey = beside.public
             shutil.copytree(beside.folder / "centre" / "keys", folder / "centre" / "keys")
             create(Centre.settings_for(folder / "centre")).close()
+        else:
+            centre = Centre(folder / "centre") if lane is None else Centre.reopened(folder / "centre")
+            self.lane = Lane() if lane is None else lane
+            if lane is None:
+                centre.enrol(self.lane)
+            self.public = VerifyKey(centre.office.keys.centre().verify_key.encode())
+            centre.close()
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "centre.log"
 

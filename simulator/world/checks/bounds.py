@@ -33,6 +33,8 @@ LOG_CHANGES_NEW: Final = 10_000  # until it is tidied
 BODIES_BEFORE_SITES: Final = 16  # of what was said while there was no site: they go when a log is pruned
 CARDS_PER_PERSON_MAX: Final = 10
 SESSIONS_PER_PERSON_MAX: Final = 20
+ACCOUNTS_PER_PERSON_MAX: Final = 5
+SELECTED_MAX: Final = 20
 
 UNIT: Final = {
     "meta": 64,
@@ -62,6 +64,7 @@ CENTRE: Final = {
     "coupon_keys": 255,
     "campaigns": 100_000,
     "revocations": REVOKED_MAX,
+    "bank_shops": 65_535,
     "alembic_version": 1,
 }
 """Rows that a table of the centre may have at most."""
@@ -71,7 +74,7 @@ CENTRE_HISTORY: Final = frozenset(
         "devices", "epochs", "facts", "redemptions", "conflicts", "notices", "boots", "boot_spans", "persons", "cards",
         "sessions", "coupons", "questions", "pots", "parts", "part_moves", "homes", "home_moves", "feeds",
         "feed_bodies", "change_log", "hints", "dead_letters", "programmes", "earn_rules", "accounts", "transfers",
-        "postings", "lots", "lot_moves",
+        "postings", "lots", "lot_moves", "bank_accounts", "bank_selections", "bank_settlements",
     }
 )  # fmt: skip
 """Tables of the centre that grow with what happened; some are held against others (`CENTRE_RULES`)."""
@@ -99,6 +102,16 @@ CENTRE_RULES: Final = (
         "moves of one serial's home that wait",
         1,
         "SELECT max(n) FROM (SELECT count(*) n FROM home_moves GROUP BY campaign, serial)",
+    ),
+    (
+        "open accounts of one person",
+        ACCOUNTS_PER_PERSON_MAX,
+        "SELECT max(n) FROM (SELECT count(*) n FROM bank_accounts WHERE closed_ms IS NULL GROUP BY person_id)",
+    ),
+    (
+        "coupons selected for one account",
+        SELECTED_MAX,
+        "SELECT max(n) FROM (SELECT count(*) n FROM bank_selections GROUP BY account_id)",
     ),
     (
         "questions that hold one serial",

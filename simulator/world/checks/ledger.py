@@ -75,6 +75,5 @@ class LedgerBalances(Watch):
             if told[key] != has[key]:
                 programme, holder = key
                 self.broken(
-                    f"holder {holder:012x} has {has[key]} points in programme {programme}, and by the facts"
-                    f" {told[key]}"
+                    f"holder {holder:012x} has {has[key]} points in programme {programme}, and by the facts {told[key]}"
                 )

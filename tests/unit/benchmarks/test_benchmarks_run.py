@@ -19,6 +19,7 @@ from benchmarks import (
     ingest_postgres,
     leased,
     memory,
+    payment,
     points,
     price_of_safety,
     redemption,
@@ -154,6 +155,11 @@ def test_a_redemption_on_the_simulated_disk(tmp_path: Path, capsys: pytest.Captu
 def test_how_fast_the_world_lives(capsys: pytest.CaptureFixture[str]) -> None:
     assert world_speed.main(["--quick"]) == 0
     assert "turns of units" in said(capsys)
+
+
+def test_a_payment_by_account_and_its_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert payment.measure(tmp_path, 2).code() == 0
+    assert "the bank" in said(capsys)
 
 
 def test_bytes_on_disk_for_a_redemption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
