@@ -18,6 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
 from central.db.schema import persons, sessions
+from loyalty.cells import printable
 
 NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,38}[^\s\x00-\x1f\x7f])?")
 PASSWORD_CHARS_MIN: Final = 4
@@ -71,6 +72,13 @@ def add(connection: Connection, name: str, password_hash: str, now_ms: int) -> P
     return person
 
 
+def register(connection: Connection, name: str, password_hash: str, now_ms: int) -> Person | None:
+    """Enters somebody who asks for it themselves; None: the name is taken. Raises PersonError."""
+    if not NAME.fullmatch(name) or name != printable(name):
+        raise PersonError("a name has 1 to 40 visible characters, with no blank at the ends")
+    return None if find(connection, name) is not None else add(connection, name, password_hash, now_ms)
+
+
 def find(connection: Connection, name: str) -> Person | None:
     row = connection.execute(
         select(persons.c.id, persons.c.name, persons.c.holder).where(persons.c.name == name)
@@ -104,7 +112,7 @@ def open_session(connection: Connection, person: Person, now_ms: int, life_ms: i
     too_old = connection.execute(mine.order_by(sessions.c.expires_ms.desc()).offset(SESSIONS_PER_PERSON_MAX - 1))
     connection.execute(delete(sessions).where(sessions.c.token_hash.in_(list(too_old.scalars()))))
     connection.execute(
-        insert(sessions).values(token_hash=_token_hash(token), person_id=person.id, expires_ms=now_ms + life_ms)
+        insert(sessions).values(token_hash=token_hash(token), person_id=person.id, expires_ms=now_ms + life_ms)
     )
     return token
 
@@ -113,10 +121,15 @@ def of_session(connection: Connection, token: str, now_ms: int) -> Person | None
     row = connection.execute(
         select(persons.c.id, persons.c.name, persons.c.holder)
         .join_from(sessions, persons)
-        .where(sessions.c.token_hash == _token_hash(token), sessions.c.expires_ms > now_ms)
+        .where(sessions.c.token_hash == token_hash(token), sessions.c.expires_ms > now_ms)
     ).one_or_none()
     return None if row is None else Person(**row._asdict())
 
 
-def _token_hash(token: str) -> bytes:
+def close_session(connection: Connection, token: str) -> None:
+    connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash(token)))
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a session's token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
