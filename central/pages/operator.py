@@ -41,8 +41,9 @@ def people(counter: Counter, asked: Asked) -> Answer:
     found: list[directory.Entry] = []
     if wanted:
         with counter.office.database.write() as connection:
-            audit.note(connection, Role.OPERATOR, asked.member.name, audit.What.PEOPLE_LISTED, asked.now_ms)
             found = directory.people(connection, wanted, PEOPLE_SHOWN_MAX)
+            for holder in [one.holder for one in found] or [0]:
+                audit.note(connection, Role.OPERATOR, asked.member.name, audit.What.PEOPLE_LISTED, asked.now_ms, holder)
     template = "operator/people_found.html" if asked.part else "operator/people.html"
     return Page(template, {"q": wanted, "people": found, "limit": PEOPLE_SHOWN_MAX})
 

@@ -142,13 +142,18 @@ def _note(counter: Counter, asked: Asked, what: audit.What) -> None:
 
 
 def consent(counter: Counter, asked: Asked) -> Answer:
-    """The consent to choose offers is given or withdrawn; without the other one there is no account to keep."""
-    person, gives = asked.person, asked.form.get("offers") == "yes"
+    """A consent is given, or withdrawn; without the one to the service there is no account to keep, but to erase."""
+    person = asked.person
+    wanted = asked.field("purpose")
+    gives = asked.form.get("agree") == "yes"
+    if wanted not in list(consents.Purpose) or (wanted == consents.Purpose.SERVICE and not gives):
+        raise Refused(Refusal.BAD_FORM)
+    purpose = consents.Purpose(wanted)
     with counter.office.database.write() as connection:
         if gives:
-            changed = consents.give(connection, person.id, consents.Purpose.OFFERS, asked.now_ms)
+            changed = consents.give(connection, person.id, purpose, asked.now_ms)
         else:
-            changed = consents.withdraw(connection, person.id, consents.Purpose.OFFERS, asked.now_ms)
+            changed = consents.withdraw(connection, person.id, purpose, asked.now_ms)
         if changed:
             what = audit.What.CONSENT_GIVEN if gives else audit.What.CONSENT_WITHDRAWN
             audit.note(connection, Role.PERSON, f"{person.holder:012x}", what, asked.now_ms, person.holder)

@@ -20,6 +20,7 @@ from litestar.concurrency import sync_to_thread
 from litestar.datastructures import Cookie
 from litestar.exceptions import ClientException, HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from central import staff
 from central.coupons import persons
@@ -281,7 +282,7 @@ def handlers(door: Door) -> list[HTTPRouteHandler]:
     """Everything that a browser may ask for."""
 
     @get("/static/{name:str}", sync_to_thread=False)
-    def static(name: str) -> Response[bytes]:
+    def static(name: FromPath[str]) -> Response[bytes]:
         return door.static(name)
 
     @get("/worker.js", sync_to_thread=False)
