@@ -2,10 +2,9 @@
 (() => {
   "use strict";
   const away = document.querySelector(".away");
-  const showAway = () => { if (away) away.hidden = navigator.onLine; };
-  addEventListener("online", showAway);
-  addEventListener("offline", showAway);
-  showAway();
+  // A page from the worker's cache says so by itself, also where the network seems to be there.
+  addEventListener("online", () => { away.hidden = true; });
+  addEventListener("offline", () => { away.hidden = false; });
 
   document.addEventListener("submit", (event) => {
     const button = event.submitter;

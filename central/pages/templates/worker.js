@@ -78,8 +78,14 @@ async function page(request, pathname) {
     return await patiently(request);
   } catch {
     const kept = COUPONS.test(pathname) ? await caches.match(pathname, { cacheName: MINE }) : undefined;
-    return kept ?? offline();
+    return kept ? asKept(kept) : offline();
   }
+}
+
+// A kept page says on itself that it is one.
+async function asKept(answer) {
+  const html = (await answer.text()).replace('class="away" role="status" hidden', 'class="away" role="status"');
+  return new Response(html, { headers: answer.headers });
 }
 
 async function offline() {
