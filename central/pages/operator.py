@@ -79,9 +79,10 @@ def _conflicts(counter: Counter, asked: Asked, trouble: str = "", status: int = 
         rows = disputes.listed(connection, waiting=not every, limit=CONFLICTS_SHOWN_MAX)
         campaigns = issue.names(connection, {row.campaign for row in rows})
         places = directory.places_of(connection, [fact for row in rows for fact in (row.first, row.second)])
+        titles = registry.titles(connection)
     data: dict[str, object] = {
-        "rows": rows, "every": every, "campaigns": campaigns, "places": places, "endings": list(Ending),
-        "trouble": trouble, "limit": CONFLICTS_SHOWN_MAX,
+        "rows": rows, "every": every, "campaigns": campaigns, "places": places, "titles": titles, "trouble": trouble,
+        "endings": list(Ending), "limit": CONFLICTS_SHOWN_MAX,
     }  # fmt: skip
     return Page("operator/conflicts.html", data, status)
 

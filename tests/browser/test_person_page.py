@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.browser.running import chromium
 from tests.servers import ROOT, free_port, listens, wait_until
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(240)
 
 ANSWER_MS: Final = 15_000
 START_S: Final = 60.0
-PHONE: Final = {"width": 360, "height": 740}
+PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 
 
 class Running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
-    "brand": ("トクテン", "Tokuten"),
+    "brand": ("Tokuten", "Tokuten"),
     "skip": ("本文へ", "Skip to the page"),
     "other_language": ("English", "日本語"),
     "menu": ("メニュー", "Menu"),

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from central import audit
+from central import audit, staff
 from central.coupons import issue
 from central.office import now_ms
+from central.staff import Role
 from tests.unit.central.central_kit import Centre, Lane
 from tests.unit.central.pages_kit import Browser, give
 
@@ -156,7 +157,7 @@ def test_M10_every_look_of_an_operator_is_written_down_and_the_person_sees_it(br
 def test_the_audit_log_is_paged_by_number(browser: Browser, mall: Centre) -> None:
     with mall.office.database.write() as connection:
         for _ in range(150):
-            audit.note(connection, audit.Role.OPERATOR, "ops", audit.What.PEOPLE_LISTED, now_ms())
+            audit.note(connection, Role.OPERATOR, "ops", audit.What.PEOPLE_LISTED, now_ms())
     browser.log_in_as_staff("ops")
     first = browser.get("/operator/audit").text
     older = re.search(r'href="(/operator/audit\?before=\d+)"', first)
@@ -174,8 +175,6 @@ def test_an_operator_sees_people_places_providers_and_staff(browser: Browser, ma
 
 
 def test_removed_staff_are_logged_out(browser: Browser, mall: Centre) -> None:
-    from central import staff
-
     browser.log_in_as_staff("ops")
     assert browser.get("/operator").status_code == 200
     with mall.office.database.write() as connection:
