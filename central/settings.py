@@ -42,6 +42,13 @@ class CentralHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             " and browsers are told to come back by TLS."
         ),
     ] = False
+    forwarded_for: Annotated[
+        bool,
+        Meta(
+            description="Set it when a proxy in front names its clients in X-Forwarded-For: the last entry is then the"
+            " address that limits on registering go by. Without such a proxy anybody could write one."
+        ),
+    ] = False
     staff_session_minutes: Annotated[
         int, Meta(ge=1, le=1440, description="How long a member of staff stays logged in on the pages.")
     ] = 240

@@ -62,14 +62,20 @@ def add(connection: Connection, name: str, password_hash: str, now_ms: int) -> P
         raise PersonError("a name has 1 to 40 characters, none of them a control character or a blank at the ends")
     known = find(connection, name)
     if known is not None:
-        connection.execute(update(persons).where(persons.c.id == known.id).values(password_hash=password_hash))
-        connection.execute(delete(sessions).where(sessions.c.person_id == known.id))
+        set_password(connection, known, password_hash)
         return known
     holder = secrets.randbelow(2**48 - 1) + 1
     connection.execute(insert(persons).values(name=name, password_hash=password_hash, holder=holder, created_ms=now_ms))
     person = find(connection, name)
     assert person is not None
     return person
+
+
+def set_password(connection: Connection, person: Person, password_hash: str) -> None:
+    """A new password ends every session. Who was erased in the meantime gets none."""
+    there = (persons.c.id == person.id) & persons.c.erased_ms.is_(None)
+    connection.execute(update(persons).where(there).values(password_hash=password_hash))
+    connection.execute(delete(sessions).where(sessions.c.person_id == person.id))
 
 
 def register(connection: Connection, name: str, password_hash: str, now_ms: int) -> Person | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from central.coupons import persons
@@ -12,6 +14,7 @@ from central.pages.render import Renderer
 
 REGISTRATIONS_PER_PEER: Final = 20  # in a window of `central.http.limits`; a shop's guests share one address
 REGISTRATIONS_IN_ALL: Final = 200
+TURN_WITHIN_S: Final = 5.0
 
 
 class Counter:
@@ -25,7 +28,7 @@ class Counter:
         """`key`: who is tried, for the limits. Raises Refused after too many tries."""
         if not self.tries.allowed(key, now_ms):
             raise Refused(Refusal.TOO_MANY_TRIES)
-        with self.tries.checking:
+        with self._turn():
             fits = persons.password_fits(stored, password)
         if fits:
             self.tries.succeeded(key)
@@ -34,6 +37,16 @@ class Counter:
         return fits
 
     def hashed(self, password: str) -> str:
-        """Raises PersonError."""
-        with self.tries.checking:
+        """Raises PersonError; Refused as above."""
+        with self._turn():
             return persons.hash_password(password)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Passwords are checked a few at a time: a crowd that tries them does not take the threads of all pages."""
+        if not self.tries.checking.acquire(timeout=TURN_WITHIN_S):
+            raise Refused(Refusal.TOO_MANY_TRIES)
+        try:
+            yield
+        finally:
+            self.tries.checking.release()

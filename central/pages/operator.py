@@ -37,7 +37,7 @@ def see_notices(counter: Counter, asked: Asked) -> Answer:
 
 def people(counter: Counter, asked: Asked) -> Answer:
     """People whose name begins like this; nobody is shown before something is asked for."""
-    wanted = asked.query.get("q", "").strip()[:40]
+    wanted = asked.field("q", 40)
     found: list[directory.Entry] = []
     if wanted:
         with counter.office.database.write() as connection:

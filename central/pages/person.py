@@ -177,7 +177,7 @@ def password(counter: Counter, asked: Asked) -> Answer:
     hashed = counter.hashed(wanted)
     life_ms = counter.office.settings.http.session_minutes * 60_000
     with counter.office.database.write() as connection:
-        persons.add(connection, asked.person.name, hashed, asked.now_ms)
+        persons.set_password(connection, asked.person, hashed)
         token = persons.open_session(connection, asked.person, asked.now_ms, life_ms)
     _note(counter, asked, audit.What.PASSWORD_CHANGED)
     return Redirect("/me", ticket=Ticket("p", token))

@@ -39,6 +39,7 @@ from central.staff import Role
 
 BODY_BYTES_MAX: Final = 16 * 1024
 COOKIE: Final = "tokuten"
+PEER_CHARS_MAX: Final = 64
 COOKIE_LANG: Final = "tokuten_lang"
 LANG_LIFE_S: Final = 365 * 86_400
 STATIC_LIFE_S: Final = 365 * 86_400  # its address changes with its content
@@ -95,6 +96,7 @@ ROUTES: Final = (
     Route("GET", "/operator", OPERATORS, operator.overview),
     Route("POST", "/operator/notices", OPERATORS, operator.see_notices),
     Route("GET", "/operator/people", OPERATORS, operator.people),
+    Route("POST", "/operator/people", OPERATORS, operator.people),  # what is searched for stands in no address
     Route("GET", "/operator/people/{number}", OPERATORS, operator.one_person),
     Route("GET", "/operator/places", OPERATORS, operator.places),
     Route("GET", "/operator/conflicts", OPERATORS, operator.conflicts),
@@ -159,7 +161,6 @@ class Door:
             ticket = Ticket.nobodys()
         path = request.scope["path"]
         numbered = request.path_params.get("number")
-        client = request.scope.get("client")
         return Asked(
             path=path,
             number=ask.number(numbered) if numbered is not None else 0,
@@ -170,8 +171,14 @@ class Door:
             lang=ask.language(request.cookies.get(COOKIE_LANG), request.headers.get("accept-language", "")),
             now_ms=now,
             part=request.headers.get("hx-request") == "true",
-            peer=client[0] if client else "",
+            peer=self._peer(request),
         )
+
+    def _peer(self, request: _Request) -> str:
+        if self.office.settings.http.forwarded_for:
+            return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:PEER_CHARS_MAX]
+        client = request.scope.get("client")
+        return client[0] if client else ""
 
     def _visitor(self, ticket: Ticket, now: int) -> Visitor:
         if ticket.kind == "n":

@@ -45,6 +45,7 @@ def test_every_page_refuses_everybody_for_whom_it_is_not(browser: Browser, mall:
         path = route.path.replace("{number}", "1")
         if role in route.whose:
             continue
+        browser.get("/offers")
         answer = browser.get(path) if route.method == "GET" else browser.post(path, {"sure": "yes", "how": "issuer"})
         assert answer.status_code == (303 if role is None else 403), path
         if role is None:
@@ -163,7 +164,7 @@ def test_what_people_enter_is_text_on_every_page(browser: Browser) -> None:
         assert "<img" not in browser.get(path).text
     browser.client.cookies.clear()
     browser.log_in_as_staff("ops")
-    page = browser.get("/operator/people?q=<i")
+    page = browser.post("/operator/people", {"q": "<i"})
     assert "&lt;img" in page.text
     assert "<img" not in page.text
 
@@ -186,6 +187,19 @@ def test_registering_in_bulk_from_one_place_ends(browser: Browser, monkeypatch: 
     made = [browser.register(f"bot {number}").status_code for number in range(25)]
     assert made.count(303) == 20
     assert made[-1] == 429
+
+
+def test_behind_a_proxy_the_limit_goes_by_the_address_that_the_proxy_wrote(
+    browser: Browser, mall: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("central.coupons.persons.hash_password", lambda _: "!")
+    set_http(mall, forwarded_for=True)
+    for number in range(25):
+        browser.headers = {"x-forwarded-for": f"made up {number}, 10.0.0.1"}
+        last = browser.register(f"bot {number}")
+    assert last.status_code == 429
+    browser.headers = {"x-forwarded-for": "10.0.0.1, 10.0.0.2"}
+    assert browser.register("somebody else").status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
+from litestar.testing import TestClient
 
 from central.coupons import issue, persons
 from central.coupons.issue import Issued
+from central.http.app import create_app
 from central.office import now_ms
 from loyalty.campaign import DAY_MS, Kind, Policy
 from tests.unit.central.central_kit import Centre, Lane, campaign
@@ -86,6 +90,24 @@ def test_K3_at_zero_and_past_the_last_day_the_answer_is_a_clear_no(browser: Brow
     assert "None are left" in sold_out.text
     assert "The last day to download it has passed" in late.text
     assert mall.one("SELECT count(*) FROM coupons WHERE person_id = (SELECT id FROM persons WHERE name='BBB')") == 0
+
+
+def test_K3_of_two_browsers_that_want_the_last_one_at_the_same_moment_one_gets_it(mall: Centre) -> None:
+    give(mall, "AAA", 1)
+    app = create_app(mall.office)
+    with TestClient(app) as one, TestClient(app) as other, ThreadPoolExecutor(2) as both:
+        browsers = [Browser(one), Browser(other)]
+        for browser, name in zip(browsers, ("AAA", "BBB"), strict=True):
+            browser.log_in(name)
+        together = Barrier(2)
+
+        def want(browser: Browser) -> int:
+            together.wait(10)
+            return browser.post("/offers/1").status_code
+
+        assert sorted(both.map(want, browsers)) == [303, 409]
+    assert stock(mall, 1).stock_left == 0
+    assert mall.one("SELECT count(*) FROM coupons") == 2
 
 
 def test_K3_a_ticket_is_given_out_against_the_password_alone(browser: Browser, mall: Centre) -> None:

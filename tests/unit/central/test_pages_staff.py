@@ -138,8 +138,8 @@ def test_M10_every_look_of_an_operator_is_written_down_and_the_person_sees_it(br
     browser.log_in_as_staff("ops")
     browser.get("/operator/people")
     assert mall.one("SELECT count(*) FROM audit") == 0
-    assert "BBB" in browser.get("/operator/people?q=B", **{"hx-request": "true"}).text
-    browser.get("/operator/people?q=nobody")
+    assert "BBB" in browser.post("/operator/people", {"q": "B"}, **{"hx-request": "true"}).text
+    browser.post("/operator/people", {"q": "nobody"})
     number = mall.one("SELECT id FROM persons WHERE name = 'BBB'")
     browser.get(f"/operator/people/{number}")
     holder = mall.one("SELECT holder FROM persons WHERE name = 'BBB'")
