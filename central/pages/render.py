@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -42,6 +43,7 @@ HEADERS: Final = {
 }
 HSTS: Final = "max-age=31536000"
 QR_ERROR_LEVEL: Final = "m"
+SYMBOLS_KEPT: Final = 2_000
 QR_QUIET: Final = 4  # modules, ISO/IEC 18004
 _WEEKDAYS_JA: Final = "月火水木金土日"
 
@@ -154,6 +156,7 @@ class Renderer:
         return int((at + timedelta(days=1 if after else 0)).timestamp() * 1000)
 
 
+@lru_cache(SYMBOLS_KEPT)  # a phone asks for the same ones again, and making one takes milliseconds
 def qr(text: str, title: str) -> Markup:
     """A coupon's text as a QR code (inline SVG) that any lane reads from a screen."""
     code = segno.make(text, error=QR_ERROR_LEVEL, boost_error=False, micro=False)
