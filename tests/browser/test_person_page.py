@@ -192,6 +192,39 @@ def test_K4_a_phone_that_changes_hands_keeps_nothing_of_the_one_before(
     expect(page.get_by_text("S楽器100円券")).to_have_count(0)
 
 
+TELL_THE_WORKER: Final = """async ({owner, keep}) => {
+    const told = new Promise((resolve) => navigator.serviceWorker.addEventListener("message", resolve, {once: true}));
+    (await navigator.serviceWorker.ready).active.postMessage({owner, keep});
+    await told;
+}"""
+
+
+def test_K4_a_page_is_kept_for_its_owner_alone(page: Page, phone: BrowserContext, running: Running) -> None:
+    register(page, "花子")
+    hers = download(page, "S楽器100円券")
+    keep(page)
+    path = hers.removeprefix(f"http://127.0.0.1:{running.port}")
+    page.evaluate(TELL_THE_WORKER, {"owner": "somebody else", "keep": [path]})
+    running.kill()
+    phone.set_offline(True)
+    for address in ("/coupons", path):
+        page.goto(address)
+        expect(page.get_by_role("heading", name="オフラインです")).to_be_visible()
+
+
+def test_K4_for_another_owner_all_is_let_go_of_even_when_nothing_can_be_fetched(
+    page: Page, phone: BrowserContext, running: Running
+) -> None:
+    register(page, "花子")
+    download(page, "S楽器100円券")
+    keep(page)
+    running.kill()
+    phone.set_offline(True)
+    page.evaluate(TELL_THE_WORKER, {"owner": "somebody else", "keep": []})
+    page.goto("/coupons")
+    expect(page.get_by_role("heading", name="オフラインです")).to_be_visible()
+
+
 def test_K7_the_page_that_is_held_up_says_that_the_coupon_was_used_while_it_is_looked_at(
     page: Page, running: Running
 ) -> None:
