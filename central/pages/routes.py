@@ -265,7 +265,7 @@ class Door:
         return self._response(body, 200, "text/javascript", {"cache-control": "no-cache"}, [])
 
     def manifest(self, lang: str) -> Response[bytes]:
-        body = self.renderer.script("manifest.json", lang=lang)
+        body = self.renderer.script("manifest.webmanifest", lang=lang)
         return self._response(body, 200, "application/manifest+json", {"cache-control": "no-cache"}, [])
 
 

@@ -265,3 +265,18 @@ def test_the_language_is_the_browsers_until_somebody_chooses(browser: Browser) -
     chosen = browser.post("/language", {"to": "ja", "next": "/offers"})
     assert chosen.headers["location"] == "/offers"
     assert 'lang="ja"' in browser.get("/").text
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_K4_the_pages_can_be_installed_as_an_app(browser: Browser, lang: str) -> None:
+    manifest = json.loads(browser.get(f"/manifest.json?lang={lang}").content)
+    assert (manifest["start_url"], manifest["display"], manifest["lang"]) == ("/coupons", "standalone", lang)
+    for icon in manifest["icons"]:
+        answer = browser.get(icon["src"])
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(icon["type"])
+        assert "immutable" in answer.headers["cache-control"]
+    worker = browser.get("/worker.js")
+    assert worker.headers["cache-control"] == "no-cache"
+    for path in re.findall(r'"(/static/[^"]+)"', worker.text):
+        assert browser.get(path).status_code == 200
