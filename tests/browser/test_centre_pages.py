@@ -1,4 +1,4 @@
-"""A person's phone as they use it: a real centre, a real Chromium, and a network that goes away (K3, K4).
+"""The pages as people use them: a real centre, a real Chromium, and a network that goes away (K3, K4).
 
 The barcode is read back from the pixels of the screen, as a lane's camera would see them.
 """
@@ -17,6 +17,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
+from central.office import now_ms
 from tests.browser.running import chromium
 from tests.servers import ROOT, free_port, listens, wait_until
 from tests.unit.central.central_kit import Centre, Lane
@@ -53,13 +54,14 @@ class Running:
         self.process.kill()
         self.process.wait(30)
 
-    def redeem(self, serial: int) -> None:
-        """A lane reports a use, in another process than the one that serves."""
+    def redeem(self, serial: int, campaign: int = 1, times: int = 1) -> None:
+        """A lane of Ginza reports uses, in another process than the one that serves."""
         lane = Lane()
         centre = Centre.reopened(self.folder / "centre")
         centre.enrol(lane)
-        lane.redeem(serial)
-        centre.book(lane)
+        for _ in range(times):
+            lane.redeem(serial, campaign=campaign, at_ms=now_ms())
+        centre.book(lane, now_ms=now_ms())
         centre.close()
 
     def serial(self) -> int:
@@ -253,3 +255,64 @@ def test_no_page_is_wider_than_a_phone(page: Page) -> None:
     for path in ("/", "/offers", "/offers/1", "/coupons", address, "/history", "/me", "/me/erase", "/register"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+
+
+def come_as_staff(browser: Browser, running: Running, name: str, complaints: list[str]) -> Page:
+    context = browser.new_context(locale="en-GB", base_url=f"http://127.0.0.1:{running.port}")
+    context.set_default_timeout(ANSWER_MS)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    page.goto("/staff")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Log in").click()
+    page.wait_for_load_state()
+    return page
+
+
+def test_K1_K3_K6_from_the_provider_to_the_person_to_the_shop_and_the_operator(
+    page: Page, browser: Browser, running: Running, complaints: list[str]
+) -> None:
+    provider = come_as_staff(browser, running, "gakki", complaints)
+    provider.get_by_role("navigation").get_by_role("link", name="Issue").click()
+    provider.get_by_label("Name").fill("秋の一杯")
+    provider.get_by_text("Gift", exact=True).click()
+    expect(provider.get_by_label("Amount (yen)")).to_be_hidden()
+    provider.get_by_label("What is handed over").fill("珈琲")
+    provider.get_by_label("How many can be downloaded").fill("1")
+    provider.get_by_label("First number that people see").fill("5001")
+    provider.get_by_role("button", name="Issue it").click()
+    expect(provider.get_by_role("heading", name="秋の一杯")).to_be_visible()
+
+    register(page, "花子")
+    download(page, "秋の一杯")
+    expect(page.get_by_text("5001")).to_be_visible()
+    page.goto("/offers")
+    expect(page.get_by_role("link", name="秋の一杯")).to_contain_text("配布終了")
+    campaign = int(provider.url.rpartition("/")[2])
+    running.redeem(running.serial(), campaign=campaign, times=2)
+
+    provider.reload()
+    expect(provider.get_by_role("row", name="Cleared")).to_contain_text("5001")
+    expect(provider.get_by_role("row", name="Used twice")).to_contain_text("銀座")
+    shop = come_as_staff(browser, running, "ginza", complaints)
+    expect(shop.get_by_role("row", name="Cleared")).to_contain_text("秋の一杯")
+    other = come_as_staff(browser, running, "urawa", complaints)
+    expect(other.get_by_text("Nothing has been redeemed today.")).to_be_visible()
+
+    operator = come_as_staff(browser, running, "ops", complaints)
+    operator.get_by_role("link", name="Conflicts", exact=True).click()
+    operator.get_by_label("End it by").select_option(label="Charge the shop")
+    operator.get_by_role("button", name="Settle").click()
+    expect(operator.get_by_text("No conflict waits for anybody.")).to_be_visible()
+    operator.get_by_role("link", name="People", exact=True).click()
+    operator.get_by_label("Name begins with").fill("花")
+    operator.get_by_role("button", name="Search").click()
+    operator.get_by_role("link", name="花子").click()
+    expect(operator.get_by_role("row", name="秋の一杯")).to_contain_text("銀座")
+
+    page.goto("/me")
+    expect(page.get_by_text("会員情報の閲覧")).to_be_visible()
+    for one in (provider, shop, other, operator):
+        one.context.close()
