@@ -218,13 +218,17 @@ class Door:
             body = self.renderer.page(answer.template, asked, answer.data)
         if asked.visitor.owner:
             headers["tokuten-owner"] = asked.visitor.owner  # for the service worker, which keeps pages of one person
-        cookies.append(self._cookie(self.cookie, str(ticket), None))
+        cookies.append(self._cookie(self.cookie, str(ticket), self._life_s(ticket)))
         return self._response(body, status, media, headers, cookies)
 
     def _cookie(self, name: str, value: str, life_s: int | None) -> Cookie:
         return Cookie(
             key=name, value=value, path="/", httponly=True, samesite="lax", secure=self.secure, max_age=life_s
         )
+
+    def _life_s(self, ticket: Ticket) -> int | None:
+        """A person's phone keeps its session when the app is closed; everybody else's ends with the browser."""
+        return self.office.settings.http.session_minutes * 60 if ticket.kind == "p" else None
 
     def _refused(self, asked: Asked, refusal: Refusal) -> Response[bytes]:
         return self._answered(asked, Page("error.html", {"reason": refusal.value}, ask.STATUS[refusal]))

@@ -64,6 +64,12 @@ class Running:
         centre.book(lane, now_ms=now_ms())
         centre.close()
 
+    def forget_sessions(self) -> None:
+        centre = Centre.reopened(self.folder / "centre")
+        with centre.office.database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM sessions")
+        centre.close()
+
     def serial(self) -> int:
         centre = Centre.reopened(self.folder / "centre")
         serial = centre.one("SELECT serial FROM coupons ORDER BY id DESC LIMIT 1")
@@ -192,6 +198,26 @@ def test_K4_a_phone_that_changes_hands_keeps_nothing_of_the_one_before(
     page.goto("/coupons")
     expect(page.get_by_role("link", name="Dレコード割引")).to_be_visible()
     expect(page.get_by_text("S楽器100円券")).to_have_count(0)
+
+
+def test_K4_a_coupon_is_shown_when_the_login_has_ended(page: Page, running: Running) -> None:
+    register(page, "花子")
+    address = download(page, "S楽器100円券")
+    keep(page)
+    running.forget_sessions()
+    page.goto(address)
+    expect(page.get_by_text("ログインの期限が切れたため")).to_be_visible()
+    assert code_on_screen(page) == running.text()
+    page.goto("/history")  # nothing else is
+    page.wait_for_url("**/login?next=/history")
+    page.goto(address)
+    page.locator(".ended a").click()
+    page.wait_for_url("**/login")
+    page.go_back()
+    page.get_by_role("button", name="ログアウト").click()
+    page.wait_for_load_state()
+    page.goto(address)
+    page.wait_for_url("**/login?next=/coupons/*")
 
 
 TELL_THE_WORKER: Final = """async ({owner, keep}) => {

@@ -74,17 +74,21 @@ async function file(request) {
 }
 
 async function page(request, pathname) {
+  const kept = async () => (COUPONS.test(pathname) ? caches.match(pathname, { cacheName: MINE }) : undefined);
   try {
-    return await patiently(request);
+    const answer = await patiently(request);
+    if (answer.type !== "opaqueredirect") return answer;
+    const own = await kept(); // the session ended: who holds the phone has its coupons all the same
+    return own ? asKept(own, "ended") : answer;
   } catch {
-    const kept = COUPONS.test(pathname) ? await caches.match(pathname, { cacheName: MINE }) : undefined;
-    return kept ? asKept(kept) : offline();
+    const own = await kept();
+    return own ? asKept(own, "away") : offline();
   }
 }
 
-// A kept page says on itself that it is one.
-async function asKept(answer) {
-  const html = (await answer.text()).replace('class="away" role="status" hidden', 'class="away" role="status"');
+// A kept page says on itself that it is one, and why.
+async function asKept(answer, why) {
+  const html = (await answer.text()).replace(`class="${why}" role="status" hidden`, `class="${why}" role="status"`);
   return new Response(html, { headers: answer.headers });
 }
 

@@ -25,6 +25,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "オフラインです。保存済みのクーポンを表示しています。",
         "You are offline. These are the coupons kept on this phone.",
     ),
+    "ended": (
+        "ログインの期限が切れたため、保存済みのクーポンを表示しています。",
+        "Your login has ended. These are the coupons kept on this phone.",
+    ),
     "log_in": ("ログイン", "Log in"),
     "log_out": ("ログアウト", "Log out"),
     "register": ("新規登録", "Register"),
