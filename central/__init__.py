@@ -8,6 +8,9 @@
     mqtt          the broker                   service      `tokuten central`: all of it in one process
     coupons/      document K                   http/        the API for phones and operators
     bank/         document B
+    pages/        the web pages                staff        shops, providers, operators who log in there
+    consent       what people agreed to        audit        who looked at whose data
+    own_data      export and erasure           directory    people, sites, providers, as an operator lists them
 
 Never imports `edge_agent` or `hal`: centre and unit meet in `wire` and `loyalty`.
 """

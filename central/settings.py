@@ -24,15 +24,34 @@ class CentralBroker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class CentralHttp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[central.http]: the API for phones and operators."""
+    """[central.http]: the API for phones and operators, and the web pages."""
 
-    enabled: Annotated[bool, Meta(description="Whether the HTTP API is served.")] = True
+    enabled: Annotated[bool, Meta(description="Whether the HTTP API (and the pages) are served.")] = True
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="Port to listen on.")] = 8470
     operator_token_file: Annotated[
         str, Meta(description="File with the operators' token; empty: <data_dir>/keys/operator.token.")
     ] = ""
     session_minutes: Annotated[int, Meta(ge=1, le=43200, description="How long a person stays logged in.")] = 720
+    pages: Annotated[bool, Meta(description="Whether the web pages are served beside the API.")] = True
+    registration: Annotated[bool, Meta(description="Whether people may register by themselves on the pages.")] = True
+    secure_cookies: Annotated[
+        bool,
+        Meta(
+            description="Set it when browsers reach the pages by TLS (a proxy in front): cookies are sent by TLS alone,"
+            " and browsers are told to come back by TLS."
+        ),
+    ] = False
+    forwarded_for: Annotated[
+        bool,
+        Meta(
+            description="Set it when a proxy in front names its clients in X-Forwarded-For: the last entry is then the"
+            " address that limits on registering go by. Without such a proxy anybody could write one."
+        ),
+    ] = False
+    staff_session_minutes: Annotated[
+        int, Meta(ge=1, le=1440, description="How long a member of staff stays logged in on the pages.")
+    ] = 240
 
 
 class CentralBank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "home": Lazy("cli.home", "Who decides about serials that have a home.", "central", "the centre"),
     "bank": Lazy("cli.bank", "Payment by bank account: accounts, shops, payments.", "central", "the centre"),
     "device": Lazy("cli.device", "Enrol and list units.", "central", "the centre"),
+    "staff": Lazy("cli.staff", "Who works with the centre's pages, and as what.", "central", "the centre"),
     "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),
     "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "", "the unit"),
     "world": Lazy("cli.world", "Run lives of the simulated world, from seeds.", "simulator", "the simulator"),

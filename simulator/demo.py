@@ -220,7 +220,8 @@ class Demo:
         page = f"http://127.0.0.1:{self._ports.page}/"
         self._home.announce(f"process {os.getpid()}, page {page}")
         self._say(
-            f"\n  kiosk page   {page}\n  centre API   {centre.url}/api/health\n"
+            f"\n  kiosk page   {page}\n  web pages    {centre.url}/   (people: AAA, aaa-demo; staff: see the docs)\n"
+            f"  centre API   {centre.url}/api/health\n"
             f"  logs         {_short(self._home.logs)}/\n\nCtrl-C ends everything."
         )
 

@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 from nacl.signing import SigningKey
 from sqlalchemy import Connection
 
-from central import registry
+from central import registry, staff
 from central.coupons import cards, download, history, issue, persons
 from central.coupons.download import Given
 from central.db.database import Database
@@ -32,6 +32,7 @@ from central.db.schema import DeviceState
 from central.decide import QUESTION_BYTES, Decider
 from central.ingest import Ingest, Origin
 from central.keys import Keys
+from central.staff import Role
 from loyalty.barcode import own
 from loyalty.barcode.kinds import Own
 from loyalty.campaign import Campaign, Kind, Policy
@@ -64,6 +65,23 @@ PEOPLE: Final = (
     Someone("CCC", "ccc-demo", {"ja": "浦和でサッカー", "en": "Football in Urawa"}, ("#3f7d58", "#1e4a31"),
             bytes.fromhex("04a1b2c3d4e503")),
 )  # fmt: skip
+
+
+class Helper(NamedTuple):
+    """Somebody who works with the centre's pages."""
+
+    name: str
+    role: Role
+    site: str = ""
+    provider: str = ""
+
+
+STAFF: Final = (
+    Helper("ginza", Role.SHOP, site="ginza"),
+    Helper("gakki", Role.PROVIDER, provider="S楽器"),
+    Helper("operator", Role.OPERATOR),
+)
+STAFF_PASSWORD: Final = "staff-demo"  # noqa: S105 - of the demo, and printed by it
 
 D_RECORD, F_STORE, S_MUSIC, V_BAR, LEAFLET, T_AIR, P_SPORT, R_DINER, SAKURADAI, SOCCER, N_CINEMA = range(1, 12)
 FIRST_COME, COFFEE = 12, 13  # ours: what a cap and a home are, to be tried with the network cut
@@ -151,12 +169,21 @@ def load(database: Database, keys: Keys, incarnation: bytes, now_ms: int, phones
         entered = issue.get(connection, D_RECORD)
         if entered is None:
             _enter(connection, keys, now_ms, phones)
+        _enter_staff(connection, now_ms)
     if _unbooked(database):
         _book_uses(database, keys, incarnation, now_ms if entered is None else entered.issued_ms)
     with database.write() as connection:  # the lanes of the past are gone: no kiosk of today need look for them
         for site in SITES:
             registry.set_state(connection, _lane(site), DeviceState.BLOCKED)
     return entered is None
+
+
+def _enter_staff(connection: Connection, now_ms: int) -> None:
+    """Those who are not there; a demo of an older version has none."""
+    missing = [one for one in STAFF if staff.find(connection, one.name) is None]
+    hashed = persons.hash_password(STAFF_PASSWORD) if missing else ""
+    for one in missing:
+        staff.add(connection, one.name, hashed, one.role, now_ms, site=one.site, provider=one.provider)
 
 
 def _enter(connection: Connection, keys: Keys, now_ms: int, phones: Mapping[str, bytes]) -> None:

@@ -25,6 +25,7 @@ class State(StrEnum):
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One coupon that somebody has."""
 
+    id: int  # of the download
     person: str  # empty: handed out without asking who
     campaign: Campaign
     number: int | None
@@ -41,12 +42,24 @@ def of_person(connection: Connection, name: str | None) -> list[Line]:
     return _lines(connection, persons.c.id.is_(None) if name is None else persons.c.name == name)
 
 
+def shown_to(connection: Connection, person_id: int, limit: int) -> list[Line]:
+    """The coupons of a person, newest first."""
+    return _lines(connection, coupons.c.person_id == person_id, newest=limit)
+
+
+def one_of(connection: Connection, person_id: int, number: int) -> Line | None:
+    """One download of this person; None: there is none, or it is somebody else's."""
+    found = _lines(connection, and_(coupons.c.person_id == person_id, coupons.c.id == number))
+    return found[0] if found else None
+
+
 def of_everybody(connection: Connection) -> list[Line]:
     """Figure 3 as a whole: every person's coupons, by person."""
     return _lines(connection, persons.c.id.is_not(None))
 
 
-def _lines(connection: Connection, which: ColumnElement[bool]) -> list[Line]:
+def _lines(connection: Connection, which: ColumnElement[bool], newest: int | None = None) -> list[Line]:
+    order = (persons.c.name, coupons.c.id) if newest is None else (coupons.c.id.desc(),)
     use = and_(
         coupons.c.serial != 0,
         redemptions.c.campaign == coupons.c.campaign,
@@ -55,6 +68,7 @@ def _lines(connection: Connection, which: ColumnElement[bool]) -> list[Line]:
     )
     rows = connection.execute(
         select(
+            coupons.c.id,
             persons.c.name,
             campaigns.c.body,
             coupons.c.serial,
@@ -67,10 +81,12 @@ def _lines(connection: Connection, which: ColumnElement[bool]) -> list[Line]:
         )
         .select_from(coupons.join(campaigns).outerjoin(persons).outerjoin(redemptions, use))
         .where(which)
-        .order_by(persons.c.name, coupons.c.id)
+        .order_by(*order)
+        .limit(newest)
     )
     return [
         Line(
+            id=row.id,
             person=row.name or "",
             campaign=decode(row.body, Campaign),
             number=row.number,

@@ -58,6 +58,7 @@ def issue(connection: Connection, campaign: Campaign, now_ms: int) -> Campaign:
             id=campaign.id,
             body=encode(campaign),
             found_by=campaign.found_by,
+            provider=campaign.provider,
             stock_left=campaign.stock,
             given_out=0,
             redeemed=0,
@@ -86,7 +87,9 @@ def change(connection: Connection, campaign: Campaign) -> Campaign:
         raise IssueError(found)
     left = None if campaign.stock is None else max(0, campaign.stock - old.given_out)
     connection.execute(
-        update(campaigns).where(campaigns.c.id == campaign.id).values(found_by=campaign.found_by, stock_left=left)
+        update(campaigns)
+        .where(campaigns.c.id == campaign.id)
+        .values(found_by=campaign.found_by, provider=campaign.provider, stock_left=left)
     )
     leases.set_limits(connection, campaign, old.redeemed)
     put_in_force(connection, campaign)
@@ -128,6 +131,24 @@ def found_by(connection: Connection, code: str) -> Issued | None:
 
 def listed(connection: Connection) -> list[Issued]:
     return [_issued(row) for row in connection.execute(select(campaigns).order_by(campaigns.c.id))]
+
+
+def of_provider(connection: Connection, provider: str, limit: int) -> list[Issued]:
+    """What one provider issued, newest first."""
+    query = select(campaigns).where(campaigns.c.provider == provider).order_by(campaigns.c.id.desc()).limit(limit)
+    return [_issued(row) for row in connection.execute(query)]
+
+
+def newest(connection: Connection, limit: int) -> list[Issued]:
+    """What was issued last to be downloaded (printed codes are not), newest first."""
+    query = select(campaigns).where(campaigns.c.found_by == "").order_by(campaigns.c.id.desc()).limit(limit)
+    return [_issued(row) for row in connection.execute(query)]
+
+
+def names(connection: Connection, numbers: set[int]) -> dict[int, str]:
+    """What some campaigns are called; those that are not known are left out."""
+    rows = connection.execute(select(campaigns.c.id, campaigns.c.body).where(campaigns.c.id.in_(numbers)))
+    return {row.id: decode(row.body, Campaign).name for row in rows}
 
 
 def _issued(row: object) -> Issued:

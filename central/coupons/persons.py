@@ -18,6 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
 from central.db.schema import persons, sessions
+from loyalty.cells import printable
 
 NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,38}[^\s\x00-\x1f\x7f])?")
 PASSWORD_CHARS_MIN: Final = 4
@@ -61,14 +62,27 @@ def add(connection: Connection, name: str, password_hash: str, now_ms: int) -> P
         raise PersonError("a name has 1 to 40 characters, none of them a control character or a blank at the ends")
     known = find(connection, name)
     if known is not None:
-        connection.execute(update(persons).where(persons.c.id == known.id).values(password_hash=password_hash))
-        connection.execute(delete(sessions).where(sessions.c.person_id == known.id))
+        set_password(connection, known, password_hash)
         return known
     holder = secrets.randbelow(2**48 - 1) + 1
     connection.execute(insert(persons).values(name=name, password_hash=password_hash, holder=holder, created_ms=now_ms))
     person = find(connection, name)
     assert person is not None
     return person
+
+
+def set_password(connection: Connection, person: Person, password_hash: str) -> None:
+    """A new password ends every session. Who was erased in the meantime gets none."""
+    there = (persons.c.id == person.id) & persons.c.erased_ms.is_(None)
+    connection.execute(update(persons).where(there).values(password_hash=password_hash))
+    connection.execute(delete(sessions).where(sessions.c.person_id == person.id))
+
+
+def register(connection: Connection, name: str, password_hash: str, now_ms: int) -> Person | None:
+    """Enters somebody who asks for it themselves; None: the name is taken. Raises PersonError."""
+    if not NAME.fullmatch(name) or name != printable(name):
+        raise PersonError("a name has 1 to 40 visible characters, with no blank at the ends")
+    return None if find(connection, name) is not None else add(connection, name, password_hash, now_ms)
 
 
 def find(connection: Connection, name: str) -> Person | None:
@@ -108,7 +122,7 @@ def open_session(connection: Connection, person: Person, now_ms: int, life_ms: i
     too_old = connection.execute(mine.order_by(sessions.c.expires_ms.desc()).offset(SESSIONS_PER_PERSON_MAX - 1))
     connection.execute(delete(sessions).where(sessions.c.token_hash.in_(list(too_old.scalars()))))
     connection.execute(
-        insert(sessions).values(token_hash=_token_hash(token), person_id=person.id, expires_ms=now_ms + life_ms)
+        insert(sessions).values(token_hash=token_hash(token), person_id=person.id, expires_ms=now_ms + life_ms)
     )
     return token
 
@@ -117,10 +131,15 @@ def of_session(connection: Connection, token: str, now_ms: int) -> Person | None
     row = connection.execute(
         select(persons.c.id, persons.c.name, persons.c.holder)
         .join_from(sessions, persons)
-        .where(sessions.c.token_hash == _token_hash(token), sessions.c.expires_ms > now_ms)
+        .where(sessions.c.token_hash == token_hash(token), sessions.c.expires_ms > now_ms)
     ).one_or_none()
     return None if row is None else Person(**row._asdict())
 
 
-def _token_hash(token: str) -> bytes:
+def close_session(connection: Connection, token: str) -> None:
+    connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash(token)))
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a session's token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

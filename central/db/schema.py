@@ -176,6 +176,7 @@ redemptions = Table(
     ForeignKeyConstraint(["epoch_id", "seq"], ["facts.epoch_id", "facts.seq"]),
     UniqueConstraint("epoch_id", "seq"),
     Index("ix_redemptions_serial", "campaign", "serial", "wall_ms"),
+    Index("ix_redemptions_site", "site", "at_ms"),
     Index(
         "ix_redemptions_holder",
         "campaign",
@@ -292,6 +293,7 @@ campaigns = Table(
     Column("issued_ms", BigInteger, nullable=False),
     Column("exposed", BigInteger, nullable=False, server_default="0"),  # uses too many, that units gave alone
     Column("exposed_yen", BigInteger, nullable=False, server_default="0"),
+    Column("provider", Text, nullable=False, server_default="", index=True),  # as in the body
 )
 
 coupon_keys = Table(
@@ -311,6 +313,52 @@ persons = Table(
     Column("password_hash", Text, nullable=False),  # argon2id
     Column("holder", BigInteger, nullable=False, unique=True),  # the pseudonym in coupons and facts, 48 bits
     Column("created_ms", BigInteger, nullable=False),
+    Column("erased_ms", BigInteger),  # since when name and password are gone; the pseudonym stays in the books
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("person_id", ForeignKey("persons.id"), nullable=False, index=True),
+    Column("purpose", Text, nullable=False),  # central.consent.Purpose
+    Column("version", Text, nullable=False),  # of the text that was read
+    Column("given_ms", BigInteger, nullable=False),
+    Column("withdrawn_ms", BigInteger),
+)
+
+# Who works with the centre's pages: a shop, a provider, an operator.
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),  # argon2id
+    Column("role", Text, nullable=False),  # central.staff.Role
+    Column("site", Text, nullable=False),  # a shop's; else empty
+    Column("provider", Text, nullable=False),  # a provider's, as campaigns name it; else empty
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),  # SHA-256: the token itself is the browser's alone
+    Column("staff_id", ForeignKey("staff.id"), nullable=False, index=True),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+
+# Every look at personal data. Append-only; names of people are not in it, so that it outlives an erasure.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("who", Text, nullable=False),  # a member of staff by name, a person by pseudonym
+    Column("holder", BigInteger, nullable=False),  # whose data; 0: of several people
+    Column("what", Text, nullable=False),  # central.audit.What
+    Index("ix_audit_holder", "holder", "id"),
 )
 
 cards = Table(

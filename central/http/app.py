@@ -1,4 +1,6 @@
-"""The routes (Litestar). They check who asks, open a transaction, and hand over to `central.coupons`.
+"""The routes (Litestar) of the API, beside those of the pages (`central.pages`).
+
+They check who asks, open a transaction, and hand over to `central.coupons`.
 
 Odd input gets a 4xx with a reason; a storage fault a 503. Nothing here writes names, tokens or texts to a log.
 """
@@ -25,6 +27,8 @@ from central.http import answers
 from central.http.limits import Tries
 from central.keys import KeyFileError, read_secret
 from central.office import Office, now_ms
+from central.pages.asked import Refusal
+from central.pages.routes import Door, handlers
 
 BODY_BYTES_MAX: Final = 16 * 1024
 TOKEN_CHARS_MAX: Final = 200
@@ -36,9 +40,8 @@ _Request = Request[Any, Any, Any]
 class Api:
     """The handlers of one open centre."""
 
-    def __init__(self, office: Office) -> None:
-        self.office = office
-        self.tries = Tries()
+    def __init__(self, office: Office, tries: Tries) -> None:
+        self.office, self.tries = office, tries
 
     # --- who asks --------------------------------------------------------------------------------------
 
@@ -261,8 +264,7 @@ def _refused(_request: _Request, refusal: answers.ApiRefusal) -> Response[Any]:
     return Response(refusal.body, status_code=refusal.status, media_type="application/json")
 
 
-def _odd(_request: _Request, error: HTTPException) -> Response[Any]:
-    """What the framework itself refuses: unknown paths, wrong methods, parameters, over-size bodies."""
+def _odd(error: HTTPException) -> Response[Any]:
     reason = "not_found" if error.status_code in (404, 405) else "bad_request"
     body = {"reason": reason, "detail": answers.WORDS[reason]}
     return Response(body, status_code=error.status_code, media_type="application/json")
@@ -277,7 +279,16 @@ def _broken(_request: _Request, error: Exception) -> Response[Any]:
 
 def create_app(office: Office) -> Litestar:
     """The API over an open centre. The database is reached in worker threads, never in the event loop."""
-    api = Api(office)
+    tries = Tries()  # one count for whoever guesses, by the API or by the pages
+    api = Api(office, tries)
+    door = Door(office, tries) if office.settings.http.pages else None
+
+    def odd(request: _Request, error: HTTPException) -> Response[Any]:
+        """What the framework itself refuses: unknown paths, wrong methods, parameters, over-size bodies."""
+        if door is None or request.scope["path"].startswith("/api/"):
+            return _odd(error)
+        unknown = error.status_code in (404, 405)
+        return door.refused(request, Refusal.NOT_FOUND if unknown else Refusal.BAD_FORM)
 
     @get("/api/health", sync_to_thread=True)
     def health() -> answers.Health:
@@ -332,10 +343,13 @@ def create_app(office: Office) -> Litestar:
         return await sync_to_thread(api.see_notices, request, seen)
 
     return Litestar(
-        [health, session, on_offer, held, take, redemptions, conflicts, end_conflict, told, see_notices],
+        [
+            *(health, session, on_offer, held, take, redemptions, conflicts, end_conflict, told, see_notices),
+            *([] if door is None else handlers(door)),
+        ],
         exception_handlers={
             answers.ApiRefusal: _refused,
-            HTTPException: _odd,
+            HTTPException: odd,
             StorageError: _broken,
             KeyFileError: _broken,
             KeyringError: _broken,

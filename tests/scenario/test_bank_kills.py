@@ -32,7 +32,7 @@ class Shop(Service):
         self.account = house.account
         house.close()
         self.relay = Relay(bank.port)
-        super().__init__(folder, broker, house.lane)
+        super().__init__(folder, broker, lane=house.lane)
         with self.config.open("a") as config:
             config.write(f'[central.bank]\nurl = "http://127.0.0.1:{self.relay.port}"\ntimeout_ms = 1000\n')
         self.bank = bank

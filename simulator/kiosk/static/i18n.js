@@ -32,7 +32,7 @@ const ja = {
   note_camera_out: "カメラの線を抜きました。", note_camera_in: "カメラをつなぎました。", note_disk_ok: "ディスクを空けました。", note_clock: "端末の時計を変えました。", note_failed: "できませんでした: {detail}", note_stopped: "{name} を落としました。", note_started: "{name} を起動しました。",
   bad_picture: "この画像は読み込めません。", webcam_denied: "Webカメラを使えません: {detail}", on_display: "表示: {text}",
   moving: "このコードは15秒ごとに変わります。画面の写真では使えません。",
-  logs: "記録", last_lines: "最後の出力", centre_api: "センターAPI", picture_name: "画像",
+  logs: "記録", last_lines: "最後の出力", centre_api: "センターAPI", web_pages: "センターのページ（会員・店舗・発行元・運営）", picture_name: "画像",
 };
 
 const en = {
@@ -67,7 +67,7 @@ const en = {
   note_camera_out: "Camera unplugged.", note_camera_in: "Camera plugged in.", note_disk_ok: "Disk has room again.", note_clock: "The unit’s clock was changed.", note_failed: "That did not work: {detail}", note_stopped: "{name} killed.", note_started: "{name} started.",
   bad_picture: "This picture can’t be read.", webcam_denied: "The webcam can’t be used: {detail}", on_display: "On the display: {text}",
   moving: "This code changes every 15 seconds. A picture of it can’t be used.",
-  logs: "Logs", last_lines: "What it said last", centre_api: "Centre API", picture_name: "Picture",
+  logs: "Logs", last_lines: "What it said last", centre_api: "Centre API", web_pages: "The centre’s pages (people, shops, providers, operators)", picture_name: "Picture",
 };
 
 export const reasons = {

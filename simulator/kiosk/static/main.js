@@ -60,7 +60,8 @@ async function start() {
   startBooked();
   onLanguage(() => {
     document.getElementById("addresses").replaceChildren(
-      el("span", {}, `${t("centre_api")} ${demo.centre} · ${t("logs")} ${demo.logs}`),
+      el("a", { href: `${demo.centre}/`, target: "_blank", rel: "noopener" }, t("web_pages")),
+      el("span", {}, ` · ${t("centre_api")} ${demo.centre} · ${t("logs")} ${demo.logs}`),
     );
   });
   on("display", ({ bits }) => {

@@ -10,13 +10,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from litestar.testing import TestClient
 
+from central.coupons import persons
+from central.http.app import create_app
 from tests.postgres import Postgres
 from tests.unit.central.central_kit import Centre, Lane, sqlite_file
+from tests.unit.central.pages_kit import QUICK, Browser, shops
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 # Many tests of rules over few statements: `make test` runs them on SQLite alone, `make soak` on PostgreSQL.
-SELDOM_ON_POSTGRESQL = ("test_central_clocks", "test_central_clock_lives", "test_central_homes", "test_central_trade")
+SELDOM_ON_POSTGRESQL = (
+    "test_central_clocks",
+    "test_central_clock_lives",
+    "test_central_homes",
+    "test_central_trade",
+    "test_pages_guarded",
+    "test_pages_person",
+    "test_pages_staff",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -62,3 +74,20 @@ def centre(tmp_path: Path, lane: Lane) -> Iterator[Centre]:
     centre.enrol(lane)
     yield centre
     centre.close()
+
+
+@pytest.fixture
+def mall(tmp_path: Path, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Centre]:
+    """Two shops with people, providers and staff."""
+    monkeypatch.setattr("central.coupons.persons._hasher", lambda: QUICK)
+    persons._nobodys_hash.cache_clear()
+    centre = shops(tmp_path / "mall")
+    centre.enrol(lane)
+    yield centre
+    centre.close()
+
+
+@pytest.fixture
+def browser(mall: Centre) -> Iterator[Browser]:
+    with TestClient(create_app(mall.office), raise_server_exceptions=False) as client:
+        yield Browser(client)

@@ -154,7 +154,7 @@ def test_odd_input_gets_a_refusal_in_words_and_never_a_fault(
                 assert 400 <= answer.status_code < 500, (path, body, answer.text)
                 assert set(answer.json()) == {"reason", "detail"}
     for path in ("/api/redemptions?limit=x", "/api/redemptions?limit=-1", "/api/redemptions?limit=99999999999999999999",
-                 "/api/nothing", "/api/coupons/%00", "/"):  # fmt: skip
+                 "/api/nothing", "/api/coupons/%00", "/api/"):  # fmt: skip
         answer = client.get(path)
         assert 400 <= answer.status_code < 500
         assert set(answer.json()) == {"reason", "detail"}

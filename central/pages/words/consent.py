@@ -1,0 +1,27 @@
+"""The texts that people agree to. Changing what they say takes a new `central.consent.VERSION`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    "consent.title": ("個人情報の取り扱い", "How your data are used"),
+    "consent.service": (
+        "お名前、パスワード（復元できない形）、受け取ったクーポンと、使った日時・場所を保管します。"
+        "店舗やクーポンの発行元にお名前は渡しません。記録は暗号のような番号で管理し、"
+        "運営がお客様の情報を見たときは、その記録を「わたしの情報」で確かめられます。"
+        "データはいつでも書き出し、消去できます。",
+        "We keep your name, your password (in a form that can't be read back), the coupons you download, and when and "
+        "where you use them. Shops and providers of coupons are not told your name: the books know you by a number. "
+        "When an operator looks at your data, you see it under “My data”. You can take your data with you, "
+        "and erase them, at any time.",
+    ),
+    "consent.service.agree": ("上記の取り扱いに同意します（必須）", "I agree to this (needed)"),
+    "consent.offers.agree": (
+        "利用履歴をもとに、わたしに合うおすすめを選んでよい（任意・いつでも取り消せます）",
+        "You may choose offers for me from what I used (optional, can be withdrawn)",
+    ),
+    "consent.version": ("{version} 版", "Version {version}"),
+    "consent.service.name": ("クーポンの提供", "Keeping coupons"),
+    "consent.offers.name": ("おすすめの選定", "Choosing offers"),
+}
