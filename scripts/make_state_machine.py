@@ -10,13 +10,14 @@ from edge_agent.core.states import TABLE, State
 
 PAGE: Final = "docs/state-machine.md"
 DIAGRAM: Final = "docs/state-machine.svg"
-WIDTH, HEIGHT = 1230, 680
+WIDTH, HEIGHT = 1230, 760
 BOX_WIDTH, BOX_HEIGHT = 170, 46
 PLACES: Final = {
     State.READY: (590, 60),
     State.ASKING: (170, 300),
     State.SHOWING: (590, 560),
     State.BASKET: (1010, 300),
+    State.PAYING: (1010, 690),
     State.OUT_OF_SERVICE: (130, 60),
 }
 WORDS: Final = {
@@ -24,6 +25,7 @@ WORDS: Final = {
     State.ASKING: "asking",
     State.SHOWING: "showing",
     State.BASKET: "basket",
+    State.PAYING: "paying",
     State.OUT_OF_SERVICE: "out of service",
 }
 BEND: Final = 46  # how far an arrow bows out, so that there and back do not meet
