@@ -1,4 +1,4 @@
-"""Booking the facts about what units may decide alone: parts of limits, homes of serials, points."""
+"""Booking the facts about what units may decide alone: parts of limits, homes of serials, points, member cards."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Final
 from sqlalchemy import Connection
 
 from central import homes, leases
+from central.members import giving
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX
 from loyalty.lease import KINDS
 from wire.facts import (
+    CardFact,
+    CardSettled,
+    CardSuspected,
+    CardWriting,
     Earned,
     Given,
     HomeFact,
@@ -23,9 +28,10 @@ from wire.facts import (
     Taken,
 )
 
-AloneFact = LeaseFact | HomeFact | PointsFact
+AloneFact = LeaseFact | HomeFact | PointsFact | CardFact
 TAGS: Final[dict[type, str]] = {
     Returned: "lr", Given: "lg", Taken: "lt", HomeLeft: "hl", KeeperLeft: "kl", Earned: "pe", Spent: "ps",
+    CardWriting: "cw", CardSettled: "cd", CardSuspected: "cs",
 }  # fmt: skip
 ID_BYTES: Final = 16
 NUMBER_MAX: Final = 2**53
@@ -52,6 +58,8 @@ def unbookable(fact: AloneFact) -> str:
         return "" if len(fact.question) == ID_BYTES and len(fact.to) <= WORD_CHARS_MAX else "it names no question"
     if isinstance(fact, KeeperLeft):
         return "" if 0 < fact.term <= NUMBER_MAX else f"term {fact.term} can't be"
+    if isinstance(fact, CardFact):
+        return giving.unbookable(fact)
     if not (0 < fact.programme <= CAMPAIGN_ID_MAX and 0 < fact.holder <= HOLDER_MAX and len(fact.id) == ID_BYTES):
         return "it names a programme or a person that can't be"
     return "" if 0 < fact.points <= NUMBER_MAX else f"{fact.points} points can't be"
@@ -71,5 +79,7 @@ def book(
         leases.book_points(connection, device.id, carried, fact, now_ms)
     elif isinstance(fact, HomeLeft):
         homes.book_left(connection, device, secret, fact, now_ms)
-    else:
+    elif isinstance(fact, KeeperLeft):
         homes.left(connection, device, fact.term)
+    else:
+        giving.book(connection, fact, now_ms)

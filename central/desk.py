@@ -18,6 +18,7 @@ from central.db.database import StorageError
 from central.decide import Decider, Elsewhere
 from central.ingest import Ingest, Origin
 from central.leasing import Lessor, Told
+from central.members import requests
 from central.office import Office
 from central.spool import Snapshots
 from central.waiting import Open, Waiting
@@ -27,8 +28,10 @@ from wire.messages import (
     Ack,
     Answer,
     Ask,
+    AskCard,
     AskHome,
     AskLease,
+    CardNo,
     CommandResult,
     Conn,
     Heartbeat,
@@ -73,7 +76,9 @@ class Desk:
         self._lessor = Lessor(office.database, incarnation, self._present)
         self._waiting = Waiting()
         self._pushed: dict[str, int] = {}
-        self.snapshots = Snapshots(office.database, incarnation, self._secret, office.settings.folder)
+        self.snapshots = Snapshots(
+            office.database, incarnation, self._secret, office.settings.folder, office.keys.cards
+        )
 
     def close(self) -> None:
         self.snapshots.close()
@@ -124,6 +129,8 @@ class Desk:
         self._present[address.device] = address
         if isinstance(request, Ask):
             return self._on_ask(address, request, origin.now_ms)
+        if isinstance(request, AskCard):
+            return self._on_ask_card(address, request, origin.now_ms)
         if isinstance(request, AskLease):
             return self._told(self._lessor.answer(request, address.device, origin.now_ms))
         return self._on_pull(address, request, origin.now_ms)
@@ -136,6 +143,15 @@ class Desk:
         if asked and self._waiting.put(Open(ask, address, answer, now_ms + min(ask.wait_ms, ASK_WAIT_MAX_MS))):
             return asked
         return [self._sealed(address, DN_CMD, self._decider.refuse(answer.refusal, address.device, answer, now_ms))]
+
+    def _on_ask_card(self, address: Address, wanted: AskCard, now_ms: int) -> list[Outgoing]:
+        page = self._office.settings.card_page
+        with self._database.write() as connection:
+            device = registry.find(connection, address.device)
+            answer = None
+            if device is not None:
+                answer = requests.ask(connection, device.id, wanted.question, wanted.uid, wanted.chip, now_ms, page)
+        return [self._sealed(address, DN_CMD, answer or CardNo(wanted.question))]
 
     def _holders(self, wanted: Elsewhere, ask: Ask, asker: str) -> list[Told]:
         """What to tell those who hold what is asked for."""
@@ -276,6 +292,12 @@ class Desk:
     def orders(self) -> list[Outgoing]:
         """What keepers of homes are to do, and have not done yet: a unit that lacks nothing asks for nothing."""
         return self._told(self._lessor.orders())
+
+    def card_grants(self, now_ms: int) -> list[Outgoing]:
+        """The cards that kiosks are to write, and have not said what became of."""
+        with self._database.read() as connection:
+            granted = requests.grants(connection, now_ms)
+        return self._told([Told(*each) for each in granted])
 
     def tidy(self, now_ms: int) -> None:
         """Takes back hints that never came true, prunes the change log, and corrects times that waited."""

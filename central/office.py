@@ -50,6 +50,8 @@ def create(settings: CentralSettings, at_ms: int | None = None) -> Office:
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # hashes of passwords and texts of coupons
     office = Office(settings)
     office.keys.create_missing(settings.operator_token_path)
+    if not office.keys.cards():
+        office.keys.create_card()
     migrate.upgrade(office.database)
     with office.database.write() as connection:
         fresh = incarnation.read_meta(connection, "incarnation") is None

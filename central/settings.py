@@ -55,6 +55,13 @@ class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int, Meta(ge=-840, le=840, description="Where the dates in printed codes are days, minutes east of UTC.")
     ] = 540
     barcodes: BarcodeSettings = BarcodeSettings()
+    card_page: Annotated[
+        str,
+        Meta(
+            pattern=r"^[!-z]{0,100}\{code\}[!-z]{0,20}$",
+            description="Address behind the QR of a kiosk that gives out member cards; {code} names the request.",
+        ),
+    ] = "http://127.0.0.1:8470/card/{code}"
 
     @property
     def shop(self) -> Shop:
