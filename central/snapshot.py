@@ -2,7 +2,8 @@
 
 `write` takes one unchanging view of the database and spools the parts to a file, so that neither a transaction
 nor much memory is held while they are sent; `parts` then reads them back one by one. The order is fixed (secret,
-keys, stop lists, cards, members, lanes, campaigns, redemptions by serial and stamp), so the same state gives the same digest.
+keys, stop lists, cards, members, lanes, campaigns, redemptions by serial and stamp), so the same state gives the same
+digest.
 """
 
 from __future__ import annotations

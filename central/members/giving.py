@@ -144,7 +144,7 @@ def unbookable(fact: CardFact) -> str:
 
 
 def book(connection: Connection, fact: CardFact, now_ms: int) -> None:
-    """What a unit says of a card. The same told again changes nothing; an intent and a suspicion change nothing here."""
+    """What a unit says of a card. The same told again changes nothing; an intent changes nothing at all."""
     if isinstance(fact, CardSettled):
         _settle(connection, fact, now_ms)
     elif isinstance(fact, CardSuspected):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, case, insert, select, update
@@ -169,7 +169,7 @@ _SELECT: Final = select(
 ).join_from(members, people)
 
 
-def _read(row: Row[tuple[int, str, int, str, int, bool]] | None) -> Member | None:
+def _read(row: Row[Any] | None) -> Member | None:
     if row is None:
         return None
     number, name, holder, digits, generation, blocked = row

@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("settled_ms", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["members.person_id"], name=op.f("fk_issued_cards_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_issued_cards")),
-        sa.UniqueConstraint("person_id", "generation", name=op.f("uq_issued_cards_person_id")),
+        sa.UniqueConstraint("person_id", "generation", name=op.f("uq_issued_cards_person_id_generation")),
         sa.UniqueConstraint("question", name=op.f("uq_issued_cards_question")),
     )
     op.create_index(op.f("ix_issued_cards_uid"), "issued_cards", ["uid"], unique=False)
