@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "home": Lazy("cli.home", "Who decides about serials that have a home.", "central", "the centre"),
     "device": Lazy("cli.device", "Enrol and list units.", "central", "the centre"),
     "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),
+    "card": Lazy("cli.card", "Give out, replace, block and list member cards.", "central", "the centre"),
     "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "", "the unit"),
     "world": Lazy("cli.world", "Run lives of the simulated world, from seeds.", "simulator", "the simulator"),
     "demo": Lazy("cli.demo", "Broker, centre and a virtual kiosk in the browser.", "simulator", "the simulator"),

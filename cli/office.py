@@ -16,6 +16,7 @@ from central.db.database import StorageError
 from central.db.migrate import SchemaTooNew
 from central.homes import HomeError
 from central.keys import KeyFileError
+from central.members.membership import MemberError
 from central.office import Office, OfficeError, open_office
 from central.registry import RegistryError
 from central.settings import CentralSettings
@@ -38,7 +39,7 @@ def plain_words() -> Iterator[None]:
         yield
     except IssueError as error:
         raise Stop("\n         ".join(error.problems), Exit.USAGE) from error
-    except (RegistryError, PersonError, KeyringError, HomeError, StopListError) as error:
+    except (RegistryError, PersonError, KeyringError, HomeError, StopListError, MemberError) as error:
         raise Stop(str(error), Exit.USAGE) from error
     except (OfficeError, KeyFileError, SchemaTooNew) as error:
         raise Stop(str(error), Exit.MISSING) from error

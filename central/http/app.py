@@ -20,7 +20,7 @@ from central.coupons import clearing, disputes, download, history, issue, person
 from central.coupons.keyring import KeyringError
 from central.db.database import StorageError
 from central.homes import HomeError
-from central.http import answers
+from central.http import answers, cards
 from central.http.limits import Tries
 from central.keys import KeyFileError, read_secret
 from central.office import Office, now_ms
@@ -325,7 +325,19 @@ def create_app(office: Office) -> Litestar:
         return await sync_to_thread(api.see_notices, request, seen)
 
     return Litestar(
-        [health, session, on_offer, held, take, redemptions, conflicts, end_conflict, told, see_notices],
+        [
+            health,
+            session,
+            on_offer,
+            held,
+            take,
+            redemptions,
+            conflicts,
+            end_conflict,
+            told,
+            see_notices,
+            *cards.routes(office, api.tries, _body),
+        ],
         exception_handlers={
             answers.ApiRefusal: _refused,
             HTTPException: _odd,

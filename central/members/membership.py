@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, Row, case, insert, select, update
@@ -132,11 +132,15 @@ def change(connection: Connection, secret: bytes, member: Member, generation: in
     """From now on this generation is the valid one. Raises MemberError when somebody else changed it meanwhile."""
     changed = connection.execute(
         update(members)
-        .where(members.c.person_id == member.person.id, members.c.generation == member.generation)
+        .where(
+            members.c.person_id == member.person.id,
+            members.c.generation == member.generation,
+            members.c.blocked == member.blocked,
+        )
         .values(generation=generation, blocked=blocked)
     )
     if changed.rowcount != 1:
-        raise MemberError("the card was replaced by somebody else just now")
+        raise MemberError("the card was changed by somebody else just now")
     after = msgspec.structs.replace(member, generation=generation, blocked=blocked)
     if _matters(after) or _matters(member):
         feed.append(connection, [_told(secret, after)], None)
@@ -169,7 +173,7 @@ _SELECT: Final = select(
 ).join_from(members, people)
 
 
-def _read(row: Row[Any] | None) -> Member | None:
+def _read(row: Row[int, str, int, str, int, bool] | None) -> Member | None:
     if row is None:
         return None
     number, name, holder, digits, generation, blocked = row
