@@ -150,7 +150,9 @@ class Desk:
             device = registry.find(connection, address.device)
             answer = None
             if device is not None:
-                answer = requests.ask(connection, device.id, wanted.question, wanted.uid, wanted.chip, now_ms, page)
+                answer = requests.ask(
+                    connection, self._secret, device.id, wanted.question, wanted.uid, wanted.chip, now_ms, page
+                )
         return [self._sealed(address, DN_CMD, answer or CardNo(wanted.question))]
 
     def _holders(self, wanted: Elsewhere, ask: Ask, asker: str) -> list[Told]:

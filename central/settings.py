@@ -58,8 +58,9 @@ class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     card_page: Annotated[
         str,
         Meta(
-            pattern=r"^[!-z]{0,100}\{code\}[!-z]{0,20}$",
-            description="Address behind the QR of a kiosk that gives out member cards; {code} names the request.",
+            pattern=r"^[!-z]{1,31}\{code\}$",
+            description="Address behind the QR of a kiosk that gives out member cards, short enough for its display;"
+            " {code} names the request.",
         ),
     ] = "http://127.0.0.1:8470/card/{code}"
 

@@ -46,6 +46,7 @@ _OF_OUTCOME: Final = {
     Outcome.UNDONE.value: CardState.UNDONE,
     Outcome.DOUBT.value: CardState.DOUBTED,
 }
+_UNSETTLED: Final = (CardState.GRANTED.value, CardState.DOUBTED.value)
 _IN_USE: Final = tuple(
     state.value for state in (CardState.GRANTED, CardState.WRITTEN, CardState.UNDONE, CardState.DOUBTED)
 )
@@ -157,7 +158,7 @@ def _settle(connection: Connection, fact: CardSettled, now_ms: int) -> None:
     if state is not None:
         connection.execute(
             update(issued_cards)
-            .where(issued_cards.c.question == fact.id, issued_cards.c.state == CardState.GRANTED.value)
+            .where(issued_cards.c.question == fact.id, issued_cards.c.state.in_(_UNSETTLED))
             .values(state=state.value, settled_ms=now_ms)
         )
 

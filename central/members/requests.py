@@ -5,14 +5,15 @@
             or number (or name) and password of before                -> `claim` (M2)
     kiosk   is told the holder and the generation (`grants`), writes the tag, reports what became of it (`CardSettled`)
 
-No password and no name pass through the kiosk. A code has 128 random bits, lives ten minutes, and is kept as a hash; a
-kiosk has one at a time. A wrong number or password is a clear no, and counts against the code and against the member.
+No password and no name pass through the kiosk. A code has 128 bits that only the centre can work out from the kiosk's
+question, lives ten minutes, and is kept as a hash; a kiosk has one at a time. A wrong number or password is a clear no,
+and counts against the code and against the member.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import secrets
 from enum import StrEnum
 from typing import Any, Final
 
@@ -83,9 +84,17 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ask(
-    connection: Connection, device_id: int, question: bytes, uid: bytes, chip: str, now_ms: int, page: str
+    connection: Connection,
+    secret: bytes,
+    device_id: int,
+    question: bytes,
+    uid: bytes,
+    chip: str,
+    now_ms: int,
+    page: str,
 ) -> CardOffer | CardGrant | None:
-    """A kiosk asks for a card on this tag. The same question again gets what stands now; None: it makes no sense."""
+    """A kiosk asks for a card on this tag. The same question again gets what stands now, and the same code; None: it
+    makes no sense, or its time is over."""
     if len(question) != giving.QUESTION_BYTES or chip_named(chip) is None or len(uid) not in UID_BYTES:
         return None
     known = connection.execute(select(card_requests).where(card_requests.c.question == question)).one_or_none()
@@ -94,21 +103,23 @@ def ask(
     if known is not None and known.person_id is not None:
         return next((grant for _, _, grant in grants(connection, now_ms, question)), None)
     connection.execute(delete(card_requests).where(card_requests.c.expires_ms <= now_ms - KEPT_MS))
+    offer = CardOffer(question, page.replace("{code}", _code(secret, question)), LIFE_MS)
+    if known is not None:
+        return msgspec.structs.replace(offer, life_ms=known.expires_ms - now_ms)
     over = (card_requests.c.device_id == device_id) & card_requests.c.person_id.is_(None)
     connection.execute(delete(card_requests).where(over))
-    code = secrets.token_urlsafe(CODE_BYTES)
     connection.execute(
         insert(card_requests).values(
             question=question,
-            code_hash=_hashed(code),
+            code_hash=_hashed(_code(secret, question)),
             device_id=device_id,
             uid=uid,
             chip=chip,
             expires_ms=now_ms + LIFE_MS,
-            tries=0 if known is None else known.tries,
+            tries=0,
         )
     )
-    return CardOffer(question, page.replace("{code}", code), LIFE_MS)
+    return offer
 
 
 def grants(connection: Connection, now_ms: int, question: bytes = b"") -> list[tuple[str, str, CardGrant]]:
@@ -243,6 +254,12 @@ def _of_code(connection: Connection, code: str, now_ms: int) -> Row[Any] | None:
         return None
     where = (card_requests.c.code_hash == _hashed(code)) & (card_requests.c.expires_ms > now_ms)
     return connection.execute(select(card_requests).where(where)).one_or_none()
+
+
+def _code(secret: bytes, question: bytes) -> str:
+    """The code of a kiosk's question: nobody can work it out without the centre's secret."""
+    digest = hashlib.blake2b(question, key=secret, digest_size=CODE_BYTES, person=b"card code").digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def _hashed(code: str) -> bytes:

@@ -66,7 +66,9 @@ class Asking(Base):
         wait_ms: int,
         at: Moment,
     ) -> Step:
-        (want,) = wants(self._reading(event), self.visit.card)
+        member = self.visit.member
+        holder = member.record.holder if member is not None else 0
+        (want,) = wants(self._reading(event), self.visit.card, holder)
         coupon = otherwise.coupon
         assert coupon is not None, "only a coupon is asked about"
         asked = Asked(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
-from edge_agent.core.events import OpenQuestion
+from edge_agent.core.events import OpenQuestion, PointsWanted
 from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
-from hal.events import Scanned
+from hal.events import CardPresented, Scanned
 from loyalty.basket import Basket
+from loyalty.card import Record
+from loyalty.card_slots import Found, Kind
 from loyalty.coupon import Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
@@ -36,6 +38,35 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms, self.source)
 
 
+class OpenWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that was to be written, and that is not known to be."""
+
+    id: bytes
+    card: bytes  # keyed hash of its UID
+    counter: int  # that it was to get
+
+
+class CardSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the tag in the slot."""
+
+    card: bytes = b""  # keyed hash of its UID
+    kind: Kind = Kind.FOREIGN
+    found: Found | None = None  # what it says
+    refusal: Reason | None = None  # why it may not speak for its holder
+    counter: int = 0  # the highest that was seen on it here
+    doubted: tuple[OpenWrite, ...] = ()  # writes of it whose end is not known here
+
+    @property
+    def torn(self) -> bool:
+        """Whether nothing on it is valid because a write of ours was cut off."""
+        return self.kind is Kind.BROKEN and bool(self.doubted)
+
+    @property
+    def holder(self) -> int:
+        """For whom it speaks; 0: for nobody, by its record."""
+        return self.found.record.holder if self.found is not None and self.refusal is None else 0
+
+
 class Want(msgspec.Struct, frozen=True):
     """The rows about one coupon, by its numbers or by the unsigned code that stands for it, and about the card beside
     it; or about this unit's part of a limit."""
@@ -46,6 +77,8 @@ class Want(msgspec.Struct, frozen=True):
     card: bytes = b""  # the UID of the card in the slot
     pot: Pot | None = None
     transfer: bytes = b""  # with `pot`: was it given or taken before?
+    slot: CardPresented | None = None  # a card that was just put in: what is known of it?
+    holder: int = 0  # for whom the card in the slot speaks, by its record
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -55,6 +88,7 @@ class Row(msgspec.Struct, frozen=True):
     key: Key | None = None
     left: Amount = NOTHING  # of the wanted pot
     transferred: bool = False  # the wanted transfer is known here
+    seen: CardSeen | None = None  # the wanted card
 
 
 class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +100,12 @@ class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event leads to. `facts`, `spent`, `opened` and `closed` go to disk in one transaction."""
+    """What one event leads to. `facts`, `spent`, `card`, `opened` and `closed` go to disk in one transaction."""
 
     visit: Visit
     facts: tuple[Fact, ...] = ()
     spent: tuple[SpentStep, ...] = ()
+    card: tuple[bytes, int] | None = None  # a card (keyed hash of its UID), and the counter that it says
     opened: OpenQuestion | None = None
     closed: tuple[bytes, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -117,6 +152,37 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_centre and self.otherwise.reason is Reason.NOT_NOW
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """The member card in the slot that may speak for its holder."""
+
+    slot: CardPresented
+    card: bytes  # keyed hash of its UID
+    found: Found
+
+    @property
+    def record(self) -> Record:
+        return self.found.record
+
+
+class CardWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that the centre was asked for."""
+
+    question: bytes
+    slot: CardPresented
+    card: bytes
+
+
+class Writing(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that is being written; its intent is on disk."""
+
+    id: bytes
+    slot: CardPresented
+    card: bytes
+    after: Found  # what it says when it is written
+    paying: PointsWanted | None = None  # what is handed over when it is written
+    number: str = ""  # of the member whose card is given out
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
@@ -127,6 +193,11 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     basket_yen: int | None = None
     basket: Basket | None = None  # what lies in it, where the till tells
     card: bytes = b""  # the UID of the card in the slot
+    member: Member | None = None  # what it says, where it is a member's and may speak
+    writing: Writing | None = None
+    wanted: CardWanted | None = None  # an empty tag for which a card was asked
+    offered: bool = False  # the display shows the QR for it
+    suspected: bytes = b""  # the card (keyed hash) that was reported last
     pending: Pending | None = None
     counted: Counted | None = None
     reserved: tuple[Reserved, ...] = ()

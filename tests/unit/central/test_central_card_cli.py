@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from central.keys import Keys
 from cli.exits import Exit, Stop
 from cli.main import app
-from loyalty.card_slots import PAGE_BYTES, USER_FIRST_PAGE, USER_PAGES, Chip, look
+from loyalty.card import PAGE_BYTES
+from loyalty.card_slots import USER_FIRST_PAGE, USER_PAGES, Chip, look
 
 UID, OTHER_UID = "04a1b2c3d4e5f6", "04a1b2c3d4e5f7"
 Shell = Callable[..., str]
