@@ -66,9 +66,7 @@ class Asking(Base):
         wait_ms: int,
         at: Moment,
     ) -> Step:
-        member = self.visit.member
-        holder = member.record.holder if member is not None else 0
-        (want,) = wants(self._reading(event), self.visit.card, holder)
+        (want,) = wants(self._reading(event), self.visit.card, self.visit.card_holder)
         coupon = otherwise.coupon
         assert coupon is not None, "only a coupon is asked about"
         asked = Asked(

@@ -21,7 +21,7 @@ from edge_agent.core.base import SHOW_CARD_MS, SHOW_NO_MS, SHOW_YES_MS
 from edge_agent.core.effects import AskCard, SeekPart, Show, Signal, View, WriteCard
 from edge_agent.core.states import Mode, State
 from edge_agent.core.till import Till
-from edge_agent.core.visit import CardSeen, CardWanted, Member, Moment, Row, Step, Visit, Writing
+from edge_agent.core.visit import CardSeen, CardWanted, Member, Moment, Row, Step, Writing
 from hal.events import CardPresented, CardRemoved
 from hal.indicators import Light, Sound
 from loyalty.card import COUNTER_MAX, GENERATION_MAX, HOLDER_MAX, Balance, Record
@@ -58,7 +58,10 @@ class Cards(Till):
         if before.writing is not None:  # its end was lost: the reader tells it before the next card
             facts = (CardSettled(at.stamp, before.writing.id, Outcome.DOUBT.value), *facts)
         member = Member(slot=event, card=seen.card, found=seen.found) if seen.found and seen.holder else None
-        visit = msgspec.structs.replace(step.visit, card=event.uid, member=member, suspected=suspected, writing=None)
+        refused = seen.found is not None and member is None
+        visit = msgspec.structs.replace(
+            step.visit, card=event.uid, member=member, refused=refused, suspected=suspected, writing=None
+        )
         note = None
         if member is not None and member.record.counter > seen.counter:
             note = (seen.card, member.record.counter)
@@ -101,7 +104,7 @@ class Cards(Till):
         return seen.card, tuple(facts)
 
     def _card_removed(self, event: CardRemoved, rows: tuple[Row, ...], at: Moment) -> Step:
-        visit = msgspec.structs.replace(self.visit, card=b"", member=None)
+        visit = msgspec.structs.replace(self.visit, card=b"", member=None, refused=False)
         if visit.offered and visit.state is State.SHOWING:  # the QR belongs to the tag
             visit = msgspec.structs.replace(visit, state=State.READY, offered=False)
             return Step(visit=visit, effects=(visit.idle,))
@@ -290,8 +293,3 @@ class Cards(Till):
         wanted = visit.wanted
         here = wanted is not None and wanted.question == question and wanted.slot.uid == visit.card
         return here and visit.state in (State.READY, State.SHOWING) and visit.basket_yen is None
-
-
-def holder_in(visit: Visit) -> int:
-    """For whom the card in the slot speaks, by its record; 0: for nobody."""
-    return visit.member.record.holder if visit.member is not None else 0

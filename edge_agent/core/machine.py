@@ -20,7 +20,7 @@ from edge_agent.core import events as ev
 from edge_agent.core import sharing
 from edge_agent.core.asking import ELSEWHERE
 from edge_agent.core.base import SHOW_NO_MS
-from edge_agent.core.cards import Cards, holder_in
+from edge_agent.core.cards import Cards
 from edge_agent.core.effects import MarkShown, Show, Signal, View
 from edge_agent.core.examine import coupon_in, examine, wants
 from edge_agent.core.states import Mode, State, check
@@ -48,7 +48,7 @@ class Core(Cards):
         """The coupons whose rows `handle` will want for this event."""
         visit = self.visit
         if isinstance(event, Scanned):
-            return wants(self._reading(event), visit.card, holder_in(visit)) if self._may_scan() else ()
+            return wants(self._reading(event), visit.card, visit.card_holder) if self._may_scan() else ()
         if isinstance(event, CardPresented):
             return self._needs_of_card(event)
         if isinstance(event, ev.CardWritten):
@@ -96,7 +96,7 @@ class Core(Cards):
         visit = self.visit
         if not self._may_scan():
             return Step(visit=visit)
-        return self._held_up(event, rows, at, at.now, visit.card, holder_in(visit))
+        return self._held_up(event, rows, at, at.now, visit.card, visit.card_holder)
 
     def _held_up(
         self, event: Scanned, rows: tuple[Row, ...], at: Moment, shown_at: Now, card: bytes, holder: int

@@ -12,7 +12,7 @@ from hal.events import CardPresented, Scanned
 from loyalty.basket import Basket
 from loyalty.card import Record
 from loyalty.card_slots import Found, Kind
-from loyalty.coupon import Coupon, Known, Now, Verdict
+from loyalty.coupon import STRANGER, Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from loyalty.reason import Reason
@@ -58,8 +58,8 @@ class CardSeen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def torn(self) -> bool:
-        """Whether nothing on it is valid because a write of ours was cut off."""
-        return self.kind is Kind.BROKEN and bool(self.doubted)
+        """Whether nothing on it is valid because a write of ours was cut off: this unit knows that it began one."""
+        return self.kind in (Kind.BROKEN, Kind.FOREIGN) and bool(self.doubted)
 
     @property
     def holder(self) -> int:
@@ -78,7 +78,7 @@ class Want(msgspec.Struct, frozen=True):
     pot: Pot | None = None
     transfer: bytes = b""  # with `pot`: was it given or taken before?
     slot: CardPresented | None = None  # a card that was just put in: what is known of it?
-    holder: int = 0  # for whom the card in the slot speaks, by its record
+    holder: int = 0  # for whom the card in the slot speaks, by its record; STRANGER: it may not speak
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -194,6 +194,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     basket: Basket | None = None  # what lies in it, where the till tells
     card: bytes = b""  # the UID of the card in the slot
     member: Member | None = None  # what it says, where it is a member's and may speak
+    refused: bool = False  # it is one of ours that may not speak for anybody
     writing: Writing | None = None
     wanted: CardWanted | None = None  # an empty tag for which a card was asked
     offered: bool = False  # the display shows the QR for it
@@ -208,6 +209,13 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         """How much of this unit's part the coupons in the basket will take."""
         parts = [r.leased for r in self.reserved if r.leased is not None and Pot(CAMPAIGN, r.coupon.campaign) == pot]
         return sum(parts, NOTHING)
+
+    @property
+    def card_holder(self) -> int:
+        """For whom the card in the slot speaks, by its record; STRANGER: for nobody; 0: its UID may tell."""
+        if self.member is not None:
+            return self.member.record.holder
+        return STRANGER if self.refused else 0
 
     @property
     def link_up(self) -> bool:

@@ -58,10 +58,11 @@ class _Line(NamedTuple):
 def draw(screen: Screen) -> Image.Image:
     """The picture: mode '1', 128x64. Whatever the screen holds, nothing is drawn outside."""
     sheet = _Sheet()
-    with canvas(sheet) as pen:
-        if screen.code:
+    if screen.code:
+        with canvas(sheet) as pen:
             _beside_code(pen, screen)
-            return sheet.image
+        return sheet.image
+    with canvas(sheet) as pen:
         top = 0
         bottom = HEIGHT_PX
         if screen.status is not None:
