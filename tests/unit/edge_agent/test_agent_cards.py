@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 import pytest
 
@@ -35,6 +37,9 @@ BOUND = Campaign(
     id=30, name="ご本人様", kind=Kind.GIFT, gift="紅茶", policy=Policy.SIGNED, provider="shop", needs_card=True
 )
 LONG_AGO_MS = 2_000_000_000
+
+
+F = TypeVar("F")
 
 
 class Place:
@@ -89,7 +94,7 @@ class Place:
     def views(self) -> list[View]:
         return [effect.view for step in self.steps for effect in step.effects if isinstance(effect, Show)]
 
-    def of(self, kind: type) -> list[Fact]:
+    def of(self, kind: type[F]) -> list[F]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
     def outcomes(self) -> list[str]:
@@ -149,6 +154,10 @@ def generation(holder: int, number: int, *, blocked: bool = False) -> PutGenerat
     return PutGeneration(sealing.holder_hash(SECRET, holder), number, blocked)
 
 
+def reason(step: Step) -> Reason | None:
+    return step.verdict.reason if step.verdict else None
+
+
 def pay(points: int = 100, holder: int = HER) -> ev.PointsWanted:
     return ev.PointsWanted(programme=PROGRAMME, holder=holder, points=points)
 
@@ -164,40 +173,40 @@ def earn(points: int = 30, holder: int = HER) -> ev.PointsEarned:
 def test_M12_a_card_in_the_slot_is_known_by_its_record_and_opens_its_holders_coupons(lane: Place, chip: Chip) -> None:
     lane.put(member_card(HER, chip=chip))
     assert lane.views[-1] is View.KNOWN_CARD
-    assert lane.event(scanned(code(BOUND, serial=9, holder=HIM))).verdict.reason is Reason.WRONG_HOLDER
-    assert lane.event(scanned(code(BOUND, serial=8, holder=HER))).verdict.reason is Reason.OK
+    assert reason(lane.event(scanned(code(BOUND, serial=9, holder=HIM)))) is Reason.WRONG_HOLDER
+    assert reason(lane.event(scanned(code(BOUND, serial=8, holder=HER)))) is Reason.OK
 
 
 def test_M12_a_coupon_that_waits_for_its_card_counts_when_it_comes(lane: Place) -> None:
-    assert lane.event(scanned(code(BOUND, serial=8, holder=HER))).verdict.reason is Reason.NEEDS_CARD
-    assert lane.put(member_card(HER)).verdict.reason is Reason.OK
+    assert reason(lane.event(scanned(code(BOUND, serial=8, holder=HER)))) is Reason.NEEDS_CARD
+    assert reason(lane.put(member_card(HER))) is Reason.OK
 
 
 def test_M2_a_card_that_was_replaced_is_refused_with_a_sentence_and_reported_once(lane: Place) -> None:
     tell(lane, generation(HER, 2))
     old = member_card(HER, 1)
-    assert lane.put(old).verdict.reason is Reason.CARD_OLD
-    assert lane.event(scanned(code(BOUND, serial=8, holder=HER))).verdict.reason is Reason.WRONG_HOLDER
+    assert reason(lane.put(old)) is Reason.CARD_OLD
+    assert reason(lane.event(scanned(code(BOUND, serial=8, holder=HER)))) is Reason.WRONG_HOLDER
     lane.take()
     lane.put(old)
     assert lane.reasons.count(Reason.CARD_OLD) == 2
     assert [(fact.holder, fact.generation, fact.why) for fact in lane.of(CardSuspected)] == [(HER, 1, "card_old")]
     lane.take()
-    assert lane.put(member_card(HER, 2, uid=OTHER_UID)).verdict.reason is Reason.OK, "for the coupon that waited"
+    assert reason(lane.put(member_card(HER, 2, uid=OTHER_UID))) is Reason.OK, "for the coupon that waited"
 
 
 def test_M2_a_refused_card_does_not_answer_for_a_coupon_that_waits(lane: Place) -> None:
     tell(lane, generation(HER, 2))
     lane.event(scanned(code(BOUND, serial=8, holder=HER)))
-    assert lane.put(member_card(HER, 1)).verdict.reason is Reason.CARD_OLD
+    assert reason(lane.put(member_card(HER, 1))) is Reason.CARD_OLD
     lane.take()
-    assert lane.put(member_card(HER, 2, uid=OTHER_UID)).verdict.reason is Reason.OK, "the coupon still waits"
+    assert reason(lane.put(member_card(HER, 2, uid=OTHER_UID))) is Reason.OK, "the coupon still waits"
 
 
 def test_M2_a_lost_card_is_refused_until_it_is_found(lane: Place) -> None:
     tell(lane, generation(HER, 1, blocked=True))
     card = member_card(HER, 1)
-    assert lane.put(card).verdict.reason is Reason.CARD_BLOCKED
+    assert reason(lane.put(card)) is Reason.CARD_BLOCKED
     lane.take()
     tell(lane, generation(HER, 1))
     assert lane.put(card).verdict is None
@@ -212,16 +221,15 @@ def test_M2_a_card_that_was_given_out_before_the_feed_told_it_is_believed(lane: 
 def test_M2_an_old_card_is_refused_while_a_basket_is_open_too(lane: Place) -> None:
     tell(lane, generation(HER, 2))
     lane.event(ev.BasketOpened(spend_yen=500))
-    assert lane.put(member_card(HER, 1)).verdict.reason is Reason.CARD_OLD
+    assert reason(lane.put(member_card(HER, 1))) is Reason.CARD_OLD
     assert lane.drive.core.visit.basket_yen == 500
 
 
 def test_a_copy_on_another_tag_is_refused_and_reported(lane: Place) -> None:
     copy = Tag(OTHER_UID)
     copy.copy_from(member_card(HER))
-    assert lane.put(copy).verdict.reason is Reason.CARD_UNREADABLE
+    assert reason(lane.put(copy)) is Reason.CARD_UNREADABLE
     (fact,) = lane.of(CardSuspected)
-    assert isinstance(fact, CardSuspected)
     assert (fact.holder, fact.card) == (0, sealing.card_hash(SECRET, OTHER_UID))
 
 
@@ -232,9 +240,8 @@ def test_a_card_whose_old_state_was_written_back_is_refused_and_reported(lane: P
     rewrite(card, Record(holder=HER, generation=1, balances=(Balance(PROGRAMME, 100),)))
     lane.put(card)
     lane.take()
-    assert lane.put(before).verdict.reason is Reason.CARD_SUSPECT
+    assert reason(lane.put(before)) is Reason.CARD_SUSPECT
     (fact,) = lane.of(CardSuspected)
-    assert isinstance(fact, CardSuspected)
     assert (fact.holder, fact.counter, fact.seen) == (HER, 1, 2)
 
 
@@ -260,7 +267,7 @@ def test_M2_a_card_that_was_replaced_does_not_speak_by_its_uid_either(lane: Plac
     with lane.store.transaction():
         lane.store.cache.apply([PutCard(sealing.card_hash(SECRET, UID), HER), generation(HER, 2)], INCARNATION, 11)
     lane.put(member_card(HER, 1))
-    assert lane.event(scanned(code(BOUND, serial=8, holder=HER))).verdict.reason is Reason.WRONG_HOLDER
+    assert reason(lane.event(scanned(code(BOUND, serial=8, holder=HER)))) is Reason.WRONG_HOLDER
 
 
 def test_before_the_first_snapshot_no_card_is_called_bad(store: Store) -> None:
@@ -314,13 +321,13 @@ def test_M5_points_that_pay_leave_the_card_first_and_then_the_journal(lane: Plac
 def test_M5_the_cards_balance_can_only_lower_what_may_be_spent(lane: Place) -> None:
     card = member_card(HER, 1, Balance(PROGRAMME, 50))
     lane.put(card)
-    assert lane.event(pay(51)).verdict.reason is Reason.NO_POINTS
+    assert reason(lane.event(pay(51))) is Reason.NO_POINTS
     assert not lane.facts
     assert not [effect for effect in lane.steps[-1].effects if isinstance(effect, SeekPart)]
     card = member_card(HER, 1, Balance(PROGRAMME, 100_000), uid=OTHER_UID)
     lane.take()
     lane.put(card)
-    assert lane.event(pay(1_001)).verdict.reason is Reason.NO_POINTS, "the floor that was leased is 1,000"
+    assert reason(lane.event(pay(1_001))) is Reason.NO_POINTS, "the floor that was leased is 1,000"
     assert points_on(card) == 100_000
 
 
@@ -393,7 +400,7 @@ def test_M5_a_reader_that_breaks_in_the_middle_leaves_the_payment_in_doubt(lane:
 def test_M5_while_a_card_is_written_nothing_else_is_paid_with_it(lane: Place) -> None:
     lane.put(member_card(HER, 1, Balance(PROGRAMME, 500)))
     lane.drive(pay(100))  # its end is not told yet
-    assert lane.drive(pay(100)).verdict.reason is Reason.BUSY
+    assert reason(lane.drive(pay(100))) is Reason.BUSY
     assert not [fact for fact in lane.drive(earn(30)).facts if isinstance(fact, CardWriting)]
 
 
@@ -403,7 +410,7 @@ def test_M5_a_floor_that_was_taken_back_while_the_card_was_written_pays_nothing(
     (effect,) = (effect for effect in step.effects if isinstance(effect, WriteCard))
     lane.drive(ev.PartRecalled(pot=Pot(POINTS, PROGRAMME), amount=Amount(900)))
     after = lane.drive(ev.CardWritten(id=effect.id, outcome=Outcome.DONE))
-    assert after.verdict.reason is Reason.NO_POINTS
+    assert reason(after) is Reason.NO_POINTS
     assert not [fact for fact in after.facts if isinstance(fact, Spent)]
 
 
@@ -543,7 +550,7 @@ def test_M1_answers_to_other_questions_change_nothing(kiosk: Place, event: ev.Ev
 
 def test_M1_no_card_is_given_out_without_the_centre_nor_at_a_lane(kiosk: Place, lane: Place) -> None:
     kiosk.drive(ev.LinkChanged(up=False))
-    assert kiosk.put(Tag(UID)).verdict.reason is Reason.NO_CARD_NOW
+    assert reason(kiosk.put(Tag(UID))) is Reason.NO_CARD_NOW
     lane.put(Tag(UID))
     assert lane.views[-1] is View.FOREIGN_CARD
 
@@ -551,13 +558,13 @@ def test_M1_no_card_is_given_out_without_the_centre_nor_at_a_lane(kiosk: Place, 
 @pytest.mark.parametrize("wrong", [{"holder": 0}, {"holder": 2**48}, {"number": 0}, {"number": 256}])
 def test_M1_a_grant_that_no_card_can_hold_is_refused(kiosk: Place, wrong: dict[str, int]) -> None:
     kiosk.put(Tag(UID))
-    assert kiosk.event(grant(asked(kiosk).question, **wrong)).verdict.reason is Reason.NO_CARD_NOW
+    assert reason(kiosk.event(grant(asked(kiosk).question, **wrong))) is Reason.NO_CARD_NOW
     assert not kiosk.facts
 
 
 def test_M1_the_centre_says_no_and_the_kiosk_says_so(kiosk: Place) -> None:
     kiosk.put(Tag(UID))
-    assert kiosk.event(ev.CardDenied(question=asked(kiosk).question)).verdict.reason is Reason.NO_CARD_NOW
+    assert reason(kiosk.event(ev.CardDenied(question=asked(kiosk).question))) is Reason.NO_CARD_NOW
 
 
 def test_a_kiosk_that_can_store_nothing_takes_no_card(kiosk: Place) -> None:
@@ -570,7 +577,7 @@ def test_a_kiosk_that_can_store_nothing_takes_no_card(kiosk: Place) -> None:
 def test_a_card_that_is_taken_speaks_no_more(lane: Place) -> None:
     lane.put(member_card(HER))
     lane.event(CardRemoved(uid=UID))
-    assert lane.event(scanned(code(BOUND, serial=8, holder=HER))).verdict.reason is Reason.NEEDS_CARD
+    assert reason(lane.event(scanned(code(BOUND, serial=8, holder=HER)))) is Reason.NEEDS_CARD
     assert lane.drive.core.visit.member is None
 
 
