@@ -139,13 +139,13 @@ class Cards(Till):
 
     def _cannot_pay(self, event: ev.PointsWanted, rows: tuple[Row, ...]) -> Reason | None:
         hint = self._speaks_of(event)
-        if not all(row.left.count >= event.points for row in rows) or (hint is not None and hint < event.points):
+        if not _covered(event.points, rows) or (hint is not None and hint < event.points):
             return Reason.NO_POINTS
         return Reason.BUSY if self.visit.writing is not None else None
 
     @staticmethod
     def _sought(event: ev.PointsWanted, rows: tuple[Row, ...]) -> tuple[SeekPart, ...]:
-        if all(row.left.count >= event.points for row in rows):
+        if _covered(event.points, rows):
             return ()
         return tuple(SeekPart(pot=pot, cost=Amount(event.points)) for pot in sharing.floors(event))
 
@@ -229,8 +229,7 @@ class Cards(Till):
         """What the person is told. A balance that follows what was earned is nobody's business."""
         quiet = Step(visit=self.visit)
         if writing.paying is not None:
-            covered = all(row.left.count >= writing.paying.points for row in rows)
-            if done and covered:
+            if done and _covered(writing.paying.points, rows):
                 return self._moved(writing.paying.points, View.SPENT, self._spent(writing.paying, at))
             if self.visit.state is State.ASKING:
                 return quiet
@@ -293,3 +292,8 @@ class Cards(Till):
         wanted = visit.wanted
         here = wanted is not None and wanted.question == question and wanted.slot.uid == visit.card
         return here and visit.state in (State.READY, State.SHOWING) and visit.basket_yen is None
+
+
+def _covered(points: int, rows: tuple[Row, ...]) -> bool:
+    """Whether every floor that the rows tell of still holds so many points."""
+    return all(row.left.count >= points for row in rows)
