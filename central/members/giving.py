@@ -25,6 +25,7 @@ from wire import sealing
 from wire.facts import CardFact, CardSettled, CardSuspected, CardWriting, Outcome
 
 QUESTION_BYTES: Final = 16
+GRANT_LIFE_MS: Final = 10 * 60_000
 LISTED_MAX: Final = 1_000
 WORD_CHARS_MAX: Final = 64
 _log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def next_card(
         raise MemberError(f"{member.person.name} has had {GENERATION_MAX} cards: a new person must be entered")
     if stoplist.stops(connection, stoplist.EVERYTHING, 0, member.person.holder):
         raise MemberError(f"everything of {member.person.name} is on the stop list")
-    owner = owner_of(connection, uid)
+    owner = owner_of(connection, uid, now_ms)
     if owner is not None and owner != member.person.id:
         raise MemberError("that card is somebody else's")
     after = membership.change(connection, secret, member, member.generation + 1, blocked=False)
@@ -163,9 +164,14 @@ def _settle(connection: Connection, fact: CardSettled, now_ms: int) -> None:
         )
 
 
-def owner_of(connection: Connection, uid: bytes) -> int | None:
-    """Whose valid card, blocked or not, this tag is; None: nobody's."""
-    in_use = issued_cards.c.state.in_((*_IN_USE, CardState.LOST.value))
+def owner_of(connection: Connection, uid: bytes, now_ms: int) -> int | None:
+    """Whose valid card, blocked or not, this tag is; None: nobody's.
+
+    A grant that its kiosk has not answered in time leaves the tag to others: kiosks ask for empty tags alone.
+    """
+    fresh = issued_cards.c.question.is_(None) | (issued_cards.c.granted_ms > now_ms - GRANT_LIFE_MS)
+    is_card = issued_cards.c.state.in_((CardState.WRITTEN.value, CardState.DOUBTED.value, CardState.LOST.value))
+    in_use = is_card | ((issued_cards.c.state == CardState.GRANTED.value) & fresh)
     return connection.execute(
         select(issued_cards.c.person_id).where(issued_cards.c.uid == uid, in_use).limit(1)
     ).scalar()

@@ -32,7 +32,7 @@ from central.members.membership import Member, MemberError
 from loyalty.card_slots import chip_named
 from wire.messages import CardGrant, CardOffer
 
-LIFE_MS: Final = 10 * 60_000  # of a code, and of a grant that the kiosk has not answered
+LIFE_MS: Final = giving.GRANT_LIFE_MS  # of a code, and of a grant that the kiosk has not answered
 TRIES_MAX: Final = 5  # for one code
 CODE_BYTES: Final = 16
 CODE_CHARS: Final = 22
@@ -98,7 +98,7 @@ def ask(
     if len(question) != giving.QUESTION_BYTES or chip_named(chip) is None or len(uid) not in UID_BYTES:
         return None
     known = connection.execute(select(card_requests).where(card_requests.c.question == question)).one_or_none()
-    if known is not None and (known.device_id != device_id or known.expires_ms <= now_ms):
+    if known is not None and ((known.device_id, known.uid) != (device_id, uid) or known.expires_ms <= now_ms):
         return None
     if known is not None and known.person_id is not None:
         return next((grant for _, _, grant in grants(connection, now_ms, question)), None)
@@ -187,7 +187,7 @@ def _cannot_register(connection: Connection, code: str, name: str, now_ms: int) 
     row = _open(connection, code, now_ms)
     if row is None:
         return No.GONE
-    if giving.owner_of(connection, row.uid) is not None:
+    if giving.owner_of(connection, row.uid, now_ms) is not None:
         return No.NOT_POSSIBLE
     if not persons.NAME.fullmatch(name):
         return No.BAD_NAME

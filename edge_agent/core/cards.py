@@ -65,7 +65,7 @@ class Cards(Till):
         note = None
         if member is not None and member.record.counter > seen.counter:
             note = (seen.card, member.record.counter)
-        return msgspec.structs.replace(step, visit=visit, facts=(*facts, *step.facts), card=note)
+        return msgspec.structs.replace(step, visit=visit, facts=(*step.facts, *facts), card=note)
 
     def _is_refused(self, seen: CardSeen) -> bool:
         """Whether the shopper is to hear that this card may not speak; a tag that was torn here is written anew."""

@@ -209,6 +209,20 @@ def test_M1_a_tag_that_is_somebody_elses_card_is_given_to_nobody(shop: Centre, l
     granted(claim(shop, code))  # its own holder may have it written anew
 
 
+def test_M1_a_tag_whose_grant_nobody_wrote_is_free_again_after_a_while(shop: Centre, lane: Lane) -> None:
+    granted(claim(shop, code_for(shop, lane)))
+    later_ms = NOW_MS + requests.LIFE_MS
+    with shop.office.database.write() as connection:
+        offer = requests.ask(connection, shop.secret, 1, SECOND, UID, "ntag213", later_ms, "{code}")
+    assert isinstance(offer, CardOffer)
+    granted(register(shop, offer.link, "AAA", later_ms))
+
+
+def test_M1_a_question_belongs_to_one_tag(shop: Centre, lane: Lane) -> None:
+    code_for(shop, lane)
+    assert kiosk_asks(shop, lane, QUESTION, OTHER_UID) == CardNo(QUESTION)
+
+
 # --- M2 -------------------------------------------------------------------------------------------------
 
 
