@@ -1,7 +1,7 @@
 """Writing a member card, page by page, reading it back, and saying what became of it.
 
-`DONE` is said of what was read back, `UNDONE` of a card that was read back and says what it said before, or that was
-never touched; anything else is `DOUBT`. A page that the card refuses is tried again; a card that is gone is not waited
+`DONE` is said of what was read back, `UNDONE` of a card that was read back and says what it said before, or is as empty
+as it was; anything else is `DOUBT`. A page that the card refuses is tried again; a card that is gone is not waited
 for. Whatever happens, there is an answer, after a bounded number of transfers.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 
 from hal.card import CardReader
 from hal.errors import CardGone, CardRefused, HalError
-from loyalty.card_slots import USER_FIRST_PAGE, USER_PAGES, Chip, Found, Plan, look
+from loyalty.card_slots import USER_FIRST_PAGE, USER_PAGES, Chip, Found, Plan, is_empty, look
 from wire.facts import Outcome
 
 TRIES: Final = 3  # of one page
@@ -27,15 +27,13 @@ class CardJob(msgspec.Struct, frozen=True, kw_only=True):
     chip: Chip
     plan: Plan
     before: Found | None
-    key: bytes  # the programme's
+    keys: tuple[bytes, ...]  # the programme's, as they are accepted
 
 
 def write(reader: CardReader, job: CardJob) -> Outcome:
     """Blocks for the transfers of one card, tens of milliseconds."""
-    touched = False
     try:
         for page in job.plan.writes:
-            touched = True
             _page(reader, job.uid, page.page, page.data)
         if reader.read(job.uid, job.plan.first_page, len(job.plan.writes)) == job.plan.data:
             return Outcome.DONE
@@ -46,16 +44,12 @@ def write(reader: CardReader, job: CardJob) -> Outcome:
     try:
         memory = reader.read(job.uid, USER_FIRST_PAGE, USER_PAGES[job.chip])
     except HalError:
-        return Outcome.DOUBT if touched else Outcome.UNDONE
-    found = look(memory, job.chip, job.uid, (job.key,)).found
+        return Outcome.DOUBT
+    found = look(memory, job.chip, job.uid, job.keys).found
     if found == Found(job.plan.record, job.plan.slot):
         return Outcome.DONE
-    return Outcome.UNDONE if _says_the_old(found, job.before) else Outcome.DOUBT
-
-
-def _says_the_old(found: Found | None, before: Found | None) -> bool:
-    """Whether nothing of the new record counts: the old one does, or (by another key, or never written) none at all."""
-    return found is None or found == before
+    as_before = found == job.before and (found is not None or is_empty(memory))
+    return Outcome.UNDONE if as_before else Outcome.DOUBT
 
 
 def _page(reader: CardReader, uid: bytes, page: int, data: bytes) -> None:

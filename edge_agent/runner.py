@@ -425,7 +425,7 @@ class Agent:
         if keys and chip is not None and self.card_writer is not None:
             made = plan(effect.record, effect.before, chip, slot.uid, keys[0])
             if made is not None and self.card_writer(
-                CardJob(id=effect.id, uid=slot.uid, chip=chip, plan=made, before=effect.before, key=keys[0])
+                CardJob(id=effect.id, uid=slot.uid, chip=chip, plan=made, before=effect.before, keys=keys)
             ):
                 return
         self.inbox.put(ev.CardWritten(id=effect.id, outcome=Outcome.UNDONE))

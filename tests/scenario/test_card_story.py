@@ -284,3 +284,23 @@ def test_M2_a_wrong_password_writes_nothing(shop: Shop) -> None:
         kiosk.agent.turn(0.01)
     assert tag.user_memory == bytes(144)
     assert View.CARD_WRITING not in kiosk.views()
+
+
+def test_M1_a_kiosk_whose_reader_can_not_write_says_so_and_the_centre_knows(shop: Shop) -> None:
+    kiosk, tag = shop.kiosk, Tag(UID)
+    code = code_of(kiosk.put(tag, View.CARD_OFFER))
+    kiosk.agent.card_writer = None
+    shop.granted(code, "山田")
+    kiosk.until(lambda: Reason.CARD_NOT_WRITTEN in kiosk.reasons)
+    kiosk.until(lambda: shop.card_states("山田") == [(1, "undone")])
+    assert tag.user_memory == bytes(144)
+
+
+def test_M1_a_kiosk_that_lost_power_while_it_wrote_says_that_it_is_in_doubt(shop: Shop) -> None:
+    kiosk, tag = shop.kiosk, Tag(UID)
+    code = code_of(kiosk.put(tag, View.CARD_OFFER))
+    kiosk.agent.card_writer = lambda job: True  # it takes the job, and the power goes before it is done
+    shop.granted(code, "山田")
+    kiosk.until(lambda: View.CARD_WRITING in kiosk.views())
+    kiosk.agent.decide(kiosk.agent._begun())  # what the unit begins with after the cut
+    kiosk.until(lambda: shop.card_states("山田") == [(1, "doubted")])

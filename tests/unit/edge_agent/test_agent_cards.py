@@ -69,11 +69,11 @@ class Place:
         """What the runner and the reader's thread do."""
         chip = chip_named(effect.slot.chip)
         assert chip is not None
-        key = self.store.cache.card_keys[0]
-        made = plan(effect.record, effect.before, chip, effect.slot.uid, key)
+        keys = self.store.cache.card_keys
+        made = plan(effect.record, effect.before, chip, effect.slot.uid, keys[0])
         assert made is not None
         assert made.record == effect.record, "the core and the plan say the same"
-        job = CardJob(id=effect.id, uid=effect.slot.uid, chip=chip, plan=made, before=effect.before, key=key)
+        job = CardJob(id=effect.id, uid=effect.slot.uid, chip=chip, plan=made, before=effect.before, keys=keys)
         return write(self.reader, job)
 
     def put(self, tag: Tag) -> Step:
@@ -496,6 +496,22 @@ def test_M1_what_does_not_fit_on_the_smallest_chip_stays_at_the_centre(kiosk: Pl
     assert found.record.balances == (Balance(PROGRAMME, 500),)
 
 
+@pytest.mark.parametrize("calls", range(1, 20))
+def test_M1_a_tag_that_says_no_while_it_is_written_is_written_anew(kiosk: Place, calls: int) -> None:
+    tag = Tag(UID)
+    kiosk.put(tag)
+    kiosk.world.refuse_card(calls)
+    kiosk.event(grant(asked(kiosk).question))
+    if kiosk.outcomes() == ["done"]:
+        assert kiosk.views[-1] is View.CARD_GIVEN
+        return
+    kiosk.take()
+    kiosk.put(tag)
+    kiosk.event(grant(asked(kiosk).question, number=2))
+    assert kiosk.outcomes()[-1] == "done"
+    assert kiosk.views[-1] is View.CARD_GIVEN
+
+
 @pytest.mark.parametrize("after_bytes", range(5))
 @pytest.mark.parametrize("after_writes", range(5))
 def test_M1_a_tag_pulled_away_while_it_is_written_is_written_anew_when_it_comes_back(
@@ -530,6 +546,14 @@ def test_M1_a_tag_that_goes_takes_its_code_off_the_display_and_brings_back_the_s
     kiosk.take()
     kiosk.put(Tag(OTHER_UID))
     assert asked(kiosk).question != first.question
+
+
+def test_a_code_that_gave_way_to_an_answer_does_not_take_it_off_the_display(kiosk: Place) -> None:
+    kiosk.put(Tag(UID))
+    kiosk.event(ev.CardOffered(question=asked(kiosk).question, link="x", life_ms=600_000))
+    kiosk.event(scanned(b"hello"))
+    kiosk.take()
+    assert kiosk.views[-1] is View.VERDICT
 
 
 @pytest.mark.parametrize(
