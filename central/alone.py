@@ -82,4 +82,4 @@ def book(
     elif isinstance(fact, KeeperLeft):
         homes.left(connection, device, fact.term)
     else:
-        giving.book(connection, fact, now_ms)
+        giving.book(connection, secret, fact, now_ms)

@@ -13,10 +13,8 @@ class Valid(msgspec.Struct, frozen=True):
 
     generation: int = 1  # of its holder's valid card, as far as the feed has told
     blocked: bool = False  # that one was lost
+    stopped: bool = False  # everything of its holder is on the stop list
     counter: int = 0  # the highest that was seen on this tag here; 0: it was never here
-
-
-UNTOLD = Valid()
 
 
 def refusal(look: Look, valid: Valid) -> Reason | None:
@@ -27,6 +25,8 @@ def refusal(look: Look, valid: Valid) -> Reason | None:
     if look.found is None:
         return Reason.CARD_UNREADABLE if look.kind is Kind.BROKEN else None
     record = look.found.record
+    if valid.stopped:
+        return Reason.CARD_BLOCKED
     if record.generation < valid.generation:
         return Reason.CARD_OLD
     if record.generation == valid.generation and valid.blocked:

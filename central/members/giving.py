@@ -145,12 +145,23 @@ def unbookable(fact: CardFact) -> str:
     return "" if sound else "no card can say that"
 
 
-def book(connection: Connection, fact: CardFact, now_ms: int) -> None:
-    """What a unit says of a card. The same told again changes nothing; an intent changes nothing at all."""
+def book(connection: Connection, secret: bytes, fact: CardFact, now_ms: int) -> None:
+    """What a unit says of a card. The same told again changes nothing."""
     if isinstance(fact, CardSettled):
         _settle(connection, fact, now_ms)
+    elif isinstance(fact, CardWriting):
+        _learn(connection, secret, fact)
     elif isinstance(fact, CardSuspected):
         _log.warning("a card was refused (%s): holder %012x, generation %d", fact.why, fact.holder, fact.generation)
+
+
+def _learn(connection: Connection, secret: bytes, fact: CardWriting) -> None:
+    """A centre that was restored from an older backup hears of the cards that it gave out since: the lost ones before
+    them must not count again."""
+    member = membership.of_holder(connection, fact.holder)
+    if member is not None and fact.generation > member.generation:
+        _log.warning("member %s has had a card %d that was not known here", member.number, fact.generation)
+        membership.change(connection, secret, member, fact.generation, blocked=False)
 
 
 def _settle(connection: Connection, fact: CardSettled, now_ms: int) -> None:

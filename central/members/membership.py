@@ -66,6 +66,10 @@ def find(connection: Connection, login: str) -> Member | None:
     return _read(connection.execute(_SELECT.where(people.c.name == login)).one_or_none())
 
 
+def of_holder(connection: Connection, holder: int) -> Member | None:
+    return _read(connection.execute(_SELECT.where(people.c.holder == holder)).one_or_none())
+
+
 def enrol(connection: Connection, person: Person) -> Member:
     """Makes somebody a member; gives the one they are already."""
     known = _read(connection.execute(_SELECT.where(members.c.person_id == person.id)).one_or_none())

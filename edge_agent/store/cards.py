@@ -37,7 +37,10 @@ class Cards:
         row = self._sql.row("SELECT counter FROM card_counters WHERE card = ?", (card,))
         valid = Valid(counter=int(row[0]) if row else 0)
         if seen.found is not None:
-            valid = Valid(*cache.valid_card(seen.found.record.holder), valid.counter)
+            holder = seen.found.record.holder
+            generation, blocked = cache.valid_card(holder)
+            stopped = cache.anything_revoked and cache.revoked(b"", sealing.holder_hash(cache.secret, holder))
+            valid = Valid(generation, blocked, stopped, valid.counter)
         return CardSeen(
             card=card,
             kind=seen.kind,

@@ -26,7 +26,7 @@ from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import SECRET, Driver, code, scanned
 from wire import sealing
 from wire.facts import CardSettled, CardSuspected, CardWriting, Earned, Fact, Outcome, Spent
-from wire.messages import PutCampaign, PutCard, PutCardKey, PutGeneration
+from wire.messages import PutCampaign, PutCard, PutCardKey, PutGeneration, PutRevoked
 
 KEY, NEXT_KEY = b"k" * 32, b"n" * 32
 UID, OTHER_UID = bytes.fromhex("04a1b2c3d4e5f6"), bytes.fromhex("04a1b2c3d4e5f7")
@@ -210,6 +210,14 @@ def test_M2_a_lost_card_is_refused_until_it_is_found(lane: Place) -> None:
     lane.take()
     tell(lane, generation(HER, 1))
     assert lane.put(card).verdict is None
+
+
+def test_M2_the_card_of_somebody_on_the_stop_list_is_refused(lane: Place) -> None:
+    with lane.store.transaction():
+        lane.store.cache.apply([PutRevoked(sealing.holder_hash(SECRET, HER))], INCARNATION, 11)
+    assert reason(lane.put(member_card(HER, 7))) is Reason.CARD_BLOCKED
+    lane.take()
+    assert reason(lane.put(member_card(HIM, 1, uid=OTHER_UID))) is None
 
 
 def test_M2_a_card_that_was_given_out_before_the_feed_told_it_is_believed(lane: Place) -> None:
