@@ -13,8 +13,8 @@ lower what may be spent: what does not fit is cut (more points than three bytes 
 
 The MAC is keyed BLAKE2b (RFC 7693) of 8 bytes, with a key that is diversified by the tag's UID, so a record that is
 copied to another tag is refused there, and a key that leaks from one card opens no other. Eight bytes, because a
-forgery can be tried against a reader only, ten times a second at best: a chance of one in 2^64 each, where 2^32 seconds
-are a century. Longer ones would help nobody who can reach the key, and cost a balance on the smallest chip.
+forgery can be tried against a reader only, ten times a second at best: a century of that is 2^35 tries of 2^64. Longer
+ones would help against nobody who has the key, and cost the smallest chip its balance.
 
 Nothing here fails: what is no record of ours is None.
 """

@@ -8,6 +8,7 @@ whose writing is in doubt counts where its record turns out to be valid, and is 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
@@ -161,7 +162,8 @@ def _learn(connection: Connection, secret: bytes, fact: CardWriting) -> None:
     member = membership.of_holder(connection, fact.holder)
     if member is not None and fact.generation > member.generation:
         _log.warning("member %s has had a card %d that was not known here", member.number, fact.generation)
-        membership.change(connection, secret, member, fact.generation, blocked=False)
+        with suppress(MemberError):  # another one is given out at this moment: a later one than this
+            membership.change(connection, secret, member, fact.generation, blocked=False)
 
 
 def _settle(connection: Connection, fact: CardSettled, now_ms: int) -> None:

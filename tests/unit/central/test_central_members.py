@@ -346,9 +346,7 @@ def test_a_member_without_a_card_has_none_to_block(shop: Centre) -> None:
             giving.unblock(connection, shop.secret, one)
 
 
-def test_M2_a_centre_restored_from_an_older_backup_learns_of_later_cards_from_the_facts(
-    shop: Centre, lane: Lane
-) -> None:
+def test_M2_a_centre_restored_from_an_older_backup_learns_of_later_cards_from_facts(shop: Centre, lane: Lane) -> None:
     granted(claim(shop, code_for(shop, lane)))
     holder, card = member(shop).person.holder, sealing.card_hash(shop.secret, OTHER_UID)
     report(shop, lane, CardWriting(lane.stamp(), SECOND, card, holder, 3, 1, "issue"))
