@@ -129,7 +129,8 @@ class Cards(Till):
             if visit.state is State.ASKING:
                 return Step(visit=visit)
             return self._show(Verdict(reason=refusal), *self._sought(event, rows))
-        if self._speaks_of(event) is None:
+        member = self.visit.member
+        if member is None or self._speaks_of(event) is None or _is_worn(member):
             return self._moved(event.points, View.SPENT, self._spent(event, at))
         step = Step(visit=visit)
         if visit.state is not State.ASKING:
@@ -170,8 +171,7 @@ class Cards(Till):
     def _with_card(self, event: ev.PointsEarned | ev.PointsWanted, step: Step, at: Moment) -> Step:
         """The step, and the card's balance follows it; a card that says nothing of this programme stays as it is."""
         member, said = self.visit.member, self._speaks_of(event)
-        worn = member is not None and member.record.counter >= COUNTER_MAX
-        if member is None or said is None or self.visit.writing is not None or worn:
+        if member is None or said is None or self.visit.writing is not None or _is_worn(member):
             return step
         paying = event if isinstance(event, ev.PointsWanted) else None
         change = event.points if paying is None else -event.points
@@ -292,6 +292,11 @@ class Cards(Till):
         wanted = visit.wanted
         here = wanted is not None and wanted.question == question and wanted.slot.uid == visit.card
         return here and visit.state in (State.READY, State.SHOWING) and visit.basket_yen is None
+
+
+def _is_worn(member: Member) -> bool:
+    """Whether this card can't be written any more; the points move without it."""
+    return member.record.counter >= COUNTER_MAX
 
 
 def _covered(points: int, rows: tuple[Row, ...]) -> bool:

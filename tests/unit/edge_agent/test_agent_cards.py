@@ -19,7 +19,7 @@ from hal.virtual.card import VirtualCardReader
 from hal.virtual.tag import Tag
 from hal.virtual.world import Part, World
 from loyalty.campaign import Campaign, Kind, Policy
-from loyalty.card import Balance, Record
+from loyalty.card import COUNTER_MAX, Balance, Record, card_key, encode, size
 from loyalty.card_slots import USER_FIRST_PAGE, Chip, Found, chip_named, look, plan
 from loyalty.lease import POINTS, Amount, Pot
 from loyalty.reason import Reason
@@ -363,6 +363,19 @@ def test_M5_points_of_somebody_whose_card_says_nothing_of_them_move_without_it(l
     lane.event(earn(30))
     assert len(lane.of(Spent)) == len(lane.of(Earned)) == 1
     assert not lane.of(CardWriting)
+
+
+def test_M5_a_card_that_is_worn_out_is_written_no_more_and_its_holder_pays_all_the_same(lane: Place) -> None:
+    card = Tag(UID)
+    worn = Record(holder=HER, generation=1, counter=COUNTER_MAX, balances=(Balance(PROGRAMME, 500),))
+    for number, byte in enumerate(range(0, size(1), 4)):
+        card.write(USER_FIRST_PAGE + number, encode(worn, 0, card_key(KEY, UID))[byte : byte + 4])
+    lane.put(card)
+    lane.event(pay(100))
+    lane.event(earn(30))
+    assert [type(fact) for fact in lane.facts] == [Spent, Earned]
+    assert reason(lane.event(pay(501))) is Reason.NO_POINTS
+    assert points_on(card) == 500
 
 
 @pytest.mark.parametrize("after_writes", range(6))
