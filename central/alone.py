@@ -1,4 +1,4 @@
-"""Booking the facts about what units may decide alone: parts of limits, homes of serials, and floors of points.
+"""Booking the facts about what units may decide alone: parts of limits, homes of serials, floors of points, cards.
 
 What the points themselves change is booked by `central.ledger.lanes`.
 """
@@ -11,11 +11,16 @@ from sqlalchemy import Connection
 
 from central import homes, leases
 from central.db.schema import NUL
+from central.members import giving
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX
 from loyalty.lease import KINDS
 from loyalty.points import POINTS_MAX
 from wire.facts import (
+    CardFact,
+    CardSettled,
+    CardSuspected,
+    CardWriting,
     Earned,
     Given,
     HomeFact,
@@ -28,9 +33,10 @@ from wire.facts import (
     Taken,
 )
 
-AloneFact = LeaseFact | HomeFact | PointsFact
+AloneFact = LeaseFact | HomeFact | PointsFact | CardFact
 TAGS: Final[dict[type, str]] = {
     Returned: "lr", Given: "lg", Taken: "lt", HomeLeft: "hl", KeeperLeft: "kl", Earned: "pe", Spent: "ps",
+    CardWriting: "cw", CardSettled: "cd", CardSuspected: "cs",
 }  # fmt: skip
 ID_BYTES: Final = 16
 NUMBER_MAX: Final = 2**53
@@ -58,6 +64,8 @@ def unbookable(fact: AloneFact) -> str:
         return "" if named else "it names no question"
     if isinstance(fact, KeeperLeft):
         return "" if 0 < fact.term <= NUMBER_MAX else f"term {fact.term} can't be"
+    if isinstance(fact, CardFact):
+        return giving.unbookable(fact)
     if not (0 < fact.programme <= CAMPAIGN_ID_MAX and 0 < fact.holder <= HOLDER_MAX and len(fact.id) == ID_BYTES):
         return "it names a programme or a person that can't be"
     if not 0 < len(fact.site) <= WORD_CHARS_MAX:
@@ -76,7 +84,7 @@ def book(
     device: Device,
     secret: bytes,
     carried: leases.Carried,
-    fact: LeaseFact | HomeFact,
+    fact: LeaseFact | HomeFact | CardFact,
     now_ms: int,
 ) -> None:
     """What such a fact changes. The same one told again under another epoch changes nothing."""
@@ -84,5 +92,7 @@ def book(
         leases.book_move(connection, device.id, carried, fact, now_ms)
     elif isinstance(fact, HomeLeft):
         homes.book_left(connection, device, secret, fact, now_ms)
-    else:
+    elif isinstance(fact, KeeperLeft):
         homes.left(connection, device, fact.term)
+    else:
+        giving.book(connection, secret, fact, now_ms)

@@ -34,6 +34,7 @@ from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
 from wire.facts import (
     Cancelled,
+    CardFact,
     EpochOpened,
     Fact,
     HomeFact,
@@ -153,7 +154,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     rows: list[tuple[Any, ...]] = []
     redeemed: list[tuple[int, Redeemed, bytes]] = []
     cancelled: list[tuple[int, Cancelled]] = []
-    alone_facts: list[tuple[int, LeaseFact | HomeFact]] = []
+    alone_facts: list[tuple[int, LeaseFact | HomeFact | CardFact]] = []
     points: list[tuple[int, PointsFact, bytes]] = []
     stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []

@@ -23,6 +23,7 @@ from central.decide import Decider, Elsewhere
 from central.ingest import Ingest, Origin
 from central.leasing import Lessor, Told
 from central.ledger import expiry, lanes
+from central.members import requests
 from central.office import Office
 from central.spool import Snapshots
 from central.waiting import Open, Waiting
@@ -32,9 +33,11 @@ from wire.messages import (
     Ack,
     Answer,
     Ask,
+    AskCard,
     AskHome,
     AskLease,
     AskSettlement,
+    CardNo,
     CommandResult,
     Conn,
     Heartbeat,
@@ -82,7 +85,9 @@ class Desk:
         self._lessor = Lessor(office.database, incarnation, self._present)
         self._waiting = Waiting()
         self._pushed: dict[str, int] = {}
-        self.snapshots = Snapshots(office.database, incarnation, self._secret, office.settings.folder)
+        self.snapshots = Snapshots(
+            office.database, incarnation, self._secret, office.settings.folder, office.keys.cards
+        )
 
     def close(self) -> None:
         self.snapshots.close()
@@ -136,6 +141,8 @@ class Desk:
             return self._on_ask(address, request, origin.now_ms)
         if isinstance(request, AskSettlement):
             return self._on_payment(address, request, origin.now_ms)
+        if isinstance(request, AskCard):
+            return self._on_ask_card(address, request, origin.now_ms)
         if isinstance(request, AskLease):
             return self._told(self._lessor.answer(request, address.device, origin.now_ms))
         return self._on_pull(address, request, origin.now_ms)
@@ -180,6 +187,17 @@ class Desk:
     def paying(self) -> bool:
         """Whether a lane waits for the bank, and its answer should not wait for the network's turn."""
         return self._teller is not None and self._teller.busy
+
+    def _on_ask_card(self, address: Address, wanted: AskCard, now_ms: int) -> list[Outgoing]:
+        page = self._office.settings.card_page
+        with self._database.write() as connection:
+            device = registry.find(connection, address.device)
+            answer = None
+            if device is not None:
+                answer = requests.ask(
+                    connection, self._secret, device.id, wanted.question, wanted.uid, wanted.chip, now_ms, page
+                )
+        return [self._sealed(address, DN_CMD, answer or CardNo(wanted.question))]
 
     def _holders(self, wanted: Elsewhere, ask: Ask, asker: str) -> list[Told]:
         """What to tell those who hold what is asked for."""
@@ -320,6 +338,12 @@ class Desk:
     def orders(self) -> list[Outgoing]:
         """What keepers of homes are to do, and have not done yet: a unit that lacks nothing asks for nothing."""
         return self._told(self._lessor.orders())
+
+    def card_grants(self, now_ms: int) -> list[Outgoing]:
+        """The cards that kiosks are to write, and have not said what became of."""
+        with self._database.read() as connection:
+            granted = requests.grants(connection, now_ms)
+        return self._told([Told(*each) for each in granted])
 
     def tidy(self, now_ms: int) -> None:
         """Takes back hints that never came true, prunes the change log, writes off points whose time is over, and

@@ -4,6 +4,7 @@
     cache.secret     32 bytes: the keyed hashes of serials in the caches (wire.sealing)
     k<ID>.key        Ed25519: signs coupons
     account.secret   32 bytes: seals the numbers of bank accounts in the database
+    card<N>.key      32 bytes: authenticates member cards; the highest number writes, a file that is gone counts no more
     operator.token   what an operator shows to the HTTP API
 
 Each file holds one line of hexadecimal digits. A key file never changes: rotation makes a new one.
@@ -12,6 +13,7 @@ Each file holds one line of hexadecimal digits. A key file never changes: rotati
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Final
 from nacl.signing import SigningKey
 
 KEY_BYTES: Final = 32
+CARD_KEYS_MAX: Final = 4  # that are accepted: each is tried on every card
+_CARD_KEY: Final = re.compile(r"card([1-9][0-9]{0,5})\.key")
 
 
 class KeyFileError(Exception):
@@ -87,6 +91,18 @@ class Keys:
         if create and not path.exists():
             write_secret(path, secrets.token_bytes(KEY_BYTES))
         return read_secret(path)
+
+    def cards(self) -> list[tuple[int, bytes]]:
+        """Number and secret of each key that authenticates member cards, the newest first, at most CARD_KEYS_MAX."""
+        found = ((_CARD_KEY.fullmatch(path.name), path) for path in self.folder.glob("card*.key"))
+        numbered = sorted(((int(match[1]), path) for match, path in found if match), reverse=True)
+        return [(number, read_secret(path)) for number, path in numbered[:CARD_KEYS_MAX]]
+
+    def create_card(self) -> int:
+        """The next key for member cards; gives its number. Units learn it with their next snapshot."""
+        number = max((number for number, _ in self.cards()), default=0) + 1
+        write_secret(self.folder / f"card{number}.key", secrets.token_bytes(KEY_BYTES))
+        return number
 
     def coupon(self, key: int) -> SigningKey:
         return SigningKey(read_secret(self.folder / f"k{key}.key"))

@@ -197,7 +197,7 @@ class Link:
                 self._publish(client, list(self._desk.pushes()))
             if now >= self._next_orders and len(self._outstanding) < OUTSTANDING_MAX:
                 self._next_orders = now + ORDERS_EVERY_S
-                self._publish(client, self._desk.orders())
+                self._publish(client, [*self._desk.orders(), *self._desk.card_grants(now_ms())])
             if self._desk.snapshots.busy:
                 room = SNAPSHOT_ROOM - len(self._outstanding)
                 self._publish(client, list(self._desk.snapshot_parts(max(0, room))))

@@ -51,6 +51,8 @@ def create(settings: CentralSettings, at_ms: int | None = None) -> Office:
     office = Office(settings)
     _look_at_keys(office)
     office.keys.create_missing(settings.operator_token_path)
+    if not office.keys.cards():
+        office.keys.create_card()
     migrate.upgrade(office.database)
     if office.database.on_server:
         with office.database.write() as connection:

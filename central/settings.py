@@ -89,6 +89,14 @@ class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int, Meta(ge=-840, le=840, description="Where the dates in printed codes are days, minutes east of UTC.")
     ] = 540
     barcodes: BarcodeSettings = BarcodeSettings()
+    card_page: Annotated[
+        str,
+        Meta(
+            pattern=r"^[!-z]{1,31}\{code\}$",
+            description="Address behind the QR of a kiosk that gives out member cards, short enough for its display;"
+            " {code} names the request.",
+        ),
+    ] = "http://127.0.0.1:8470/card/{code}"
 
     @property
     def shop(self) -> Shop:

@@ -2,14 +2,15 @@
 
 `write` takes one unchanging view of the database and spools the parts to a file, so that neither a transaction
 nor much memory is held while they are sent; `parts` then reads them back one by one. The order is fixed (secret,
-keys, stop lists, cards, lanes, campaigns, redemptions by serial and stamp), so the same state gives the same digest.
+keys, stop lists, cards, members, lanes, campaigns, redemptions by serial and stamp), so the same state gives the same
+digest.
 """
 
 from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import IO, Final
 
@@ -28,9 +29,10 @@ from central.db.schema import (
     redemptions,
     sites,
 )
+from central.members import membership
 from loyalty.campaign import DAY_MS, Campaign, Policy
 from wire import sealing
-from wire.messages import Change, PutCampaign, PutRedemption, PutSecret, SnapshotPart, encode
+from wire.messages import Change, PutCampaign, PutCardKey, PutRedemption, PutSecret, SnapshotPart, encode
 
 PART_BYTES_MAX: Final = 60 * 1024
 ROWS_AT_ONCE: Final = 1_000
@@ -49,16 +51,25 @@ class Spooled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(
-    connection: Connection, site: str, incarnation: bytes, secret: bytes, now_ms: int, spool: IO[bytes]
+    connection: Connection,
+    site: str,
+    incarnation: bytes,
+    secret: bytes,
+    now_ms: int,
+    spool: IO[bytes],
+    card_keys: Sequence[tuple[int, bytes]] = (),
 ) -> Spooled:
-    """Writes the state of `site` to `spool`, as of the number it gives. Raises LookupError for an unknown site."""
+    """Writes the state of `site` to `spool`, as of the number it gives. Raises LookupError for an unknown site.
+
+    `card_keys`: number and secret of each key that authenticates member cards.
+    """
     head = connection.execute(
         select(feeds.c.head).join_from(feeds, sites).where(sites.c.name == site)
     ).scalar_one_or_none()
     if head is None:
         raise LookupError(f"there is no site {site}")
     digest, count = sha256(), 0
-    for body in _bodies(changes(connection, site, secret, now_ms)):
+    for body in _bodies(changes(connection, site, secret, now_ms, card_keys)):
         spool.write(_LENGTH.pack(len(body)))
         spool.write(body)
         digest.update(body)
@@ -100,12 +111,17 @@ def _bodies(every: Iterator[Change]) -> Iterator[bytes]:
         yield encode(waiting)
 
 
-def changes(connection: Connection, site: str, secret: bytes, now_ms: int) -> Iterator[Change]:
+def changes(
+    connection: Connection, site: str, secret: bytes, now_ms: int, card_keys: Sequence[tuple[int, bytes]] = ()
+) -> Iterator[Change]:
     """Everything a cache of `site` must know, as changes to an empty one."""
     yield PutSecret(secret)
+    for number, key in card_keys:
+        yield PutCardKey(number, key)
     yield from keyring.listed(connection)
     yield from stoplist.changes(connection, secret)
     yield from cards.listed(connection, secret)
+    yield from membership.changes(connection, secret)
     yield from registry.lanes(connection, site)
     tracked: list[int] = []
     by_home: list[int] = []

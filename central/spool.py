@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
 from central import snapshot
 from central.db.database import Database, StorageError
+from central.keys import KeyFileError
 from wire.messages import SnapshotPart
 from wire.topics import Address
 
@@ -40,8 +41,17 @@ class _Sending:
 class Snapshots:
     """Owned by the thread that publishes; `wanted` and `next_parts` are called from there alone."""
 
-    def __init__(self, database: Database, incarnation: bytes, secret: bytes, folder: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        incarnation: bytes,
+        secret: bytes,
+        folder: Path,
+        card_keys: Callable[[], Sequence[tuple[int, bytes]]] = tuple,
+    ) -> None:
+        """`card_keys` gives the keys of member cards as they are when a snapshot is made."""
         self._database, self._incarnation, self._secret, self._folder = database, incarnation, secret, folder
+        self._card_keys = card_keys
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._making: dict[Address, Future[_Sending]] = {}
         self._sending: dict[Address, _Sending] = {}
@@ -65,7 +75,7 @@ class Snapshots:
             future = self._making.pop(address)
             try:
                 self._sending[address] = future.result()
-            except (StorageError, LookupError, OSError) as error:  # the unit asks again
+            except (StorageError, KeyFileError, LookupError, OSError) as error:  # the unit asks again
                 _log.warning("no snapshot for %s: %s", address.device, error)
         while room > 0 and self._sending:
             for address in list(self._sending):
@@ -101,7 +111,9 @@ class Snapshots:
         spool = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives until it is sent
         try:
             with self._database.read() as connection:
-                spooled = snapshot.write(connection, site, self._incarnation, self._secret, now_ms, spool)
+                spooled = snapshot.write(
+                    connection, site, self._incarnation, self._secret, now_ms, spool, self._card_keys()
+                )
         except BaseException:
             spool.close()
             raise

@@ -19,6 +19,7 @@ from central.db.migrate import SchemaTooNew
 from central.homes import HomeError
 from central.keys import KeyFileError
 from central.ledger.programmes import ProgrammeError
+from central.members.membership import MemberError
 from central.office import Office, OfficeError, open_office
 from central.registry import RegistryError
 from central.settings import CentralSettings
@@ -41,7 +42,16 @@ def plain_words() -> Iterator[None]:
         yield
     except (IssueError, ProgrammeError) as error:
         raise Stop("\n         ".join(error.problems), Exit.USAGE) from error
-    except (RegistryError, PersonError, KeyringError, HomeError, StopListError, AccountError, ShopError) as error:
+    except (
+        RegistryError,
+        PersonError,
+        KeyringError,
+        HomeError,
+        StopListError,
+        AccountError,
+        ShopError,
+        MemberError,
+    ) as error:
         raise Stop(str(error), Exit.USAGE) from error
     except (OfficeError, KeyFileError, SchemaTooNew) as error:
         raise Stop(str(error), Exit.MISSING) from error

@@ -89,6 +89,7 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
         also=settings.shop.symbols,
     )
     cards = CardPoller(backends.open_card(settings.parts.card, options), agent.inbox.put)
+    agent.card_writer = cards.ask
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     camera.start()

@@ -18,7 +18,18 @@ from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.awaited import Awaited
 from edge_agent.core.effects import AnswerHome, AskBank
-from edge_agent.core.events import Answered, Heard, HomeWanted, KeeperEnds, PartRecalled, PaymentAnswered, Stirred
+from edge_agent.core.events import (
+    Answered,
+    CardDenied,
+    CardGranted,
+    CardOffered,
+    Heard,
+    HomeWanted,
+    KeeperEnds,
+    PartRecalled,
+    PaymentAnswered,
+    Stirred,
+)
 from edge_agent.core.visit import Moment
 from edge_agent.leases import StoredPots
 from edge_agent.steps import StepLog
@@ -35,9 +46,13 @@ from wire.messages import (
     Ack,
     Answer,
     Ask,
+    AskCard,
     AskHome,
     AskSettlement,
     Batch,
+    CardGrant,
+    CardNo,
+    CardOffer,
     Command,
     CommandResult,
     FeedMessage,
@@ -63,7 +78,18 @@ _random = SystemRandom().random
 log = logging.getLogger(__name__)
 
 
-ForCore = Answered | PaymentAnswered | Heard | Stirred | PartRecalled | HomeWanted | KeeperEnds
+ForCore = (
+    CardOffered
+    | CardGranted
+    | CardDenied
+    | Answered
+    | PaymentAnswered
+    | Heard
+    | Stirred
+    | PartRecalled
+    | HomeWanted
+    | KeeperEnds
+)
 
 
 class Publisher(Protocol):
@@ -205,6 +231,9 @@ class Centre:
         message = AskSettlement(asking.question, asking.account, lines, asking.wait_ms, asking.points_yen)
         self._mqtt.publish(topics.UP_REQ, encode(message))
 
+    def ask_card(self, question: bytes, uid: bytes, chip: str) -> None:
+        self._mqtt.publish(topics.UP_REQ, encode(AskCard(question, uid, chip)))
+
     def hint(self, position: int, fact: Redeemed) -> None:
         journal = self._store.journal
         hint = Hint(journal.epoch, journal.number(position), fact.at.wall_ms, fact.campaign, fact.serial, fact.holder)
@@ -338,6 +367,18 @@ class Centre:
                 device=command.device,
                 by_lane=False,
             )
+        elif isinstance(command, CardOffer):
+            return CardOffered(question=command.question, link=command.link, life_ms=command.life_ms)
+        elif isinstance(command, CardGrant):
+            return CardGranted(
+                question=command.question,
+                holder=command.holder,
+                generation=command.generation,
+                number=command.number,
+                balances=tuple((programme, points) for programme, points in command.balances),
+            )
+        elif isinstance(command, CardNo):
+            return CardDenied(question=command.question)
         elif self._store.cache.homes.kept_term(self._store.me) == command.term:
             return KeeperEnds(term=command.term)
         return None

@@ -13,11 +13,13 @@ from typing import Final, NamedTuple, TypeVar
 
 from nacl.signing import SigningKey, VerifyKey
 
+from edge_agent.card_writer import CardJob
 from edge_agent.centre import Centre
 from edge_agent.core import events as ev
 from edge_agent.core.effects import (
     AnswerHome,
     AskBank,
+    AskCard,
     AskCentre,
     AskKeeper,
     Effect,
@@ -32,6 +34,7 @@ from edge_agent.core.effects import (
     TellHint,
     TellTaken,
     View,
+    WriteCard,
 )
 from edge_agent.core.machine import Core
 from edge_agent.core.visit import Moment, Step
@@ -50,11 +53,12 @@ from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
+from loyalty.card_slots import chip_named, plan
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
 from wire import site_exchange, topics
 from wire.chain import EPOCH_BYTES
-from wire.facts import Redeemed
+from wire.facts import Outcome, Redeemed
 
 TURN_MAX_S: Final = 0.5
 PROBE_EVERY_MS: Final = 1_000
@@ -100,6 +104,7 @@ class Agent:
         self._settings, self._store, self._panel, self._time, self._steps = settings, store, panel, time, steps
         self._version, self._keep_frame = version, keep_frame
         self.inbox: Inbox[Item] = Inbox()
+        self.card_writer: Callable[[CardJob], bool] | None = None  # `edge_agent.parts.CardPoller.ask`; None: no reader
         self._core = Core(
             site=settings.site,
             mode=settings.mode,
@@ -147,13 +152,20 @@ class Agent:
     def start(self) -> None:
         """Begin: withdraw what was open, show that we are ready, connect."""
         self._steps.line("started", device=self._settings.device, version=self._version, mode=self._settings.mode)
-        questions = self._guarded(self._store.open_questions)
-        if questions is not None:
-            self.decide(ev.Started(open_questions=questions))
+        started = self._guarded(self._begun)
+        if started is not None:
+            self.decide(started)
         self._mqtt.start()
         now_ms = self._time.now().mono_ms
         self._guarded(lambda: self.site.start(now_ms))
         self._store.waits_for_witness = self.site.witness(now_ms) is Witness.WAITING
+
+    def _begun(self) -> ev.Started:
+        """What was open when the unit went down. Raises StoreError."""
+        return ev.Started(
+            open_questions=self._store.open_questions(),
+            unfinished_cards=tuple(write.id for write in self._store.cards.unfinished()),
+        )
 
     def run(self) -> None:
         """Until `stop`."""
@@ -322,7 +334,7 @@ class Agent:
             if self._unmarked:
                 self._store.mark_shown(self._unmarked)
                 self._unmarked.clear()
-            questions = self._store.open_questions()
+            begun = self._begun()
         except StoreCorrupt:
             self._salvage()
             return
@@ -333,7 +345,7 @@ class Agent:
         self._steps.line("store", ok=True)
         self._report()
         self.decide(ev.StoreRecovered())
-        self.decide(ev.Started(open_questions=questions))
+        self.decide(begun)
 
     def _salvage(self) -> None:
         """The file is damaged: set it aside, save the facts, go on under a new epoch."""
@@ -384,6 +396,10 @@ class Agent:
             self._panel.signal(effect)
         elif isinstance(effect, StartTimer):
             self._timer, self._timer_due_ms = effect, self._time.now().mono_ms + effect.after_ms
+        elif isinstance(effect, WriteCard):
+            self._write_card(effect)
+        elif isinstance(effect, AskCard):
+            self._centre.ask_card(effect.question, effect.uid, effect.chip)
         elif isinstance(effect, AskCentre):
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, AskBank):
@@ -405,6 +421,17 @@ class Agent:
                 self._centre.hint(position + effect.index, fact)
         elif isinstance(effect, KeepFrame) and self._keep_frame is not None:
             self._keep_frame(effect.frame, effect.reason)
+
+    def _write_card(self, effect: WriteCard) -> None:
+        """Hand the write to the reader's thread; one that can't begin has ended undone."""
+        keys, chip, slot = self._store.cache.card_keys, chip_named(effect.slot.chip), effect.slot
+        if keys and chip is not None and self.card_writer is not None:
+            made = plan(effect.record, effect.before, chip, slot.uid, keys[0])
+            if made is not None and self.card_writer(
+                CardJob(id=effect.id, uid=slot.uid, chip=chip, plan=made, before=effect.before, keys=keys)
+            ):
+                return
+        self.inbox.put(ev.CardWritten(id=effect.id, outcome=Outcome.UNDONE))
 
     def _mark(self, positions: tuple[int, ...]) -> None:
         try:

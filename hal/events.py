@@ -21,7 +21,8 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
 
 class CardPresented(msgspec.Struct, frozen=True, kw_only=True):
     uid: bytes  # 4 or 7 bytes
-    record: bytes = b""  # what is on it, as far as it could be read
+    record: bytes = b""  # the user's memory, as far as it could be read
+    chip: str = ""  # loyalty.card_slots.Chip; empty: none that we know
 
 
 class CardRemoved(msgspec.Struct, frozen=True, kw_only=True):

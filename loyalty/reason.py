@@ -64,6 +64,13 @@ class Reason(StrEnum):
     STALE = "stale"  # a moving code that was on the screen too long ago, or counted already
     NEEDS_GOODS = "needs_goods"  # the basket lacks the goods that the code asks for
     NEEDS_STAFF = "needs_staff"  # the code asks for something that a person must look at
+    # what is wrong with the card in the slot
+    CARD_OLD = "card_old"  # a newer one was given out in its place (M2)
+    CARD_BLOCKED = "card_blocked"  # it was reported lost
+    CARD_UNREADABLE = "card_unreadable"  # torn, forged, or copied from another tag
+    CARD_SUSPECT = "card_suspect"  # it says less than it said before: an old state was written back
+    CARD_NOT_WRITTEN = "card_not_written"  # it was pulled away, or it refused: nothing counted
+    NO_CARD_NOW = "no_card_now"  # the centre gives out no card at the moment, or not on this tag
     # what the unit can't do at the moment
     CLOCK_UNTRUSTED = "clock_untrusted"
     NOT_NOW = "not_now"  # only the centre decides, and it did not answer in time

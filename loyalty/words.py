@@ -58,6 +58,13 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         "stale": ("表示が古くなりました", "アプリを開き直して", "新しいコードを", "かざしてください。"),
         "needs_goods": ("対象商品が足りません", "{name}", "{goods}", "ご確認ください。"),
         "needs_staff": ("係の者が承ります", "{name}", "お店の係の者に", "お尋ねください。"),
+        # what is wrong with the card in the slot
+        "card_old": ("古いカードです", "新しいカードが", "発行されています。", "そちらをお使い下さい"),
+        "card_blocked": ("届出のあるカードです", "紛失の届けにより", "停止されています。", "お店にお尋ね下さい。"),
+        "card_unreadable": ("カードを読めません", "このカードは", "お使いになれません。", "再発行をご利用下さい"),
+        "card_suspect": ("使えないカードです", "記録が一致しません。", "お店の係の者に", "お尋ねください。"),
+        "card_not_written": ("カードに書けません", "何も使われていません", "カードを入れたままで", "もう一度どうぞ。"),
+        "no_card_now": ("カード発行は不可", "ただいま発行できる", "状態ではありません。", "後でお試しください。"),
         # what the unit can't do at the moment
         "clock_untrusted": ("時刻を確認中です", "期限を確認できません", "しばらくしてから", "お試しください。"),
         "not_now": ("ただいま使えません", "通信できませんでした", "使用扱いになりません", "後でお試しください。"),
@@ -105,6 +112,13 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         "stale": ("Screen is too old", "Please open the app", "again and show the", "new code."),
         "needs_goods": ("More goods needed", "{name}", "{goods}", "Then show it again."),
         "needs_staff": ("Staff must check it", "{name}", "Please ask the shop", "to have a look."),
+        # what is wrong with the card in the slot
+        "card_old": ("Replaced card", "A newer card has", "taken its place.", "Please use that one."),
+        "card_blocked": ("Card reported lost", "It is blocked.", "Please ask", "the staff."),
+        "card_unreadable": ("Can't read the card", "It can't be used.", "Please have a new", "one made."),
+        "card_suspect": ("Card not accepted", "What it says does", "not fit. Please ask", "the staff."),
+        "card_not_written": ("Card not written", "Nothing was used.", "Leave the card in", "and try again."),
+        "no_card_now": ("No card right now", "None can be made", "at the moment.", "Try again later."),
         # what the unit can't do at the moment
         "clock_untrusted": ("Checking the time", "This unit's clock is", "not set. Please try", "again in a while."),
         "not_now": ("Not right now", "No answer in time.", "Nothing was used.", "Please try later."),

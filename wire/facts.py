@@ -7,7 +7,7 @@ old and new versions read each other. An encoded fact has at most `FACT_BYTES_MA
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 import msgspec
@@ -146,10 +146,62 @@ class Spent(_Fact, tag="ps", frozen=True):
     question: bytes = b""  # the question whose answer allowed it; empty: out of this unit's parts
 
 
+class Outcome(StrEnum):
+    """What became of writing a card. On the wire a plain string."""
+
+    DONE = "done"  # it was read back
+    UNDONE = "undone"  # it is surely as it was
+    DOUBT = "doubt"  # it may say the old or the new: nothing was handed over for it
+
+
+class CardWriting(_Fact, tag="cw", frozen=True):
+    """A member card is about to be written: the intent, on disk before the first page."""
+
+    id: bytes  # 16 random bytes; for a card that was granted, the question's
+    card: bytes  # keyed hash of its UID (wire.sealing)
+    holder: int
+    generation: int
+    counter: int  # that it gets
+    why: str  # 'issue', 'points'
+
+
+class CardSettled(_Fact, tag="cd", frozen=True):
+    """What became of it."""
+
+    id: bytes
+    outcome: str  # Outcome
+
+
+class CardSuspected(_Fact, tag="cs", frozen=True):
+    """A card was refused that an honest person does not have: a copy, one written back, one that was lost."""
+
+    card: bytes
+    holder: int  # 0: its record can't be believed
+    generation: int
+    counter: int
+    why: str  # loyalty.reason.Reason
+    seen: int = 0  # the counter that this unit had seen on it before
+
+
 LeaseFact = Returned | Given | Taken
 HomeFact = HomeLeft | KeeperLeft
 PointsFact = Earned | Spent
-Fact = Redeemed | Cancelled | EpochOpened | Returned | Given | Taken | HomeLeft | KeeperLeft | Earned | Spent
+CardFact = CardWriting | CardSettled | CardSuspected
+Fact = (
+    Redeemed
+    | Cancelled
+    | EpochOpened
+    | Returned
+    | Given
+    | Taken
+    | HomeLeft
+    | KeeperLeft
+    | Earned
+    | Spent
+    | CardWriting
+    | CardSettled
+    | CardSuspected
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Fact)

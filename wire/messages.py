@@ -115,7 +115,15 @@ class AskSettlement(Message, tag="settle", frozen=True):
     points_yen: int = 0  # paid with points: lowers what is debited, and no tax
 
 
-Request = PullFeed | PullAck | Ask | AskLease | AskSettlement
+class AskCard(Message, tag="askcard", frozen=True):
+    """A kiosk asks for a member card on the tag in its slot (M1, M2); answered by CardOffer, CardGrant or CardNo."""
+
+    question: bytes  # 16 random bytes; asked again until the card is granted or the person leaves
+    uid: bytes
+    chip: str  # loyalty.card_slots.Chip
+
+
+Request = PullFeed | PullAck | Ask | AskLease | AskSettlement | AskCard
 
 
 class CommandResult(Message, frozen=True):
@@ -314,6 +322,24 @@ class PutLane(Message, tag="lane", frozen=True):
     state: str
 
 
+class PutGeneration(Message, tag="generation", frozen=True):
+    """Which card of a holder is the valid one: the card of a lower generation is refused everywhere (M2).
+
+    Told only of those who had more than one card, and of blocked ones; (1, False) takes back what was told.
+    """
+
+    key: bytes  # 16 bytes: wire.sealing.holder_hash
+    generation: int
+    blocked: bool  # that card was lost: it is refused too
+
+
+class PutCardKey(Message, tag="cardkey", frozen=True):
+    """A key that authenticates member cards. In snapshots alone, so that it never lies in the change log."""
+
+    number: int  # cards are written with the highest
+    secret: bytes  # 32 bytes
+
+
 Change = (
     PutCampaign
     | PutKey
@@ -326,6 +352,8 @@ Change = (
     | PutRevoked
     | DropRevoked
     | PutCard
+    | PutGeneration
+    | PutCardKey
 )
 
 
@@ -439,7 +467,31 @@ class Settlement(Message, tag="settlement", frozen=True):
     parts: list[Part] = []
 
 
-Command = Answer | Rescan | Grants | Recall | AskHome | KeepNoMore | Settlement
+class CardOffer(Message, tag="cardoffer", frozen=True):
+    """dn/cmd: where the person goes on, on their own phone: the link for the QR on the display."""
+
+    question: bytes
+    link: str
+    life_ms: int
+
+
+class CardGrant(Message, tag="cardgrant", frozen=True):
+    """dn/cmd: the card is granted: write it. Told until the unit has reported what became of it (`CardSettled`)."""
+
+    question: bytes
+    holder: int
+    generation: int
+    number: str  # the member's, for the display: the id that M1 gives back
+    balances: list[tuple[int, int]] = []  # (programme, points), last used first
+
+
+class CardNo(Message, tag="cardno", frozen=True):
+    """dn/cmd: no card can be given out on that tag."""
+
+    question: bytes
+
+
+Command = Answer | Rescan | Grants | Recall | AskHome | KeepNoMore | Settlement | CardOffer | CardGrant | CardNo
 
 
 class Desired(Message, frozen=True):

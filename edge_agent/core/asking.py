@@ -66,7 +66,7 @@ class Asking(Base):
         wait_ms: int,
         at: Moment,
     ) -> Step:
-        (want,) = wants(self._reading(event), self.visit.card)
+        (want,) = wants(self._reading(event), self.visit.card, self.visit.card_holder)
         coupon = otherwise.coupon
         assert coupon is not None, "only a coupon is asked about"
         asked = Asked(

@@ -101,7 +101,8 @@ class Base:
 
     def _timed(self, state: State, after_ms: int, **changes: object) -> tuple[Visit, StartTimer]:
         number = self.visit.timer + 1
-        visit = msgspec.structs.replace(self.visit, state=state, timer=number, **changes)
+        shown = {"offered": False, **changes}  # a QR is off the display with whatever else is shown
+        visit = msgspec.structs.replace(self.visit, state=state, timer=number, **shown)
         return visit, StartTimer(id=number, after_ms=after_ms)
 
 

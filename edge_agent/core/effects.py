@@ -6,7 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+from hal.events import CardPresented
 from hal.indicators import Light, Sound
+from loyalty.card import Record
+from loyalty.card_slots import Found
 from loyalty.coupon import Verdict
 from loyalty.lease import Amount, Pot
 from loyalty.tax import Price
@@ -20,6 +23,9 @@ class View(StrEnum):
     VERDICT = "verdict"
     FOREIGN_CARD = "foreign_card"
     KNOWN_CARD = "known_card"
+    CARD_WRITING = "card_writing"
+    CARD_OFFER = "card_offer"
+    CARD_GIVEN = "card_given"
     BASKET = "basket"
     PAID = "paid"
     PAYING = "paying"
@@ -34,7 +40,7 @@ class Show(msgspec.Struct, frozen=True, kw_only=True):
     view: View
     verdict: Verdict | None = None
     number: int = 0  # views BASKET, PAID, PAYING, SETTLED: yen; EARNED, SPENT: points
-    detail: str = ""
+    detail: str = ""  # views CARD_OFFER: the link; CARD_GIVEN: the member's number
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +57,23 @@ class AskCentre(msgspec.Struct, frozen=True, kw_only=True):
     spend_yen: int
     wait_ms: int
     format: str = ""  # the symbol that the text stood in
+
+
+class WriteCard(msgspec.Struct, frozen=True, kw_only=True):
+    """Write the card in the slot, read it back, and tell the core what became of it. Its intent is on disk already."""
+
+    id: bytes
+    slot: CardPresented
+    record: Record  # with the counter that it gets
+    before: Found | None  # what it says now; None: nothing of ours
+
+
+class AskCard(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the centre for a member card on the tag in the slot."""
+
+    question: bytes
+    uid: bytes
+    chip: str
 
 
 class AskKeeper(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +167,8 @@ Effect = (
     Show
     | Signal
     | AskCentre
+    | WriteCard
+    | AskCard
     | AskKeeper
     | AskBank
     | ProbeCentre

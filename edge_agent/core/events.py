@@ -9,6 +9,7 @@ from loyalty.basket import Basket
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
 from loyalty.tax import Part, Price
+from wire.facts import Outcome
 from wire.messages import Settled
 
 
@@ -16,6 +17,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """The agent is up. `open_questions` were asked before it went down; their answers can't be used any more."""
 
     open_questions: tuple[OpenQuestion, ...] = ()
+    unfinished_cards: tuple[bytes, ...] = ()  # writes whose end nobody saw
 
 
 class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,37 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     at_ms: int = 0
     site: str = ""
+
+
+class CardWritten(msgspec.Struct, frozen=True, kw_only=True):
+    """A write of a card that the core had asked for has ended."""
+
+    id: bytes
+    outcome: Outcome
+
+
+class CardOffered(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre says where the person goes on for their card, on their phone."""
+
+    question: bytes
+    link: str
+    life_ms: int
+
+
+class CardGranted(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre says whose card it is to be. Told until the unit has said what became of it."""
+
+    question: bytes
+    holder: int
+    generation: int
+    number: str
+    balances: tuple[tuple[int, int], ...] = ()  # (programme, points), last used first
+
+
+class CardDenied(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre gives out no card on that tag."""
+
+    question: bytes
 
 
 class TimeUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +226,10 @@ Event = (
     | PartFault
     | PartHealed
     | Answered
+    | CardWritten
+    | CardOffered
+    | CardGranted
+    | CardDenied
     | TimeUp
     | LinkChanged
     | LanesChanged

@@ -110,10 +110,13 @@ def redeemed(
     )
 
 
-def wants(reading: Reading, card: bytes = b"") -> tuple[Want, ...]:
-    """The rows that a verdict about this reading needs: one, or none where there is nothing to look up."""
+def wants(reading: Reading, card: bytes = b"", holder: int = 0) -> tuple[Want, ...]:
+    """The rows that a verdict about this reading needs: one, or none where there is nothing to look up.
+
+    `card` is in the slot; `holder`: for whom it speaks by its record.
+    """
     if isinstance(reading, Own):
-        return (Want(coupon=reading.coupon, card=card),)
+        return (Want(coupon=reading.coupon, card=card, holder=holder),)
     if isinstance(reading, Jan):
         return (Want(found_by=reading.code),)
     if isinstance(reading, Trade):

@@ -19,8 +19,9 @@ import msgspec
 from edge_agent.core import events as ev
 from edge_agent.core import sharing
 from edge_agent.core.asking import ELSEWHERE
-from edge_agent.core.base import SHOW_NO_MS, SHOW_YES_MS
-from edge_agent.core.effects import MarkShown, SeekPart, Show, Signal, View
+from edge_agent.core.base import SHOW_NO_MS
+from edge_agent.core.cards import Cards
+from edge_agent.core.effects import MarkShown, Show, Signal, View
 from edge_agent.core.examine import coupon_in, examine, wants
 from edge_agent.core.paying import PayingByAccount
 from edge_agent.core.states import Mode, State, check
@@ -31,16 +32,15 @@ from hal.indicators import Light, Sound
 from loyalty.barcode import Own, Reading
 from loyalty.campaign import Policy
 from loyalty.coupon import Now, Verdict
-from loyalty.lease import Amount
 from loyalty.reason import Reason
-from wire.facts import Cancelled, Earned, Fact, Spent
+from wire.facts import Cancelled, CardSettled, Outcome
 
 STILL_UP_MS: Final = 60_000  # a phone whose moving code counted so lately is still the same shopper's turn
 _FOR_A_CARD: Final = frozenset({Reason.NEEDS_CARD, Reason.WRONG_HOLDER})
 """After these a coupon that needs its holder's card waits for it."""
 
 
-class Core(PayingByAccount):
+class Core(Cards, PayingByAccount):
     """The machine of one unit. See the module."""
 
     # --- the three calls of the runner --------------------------------------------------------------
@@ -49,9 +49,12 @@ class Core(PayingByAccount):
         """The coupons whose rows `handle` will want for this event."""
         visit = self.visit
         if isinstance(event, Scanned):
-            return wants(self._reading(event), visit.card) if self._may_scan() else ()
-        if isinstance(event, CardPresented) and self._may_scan():
-            return wants(self._reading(visit.pending.event), event.uid) if visit.pending else (Want(card=event.uid),)
+            return wants(self._reading(event), visit.card, visit.card_holder) if self._may_scan() else ()
+        if isinstance(event, CardPresented):
+            return self._needs_of_card(event)
+        if isinstance(event, ev.CardWritten):
+            writing = visit.writing
+            return sharing.needs(writing.paying) if writing is not None and writing.paying is not None else ()
         if isinstance(event, ev.Answered) and visit.asked is not None and visit.asked.question == event.question:
             return (visit.asked.want,)
         if isinstance(event, ev.PaymentAnswered):
@@ -59,6 +62,17 @@ class Core(PayingByAccount):
         if isinstance(event, ev.BasketPaid):
             return tuple(reserved.want for reserved in visit.reserved)
         return sharing.needs(event)
+
+    def _needs_of_card(self, event: CardPresented) -> tuple[Want, ...]:
+        """The card, and the coupon that waits for it."""
+        visit = self.visit
+        if visit.state is State.OUT_OF_SERVICE:
+            return ()
+        if visit.pending is None or not self._may_scan():
+            return (Want(card=event.uid, slot=event),)
+        return tuple(
+            msgspec.structs.replace(want, slot=event) for want in wants(self._reading(visit.pending.event), event.uid)
+        )
 
     def handle(self, event: ev.Event, rows: tuple[Row, ...], at: Moment) -> Step:
         """The step that `event` leads to. Pure: the same machine, event, rows and time give the same step."""
@@ -83,10 +97,15 @@ class Core(PayingByAccount):
 
     def _scanned(self, event: Scanned, rows: tuple[Row, ...], at: Moment) -> Step:
         visit = self.visit
-        return self._held_up(event, rows, at, at.now, visit.card) if self._may_scan() else Step(visit=visit)
+        if not self._may_scan():
+            return Step(visit=visit)
+        return self._held_up(event, rows, at, at.now, visit.card, visit.card_holder)
 
-    def _held_up(self, event: Scanned, rows: tuple[Row, ...], at: Moment, shown_at: Now, card: bytes) -> Step:
-        """The answer to what is, or a moment ago was, before the camera, with this card in the slot."""
+    def _held_up(
+        self, event: Scanned, rows: tuple[Row, ...], at: Moment, shown_at: Now, card: bytes, holder: int
+    ) -> Step:
+        """The answer to what is, or a moment ago was, before the camera, with this card, that speaks for this
+        holder, in the slot."""
         visit = self.visit
         reading = self._reading(event)
         if self._still_up(reading, at):  # what was said stands, and nothing is shown anew
@@ -112,7 +131,7 @@ class Core(PayingByAccount):
             return self._elsewhere(event, verdict, row, at)
         if not verdict.accepted or coupon is None or campaign is None:
             return self._refuse(verdict, event.frame)
-        (want,) = wants(reading, card)
+        (want,) = wants(reading, card, holder)
         if verdict.reason is Reason.OK_AGAIN:
             seen = row.known.seen
             assert seen is not None, "the same yes again without the fact it repeats"
@@ -124,6 +143,21 @@ class Core(PayingByAccount):
         if self._mode is Mode.LANE and visit.basket_yen is not None:
             return self._reserve(verdict, Reserved(want=want, coupon=coupon, leased=verdict.leased))
         return self._redeem(verdict, coupon, b"", at)
+
+    def _card_presented(self, event: CardPresented, rows: tuple[Row, ...], at: Moment) -> Step:
+        """The card that a coupon waits for is its second half."""
+        pending = self.visit.pending
+        row = rows[0] if rows else Row()
+        if pending is None or not self._may_scan() or (row.seen is not None and self._is_refused(row.seen)):
+            return self._put_in(event, row, None, at)
+        holder = row.seen.holder if row.seen is not None else 0
+        step = self._held_up(pending.event, rows, at, pending.shown_at, event.uid, holder)
+        asked = step.visit.asked
+        if asked is not None:  # it is judged again when the answer comes: with this card
+            want = msgspec.structs.replace(asked.want, card=event.uid, holder=holder)
+            asked = msgspec.structs.replace(asked, want=want)
+        step = msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, asked=asked))
+        return self._put_in(event, row, step, at)
 
     def _still_up(self, reading: Reading, at: Moment) -> bool:
         """Whether this is the next code of a phone whose code counted a moment ago: nobody has shown anything anew."""
@@ -149,39 +183,19 @@ class Core(PayingByAccount):
         if visit.basket_yen is not None:
             after, timer = self._timed(State.BASKET, BASKET_LIFE_MS, pending=None)
             return Step(visit=after, effects=(Show(view=View.BASKET, number=visit.basket_yen), timer))
-        return Step(visit=msgspec.structs.replace(visit, state=State.READY, pending=None), effects=(visit.idle,))
+        return Step(
+            visit=msgspec.structs.replace(visit, state=State.READY, pending=None, offered=False), effects=(visit.idle,)
+        )
 
     def _started(self, event: ev.Started, rows: tuple[Row, ...], at: Moment) -> Step:
         withdrawn = tuple(Cancelled(at.stamp, q.question, q.campaign, q.serial) for q in event.open_questions)
+        doubted = tuple(CardSettled(at.stamp, id, Outcome.DOUBT.value) for id in event.unfinished_cards)
         return Step(
             visit=self.visit,
-            facts=withdrawn,
+            facts=(*withdrawn, *doubted),
             closed=tuple(q.question for q in event.open_questions),
             effects=(self.visit.idle,),
         )
-
-    def _card_presented(self, event: CardPresented, rows: tuple[Row, ...], at: Moment) -> Step:
-        """The card that a coupon waits for is its second half; any other is kept in mind and greeted, or not known."""
-        before = self.visit
-        pending = before.pending
-        if pending is not None and self._may_scan():
-            step = self._held_up(pending.event, rows, at, pending.shown_at, event.uid)
-            asked = step.visit.asked
-            if asked is not None:  # it is judged again when the answer comes: with this card
-                asked = msgspec.structs.replace(asked, want=msgspec.structs.replace(asked.want, card=event.uid))
-            visit = msgspec.structs.replace(step.visit, card=event.uid, asked=asked)
-            return msgspec.structs.replace(step, visit=visit)
-        if before.state not in (State.READY, State.SHOWING) or before.basket_yen is not None:
-            return Step(visit=msgspec.structs.replace(before, card=event.uid))
-        known = bool(rows) and rows[0].known.card_holder > 0
-        visit, timer = self._timed(State.SHOWING, SHOW_NO_MS, card=event.uid, pending=None)
-        if known:
-            return Step(visit=visit, effects=(Show(view=View.KNOWN_CARD), timer))
-        signal = Signal(light=Light.AMBER, sound=Sound.NO, duration_ms=SHOW_NO_MS)
-        return Step(visit=visit, effects=(Show(view=View.FOREIGN_CARD), signal, timer))
-
-    def _card_removed(self, event: CardRemoved, rows: tuple[Row, ...], at: Moment) -> Step:
-        return Step(visit=msgspec.structs.replace(self.visit, card=b""))
 
     def _store_failed(self, event: ev.StoreFailed, rows: tuple[Row, ...], at: Moment) -> Step:
         before = self.visit
@@ -212,29 +226,6 @@ class Core(PayingByAccount):
         visit = msgspec.structs.replace(self.visit, blind=isinstance(event, PartFault))
         return Step(visit=visit, effects=(visit.idle,) if visit.state is State.READY else ())
 
-    def _points(self, event: ev.PointsEarned | ev.PointsWanted, rows: tuple[Row, ...], at: Moment) -> Step:
-        """Points are always earned; they are spent within the floors that this unit was leased."""
-        if self.visit.state is State.OUT_OF_SERVICE:
-            return Step(visit=self.visit)
-        name = self._new_id()
-        if isinstance(event, ev.PointsEarned):
-            fact: Fact = Earned(
-                at.stamp, name, event.programme, event.holder, event.points, self._site, event.spend_yen, event.revision
-            )
-        elif all(row.left.count >= event.points for row in rows):
-            fact = Spent(at.stamp, name, event.programme, event.holder, event.points, self._site)
-        elif self.visit.state in (State.ASKING, State.PAYING):
-            return Step(visit=self.visit)
-        else:
-            seek = (SeekPart(pot=pot, cost=Amount(event.points)) for pot in sharing.floors(event))
-            return self._show(Verdict(reason=Reason.NO_POINTS), *seek)
-        if self.visit.state in (State.ASKING, State.PAYING):  # what is on the display waits for its own answer
-            return Step(visit=self.visit, facts=(fact,))
-        view = View.EARNED if isinstance(event, ev.PointsEarned) else View.SPENT
-        visit, timer = self._timed(State.SHOWING, SHOW_YES_MS)
-        signal = Signal(light=Light.GREEN, sound=Sound.YES, duration_ms=SHOW_YES_MS)
-        return Step(visit=visit, facts=(fact,), effects=(Show(view=view, number=event.points), signal, timer))
-
 
 _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     Scanned: Core._scanned,
@@ -242,6 +233,10 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     CardRemoved: Core._card_removed,
     ev.Started: Core._started,
     ev.Answered: Core._answered,
+    ev.CardWritten: Core._card_written,
+    ev.CardOffered: Core._card_offered,
+    ev.CardGranted: Core._card_granted,
+    ev.CardDenied: Core._card_denied,
     ev.TimeUp: Core._time_up,
     ev.LinkChanged: Core._reach_changed,
     ev.Heard: Core._reach_changed,

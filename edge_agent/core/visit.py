@@ -5,12 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
-from edge_agent.core.events import OpenQuestion
+from edge_agent.core.events import OpenQuestion, PointsWanted
 from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
-from hal.events import Scanned
+from hal.events import CardPresented, Scanned
 from loyalty.basket import Basket
-from loyalty.coupon import Coupon, Known, Now, Verdict
+from loyalty.card import Record
+from loyalty.card_slots import Found, Kind
+from loyalty.coupon import STRANGER, Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from loyalty.reason import Reason
@@ -36,6 +38,35 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         return Stamp(self.wall_ms, self.mono_ms, self.boot, self.trusted, self.error_ms, self.source)
 
 
+class OpenWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that was to be written, and that is not known to be."""
+
+    id: bytes
+    card: bytes  # keyed hash of its UID
+    counter: int  # that it was to get
+
+
+class CardSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the tag in the slot."""
+
+    card: bytes = b""  # keyed hash of its UID
+    kind: Kind = Kind.FOREIGN
+    found: Found | None = None  # what it says
+    refusal: Reason | None = None  # why it may not speak for its holder
+    counter: int = 0  # the highest that was seen on it here
+    doubted: tuple[OpenWrite, ...] = ()  # writes of it whose end is not known here
+
+    @property
+    def torn(self) -> bool:
+        """Whether nothing on it is valid because a write of ours was cut off: this unit knows that it began one."""
+        return self.kind in (Kind.BROKEN, Kind.FOREIGN) and bool(self.doubted)
+
+    @property
+    def holder(self) -> int:
+        """For whom it speaks; 0: for nobody, by its record."""
+        return self.found.record.holder if self.found is not None and self.refusal is None else 0
+
+
 class Want(msgspec.Struct, frozen=True):
     """The rows about one coupon, by its numbers or by the unsigned code that stands for it, and about the card beside
     it; or about this unit's part of a limit."""
@@ -46,6 +77,8 @@ class Want(msgspec.Struct, frozen=True):
     card: bytes = b""  # the UID of the card in the slot
     pot: Pot | None = None
     transfer: bytes = b""  # with `pot`: was it given or taken before?
+    slot: CardPresented | None = None  # a card that was just put in: what is known of it?
+    holder: int = 0  # for whom the card in the slot speaks, by its record; STRANGER: it may not speak
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -55,6 +88,7 @@ class Row(msgspec.Struct, frozen=True):
     key: Key | None = None
     left: Amount = NOTHING  # of the wanted pot
     transferred: bool = False  # the wanted transfer is known here
+    seen: CardSeen | None = None  # the wanted card
 
 
 class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +100,12 @@ class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event leads to. `facts`, `spent`, `opened` and `closed` go to disk in one transaction."""
+    """What one event leads to. `facts`, `spent`, `card`, `opened` and `closed` go to disk in one transaction."""
 
     visit: Visit
     facts: tuple[Fact, ...] = ()
     spent: tuple[SpentStep, ...] = ()
+    card: tuple[bytes, int] | None = None  # a card (keyed hash of its UID), and the counter that it says
     opened: OpenQuestion | None = None
     closed: tuple[bytes, ...] = ()
     effects: tuple[Effect, ...] = ()
@@ -124,6 +159,37 @@ class Paying(msgspec.Struct, frozen=True, kw_only=True):
     price_yen: int
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """The member card in the slot that may speak for its holder."""
+
+    slot: CardPresented
+    card: bytes  # keyed hash of its UID
+    found: Found
+
+    @property
+    def record(self) -> Record:
+        return self.found.record
+
+
+class CardWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that the centre was asked for."""
+
+    question: bytes
+    slot: CardPresented
+    card: bytes
+
+
+class Writing(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that is being written; its intent is on disk."""
+
+    id: bytes
+    slot: CardPresented
+    card: bytes
+    after: Found  # what it says when it is written
+    paying: PointsWanted | None = None  # what is handed over when it is written
+    number: str = ""  # of the member whose card is given out
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
@@ -135,6 +201,12 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     basket_yen: int | None = None
     basket: Basket | None = None  # what lies in it, where the till tells
     card: bytes = b""  # the UID of the card in the slot
+    member: Member | None = None  # what it says, where it is a member's and may speak
+    refused: bool = False  # it is one of ours that may not speak for anybody
+    writing: Writing | None = None
+    wanted: CardWanted | None = None  # an empty tag for which a card was asked
+    offered: bool = False  # the display shows the QR for it
+    suspected: bytes = b""  # the card (keyed hash) that was reported last
     pending: Pending | None = None
     counted: Counted | None = None
     reserved: tuple[Reserved, ...] = ()
@@ -145,6 +217,13 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         """How much of this unit's part the coupons in the basket will take."""
         parts = [r.leased for r in self.reserved if r.leased is not None and Pot(CAMPAIGN, r.coupon.campaign) == pot]
         return sum(parts, NOTHING)
+
+    @property
+    def card_holder(self) -> int:
+        """For whom the card in the slot speaks, by its record; STRANGER: for nobody; 0: its UID may tell."""
+        if self.member is not None:
+            return self.member.record.holder
+        return STRANGER if self.refused else 0
 
     @property
     def link_up(self) -> bool:

@@ -48,6 +48,14 @@ FOREIGN_CARD: Final[Words] = {
     "ja": ("このカードは\n使えません", "クーポンのコードを\nカメラにお見せ下さい"),
     "en": ("Unknown card", "Please show a coupon\nto the camera."),
 }
+CARD_OFFER: Final[Words] = {
+    "ja": ("会員登録", "スマホで\n読取って\nください"),
+    "en": ("Your card", "Scan with\na phone"),
+}
+CARD_GIVEN: Final[Words] = {
+    "ja": ("会員カードが\nできました", "会員番号\n{number}"),
+    "en": ("Your card is ready", "Member number\n{number}"),
+}
 
 
 def basket(lang: Lang, yen: int) -> Screen:
@@ -91,6 +99,19 @@ def points(lang: Lang, number: int, *, spent: bool) -> Screen:
     headline, detail = (SPENT if spent else EARNED)[lang]
     text = detail.format(points=f"{number:,}")
     return Screen(icon=Icon.CHECK, headline=headline, detail=text, strong=0, tone=Tone.YES)
+
+
+def card_offer(lang: Lang, link: str) -> Screen:
+    """Somebody wants a card: the QR with which they go on, on their phone."""
+    headline, detail = CARD_OFFER[lang]
+    return Screen(icon=Icon.CARD, headline=headline, detail=detail, code=link)
+
+
+def card_given(lang: Lang, number: str) -> Screen:
+    """The card is written; `number`: its holder's."""
+    headline, detail = CARD_GIVEN[lang]
+    shown = f"{number[:4]} {number[4:7]} {number[7:]}"
+    return Screen(icon=Icon.CHECK, headline=headline, detail=detail.format(number=shown), strong=1, tone=Tone.YES)
 
 
 def foreign_card(lang: Lang) -> Screen:

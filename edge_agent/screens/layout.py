@@ -6,8 +6,10 @@ first of FACES in which the headline fits is taken. Pure: the same screen gives 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
+import segno
 from luma.core.mixin import capabilities
 from luma.core.render import canvas
 from PIL import Image, ImageDraw
@@ -24,6 +26,8 @@ LINE_PX: Final = 13  # from one detail line to the next
 STRONG_PX: Final = 18  # height of a line in the large face
 STRONG_HEAD_PX: Final = 32  # what the head keeps beside it
 DETAIL_PX: Final = WIDTH_PX - 2 * MARGIN_PX
+MODULE_PX: Final = 2  # of a QR: versions 1 to 3, up to 53 bytes of text, with a module of light around it
+CODE_LINES_MAX: Final = 4  # beside a QR
 BAR_PX: Final = 12
 NETWORK_PX: Final = 13
 PROGRESS_PX: Final = 8
@@ -54,6 +58,10 @@ class _Line(NamedTuple):
 def draw(screen: Screen) -> Image.Image:
     """The picture: mode '1', 128x64. Whatever the screen holds, nothing is drawn outside."""
     sheet = _Sheet()
+    if screen.code:
+        with canvas(sheet) as pen:
+            _beside_code(pen, screen)
+        return sheet.image
     with canvas(sheet) as pen:
         top = 0
         bottom = HEIGHT_PX
@@ -73,6 +81,31 @@ def draw(screen: Screen) -> Image.Image:
             _text(pen, _centred(line.text, line.face, 0, WIDTH_PX), y, line.text, line.face, ink)
             y += line.height_px
     return sheet.image
+
+
+@lru_cache(maxsize=1)
+def _qr(text: str) -> tuple[bytearray, ...]:
+    """The modules of a QR, 1 dark. Choosing its mask takes 5 ms, so the one on the display is kept."""
+    return segno.make(text, error="l", micro=False, boost_error=False).matrix
+
+
+def _beside_code(pen: ImageDraw.ImageDraw, screen: Screen) -> None:
+    """A QR in the left half, light all around it, two pixels a module; one that is too large is left out."""
+    matrix = _qr(screen.code)
+    side = len(matrix) * MODULE_PX
+    pen.rectangle((0, 0, HEIGHT_PX - 1, HEIGHT_PX - 1), fill=1)
+    if side <= HEIGHT_PX - 2 * MODULE_PX:
+        first = (HEIGHT_PX - side) // 2
+        for y, row in enumerate(matrix):
+            for x, dark in enumerate(row):
+                if dark:
+                    left, top = first + x * MODULE_PX, first + y * MODULE_PX
+                    pen.rectangle((left, top, left + MODULE_PX - 1, top + MODULE_PX - 1), fill=0)
+    lines = [drawable(line) for line in (*screen.headline.split("\n"), *screen.detail.split("\n"))][:CODE_LINES_MAX]
+    y = (HEIGHT_PX - len(lines) * LINE_PX) // 2
+    for line in lines:
+        _text(pen, _centred(line, Face.TEXT12, HEIGHT_PX, WIDTH_PX), y, line, Face.TEXT12, 1)
+        y += LINE_PX
 
 
 def _head(pen: ImageDraw.ImageDraw, screen: Screen, top: int, bottom: int) -> None:

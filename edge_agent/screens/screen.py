@@ -45,6 +45,7 @@ class Screen(msgspec.Struct, frozen=True, kw_only=True):
     step: int = 0  # where the icon's movement is; 'wait' has WAIT_STEPS of them
     progress: int | None = None  # 0..100, a bar at the bottom
     status: Status | None = None
+    code: str = ""  # a QR that fills the left half; `headline` and `detail` stand beside it, and there is no icon
 
 
 WAIT_STEPS = 8

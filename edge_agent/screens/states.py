@@ -44,6 +44,10 @@ OUT_OF_SERVICE: Final[Words] = {
     "ja": ("ただいま休止中です", "係員をお呼びください"),
     "en": ("Out of service", "Please call the staff."),
 }
+CARD_WRITING: Final[Words] = {
+    "ja": ("カードに\n書込み中です", "抜かずにお待ち下さい"),
+    "en": ("Writing the card", "Please leave it in."),
+}
 CARD: Final[Words] = {"ja": ("ようこそ", "クーポンをどうぞ"), "en": ("Welcome", "Now show a coupon.")}
 
 
@@ -61,6 +65,12 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
             return lane.foreign_card(lang)
         case View.KNOWN_CARD:
             return card_greeting(lang)
+        case View.CARD_WRITING:
+            return _screen(Icon.WAIT, CARD_WRITING[lang])
+        case View.CARD_OFFER:
+            return lane.card_offer(lang, show.detail)
+        case View.CARD_GIVEN:
+            return lane.card_given(lang, show.detail)
         case View.BASKET:
             return lane.basket(lang, show.number)
         case View.PAID:

@@ -21,6 +21,8 @@ from wire.messages import (
     DropRevoked,
     PutCampaign,
     PutCard,
+    PutCardKey,
+    PutGeneration,
     PutHome,
     PutKey,
     PutLane,
@@ -55,6 +57,7 @@ class Cache:
         self._keys.clear()
         self.homes.reload()
         self._lanes = None
+        self._card_keys: tuple[bytes, ...] | None = None
         self._anything_revoked: bool | None = None
         self._generation = int(self.meta("generation", 0))
         self.secret = bytes(self.meta("secret", _EMPTY_SECRET))
@@ -99,6 +102,21 @@ class Cache:
             return 0
         row = self._sql.row("SELECT holder FROM cards WHERE card = ?", (sealing.card_hash(self.secret, uid),))
         return STRANGER if row is None else int(row[0])
+
+    @property
+    def card_keys(self) -> tuple[bytes, ...]:
+        """What authenticates member cards, the newest first: that one writes. Empty: nothing was told yet."""
+        if self._card_keys is None:
+            self._card_keys = tuple(
+                row[0] for row in self._sql.rows("SELECT secret FROM card_keys ORDER BY number DESC")
+            )
+        return self._card_keys
+
+    def valid_card(self, holder: int) -> tuple[int, bool]:
+        """The generation of a holder's valid card, and whether it is blocked."""
+        key = sealing.holder_hash(self.secret, holder)
+        row = self._sql.row("SELECT generation, blocked FROM generations WHERE key = ?", (key,))
+        return (1, False) if row is None else (int(row[0]), bool(row[1]))
 
     def key(self, number: int) -> Key | None:
         if number not in self._keys:
@@ -191,6 +209,9 @@ class Cache:
         self._sql.execute("DELETE FROM campaigns")
         self._sql.execute("DELETE FROM keys")
         self._sql.execute("DELETE FROM cards")
+        self._sql.execute("DELETE FROM card_keys")
+        self._sql.execute("DELETE FROM generations")
+        self._card_keys = None
         self._sql.execute("DELETE FROM lanes")
         self._campaigns.clear()
         self._keys.clear()
@@ -271,6 +292,21 @@ class Cache:
                 )
             else:
                 self._sql.execute("DELETE FROM cards WHERE card = ?", (change.card,))
+        elif isinstance(change, PutGeneration):
+            if (change.generation, change.blocked) == (1, False):
+                self._sql.execute("DELETE FROM generations WHERE key = ?", (change.key,))
+            else:
+                self._sql.execute(
+                    "INSERT INTO generations VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
+                    " SET generation = excluded.generation, blocked = excluded.blocked",
+                    (change.key, change.generation, change.blocked),
+                )
+        elif isinstance(change, PutCardKey):
+            self._card_keys = None
+            self._sql.execute(
+                "INSERT INTO card_keys VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET secret = excluded.secret",
+                (change.number, change.secret),
+            )
         elif isinstance(change, PutKey):
             self._keys.pop(change.id, None)
             self._sql.execute(

@@ -181,6 +181,33 @@ ALTER TABLE transfers ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX transfers_number ON transfers (number);
 """
 
+_MEMBER_CARDS: Final = """
+-- The cache: what authenticates member cards, and which card of a holder is the valid one where that was told.
+CREATE TABLE card_keys (number INTEGER PRIMARY KEY, secret BLOB NOT NULL);
+CREATE TABLE generations (
+    key BLOB PRIMARY KEY,            -- keyed hash of the holder
+    generation INTEGER NOT NULL,
+    blocked INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Cards that were seen here, the newest last: an old state of one that is written back is known by its counter.
+CREATE TABLE card_counters (
+    number INTEGER PRIMARY KEY,
+    card BLOB NOT NULL UNIQUE,       -- keyed hash of the UID
+    counter INTEGER NOT NULL
+);
+
+-- Cards that were to be written, and that are not known to be.
+CREATE TABLE card_writes (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    card BLOB NOT NULL,
+    counter INTEGER NOT NULL,        -- that it was to get
+    doubted INTEGER NOT NULL         -- 0: it is being written now, or the power went; 1: its fact says 'doubt'
+);
+CREATE INDEX card_writes_card ON card_writes (card);
+"""
+
 STEPS: Final = (
     _TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),
     _PARTS,
@@ -188,6 +215,7 @@ STEPS: Final = (
     _CODES_OF_THE_TRADE,
     _SITE,
     _TRANSFERS_IN_ORDER,
+    _MEMBER_CARDS,
 )
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)

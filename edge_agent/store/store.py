@@ -18,9 +18,10 @@ from typing import Final
 import msgspec
 
 from edge_agent.core.events import OpenQuestion
-from edge_agent.core.visit import Row, Step, Want
+from edge_agent.core.visit import CardSeen, Row, Step, Want
 from edge_agent.store.ages import Ages
 from edge_agent.store.cache import Cache
+from edge_agent.store.cards import Cards
 from edge_agent.store.connection import WAL_PAGES_MAX, Connection, StoreError
 from edge_agent.store.heard import Heard
 from edge_agent.store.homes import Me
@@ -28,7 +29,7 @@ from edge_agent.store.journal import Journal, signed64, unsigned64
 from edge_agent.store.parts import Parts
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign, Policy
-from loyalty.coupon import Coupon, Home, Known, Seen, limits, of_code
+from loyalty.coupon import STRANGER, Coupon, Home, Known, Seen, limits, of_code
 from loyalty.lease import CAMPAIGN, NOTHING, Part, Pot
 from wire import sealing
 from wire.chain import EPOCH_BYTES
@@ -80,6 +81,7 @@ class Store:
             self.ages = Ages(self.cache)
             self.journal = Journal(self.connection, self.device)
             self.parts = Parts(self.connection)
+            self.cards = Cards(self.connection, self.cache)
             self.heard = Heard(self.connection, self.cache, self.journal, self.device)
             if owner != self.device:
                 raise WrongDevice(f"{folder / FILE_NAME} belongs to the device {owner!r}, not to {device!r}")
@@ -136,9 +138,13 @@ class Store:
         else:
             coupon = want.coupon
             campaign = self.cache.campaign(coupon.campaign)
-        card_holder = self.cache.holder_of_card(want.card)
+        seen = None if want.slot is None else self.cards.seen(want.slot)
+        card_holder = self._card_holder(want, seen)
+        if want.coupon is None and not want.found_by:
+            return Row(Known(card_holder=card_holder), seen=seen)
         if campaign is None:
-            return Row(Known(card_holder=card_holder), self.cache.key(coupon.key) if coupon.key else None)
+            key = self.cache.key(coupon.key) if coupon.key else None
+            return Row(Known(card_holder=card_holder), key, seen=seen)
         known = Known(
             campaign=campaign,
             seen=self._seen(coupon),
@@ -149,7 +155,13 @@ class Store:
             card_holder=card_holder,
             last_step=self._last_step(coupon) if coupon.step and not coupon.serial else 0,
         )
-        return Row(known, self.cache.key(coupon.key) if coupon.key else None)
+        return Row(known, self.cache.key(coupon.key) if coupon.key else None, seen=seen)
+
+    def _card_holder(self, want: Want, seen: CardSeen | None) -> int:
+        """For whom the card in the slot speaks: by its record, and where it has none of ours by its UID."""
+        if seen is not None and seen.found is not None:
+            return seen.holder or STRANGER
+        return want.holder or self.cache.holder_of_card(want.card)
 
     @property
     def me(self) -> Me:
@@ -234,10 +246,13 @@ class Store:
                 "INSERT INTO phones VALUES (?, ?) ON CONFLICT (phone) DO UPDATE SET step = max(step, excluded.step)",
                 (sealing.phone_hash(self.cache.secret, spent.campaign, spent.phone), spent.step),
             )
+        if step.card is not None:
+            self.cards.note(*step.card)
         for gone in step.closed:
             self.connection.execute("DELETE FROM questions WHERE question = ?", (gone,))
         for fact in step.facts:
             self.parts.keep(fact)
+            self.cards.keep(fact)
             self.cache.homes.keep(fact, self.me, self.cache.secret)
         return self.journal.append(step.facts)
 
@@ -311,6 +326,7 @@ class Store:
             )
             self.cache.empty_old(TIDY_ROWS_MAX)
             self._forget_phones()
+            self.cards.tidy(TIDY_ROWS_MAX)
             self.parts.tidy(TIDY_ROWS_MAX)
         if self.connection.wal_pages() > WAL_PAGES_MAX:
             self.connection.checkpoint()

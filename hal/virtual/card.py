@@ -7,8 +7,8 @@ from hal.virtual.port import Port
 
 
 class VirtualCardReader:
-    """A `hal.card.CardReader` for tags like the NTAG213 (`tag.Tag`). Raises ValueError for pages that a tag does
-    not have, PartFailed, CardGone and CardRefused."""
+    """A `hal.card.CardReader` for the tags of `tag.Tag`. Raises ValueError for pages and counters that no tag has,
+    PartFailed, CardGone and CardRefused."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -21,6 +21,12 @@ class VirtualCardReader:
 
     def write(self, uid: bytes, page: int, data: bytes) -> None:
         self._port.card_write(uid, page, data)
+
+    def authenticate(self, uid: bytes, password: bytes) -> bytes:
+        return self._port.card_authenticate(uid, password)
+
+    def counter(self, uid: bytes, number: int) -> int:
+        return self._port.card_counter(uid, number)
 
     def close(self) -> None:
         self._port.close()

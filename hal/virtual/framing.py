@@ -17,8 +17,9 @@ import msgspec
 from hal.events import ButtonPressed, CardPresented, CardRemoved
 from hal.indicators import Light, Sound
 from hal.virtual.port import FRAME_BYTES_MAX, ClockSetting
+from loyalty.card_slots import Chip, chip_named
 
-VERSION: Final = 1
+VERSION: Final = 2
 ASK_BYTES_MAX: Final = 64 * 1024
 ANSWER_BYTES_MAX: Final = FRAME_BYTES_MAX + 1024
 BODY_WAIT_S: Final = 5.0  # a message that has begun must be whole by then
@@ -70,6 +71,16 @@ class CardWrite(_Message, tag="write"):
     data: bytes
 
 
+class CardAuthenticate(_Message, tag="auth"):
+    uid: bytes
+    password: bytes
+
+
+class CardCounter(_Message, tag="count"):
+    uid: bytes
+    number: int
+
+
 class ButtonEvents(_Message, tag="btns"):
     pass
 
@@ -91,13 +102,19 @@ class Done(_Message, tag="ok"):
 
 
 class Cards(_Message, tag="cards"):
-    """Each event is (has come, UID, what is on it)."""
+    """Each event is (has come, UID, what is on it, its chip)."""
 
-    events: list[tuple[bool, bytes, bytes]]
+    events: list[tuple[bool, bytes, bytes, Chip | None]]
 
 
 class Pages(_Message, tag="pages"):
+    """Also the chip's answer to a password."""
+
     data: bytes
+
+
+class Count(_Message, tag="count"):
+    value: int
 
 
 class Buttons(_Message, tag="btns"):
@@ -134,8 +151,20 @@ class Goodbye(_Message, tag="bye"):
     reason: str
 
 
-Ask = Hello | Show | Signal | CardEvents | CardRead | CardWrite | ButtonEvents | AskClock | AskFrame
-Answer = Done | Cards | Pages | Buttons | ClockIs | FrameIs | NoFrame | Failed | Goodbye
+Ask = (
+    Hello
+    | Show
+    | Signal
+    | CardEvents
+    | CardRead
+    | CardWrite
+    | CardAuthenticate
+    | CardCounter
+    | ButtonEvents
+    | AskClock
+    | AskFrame
+)
+Answer = Done | Cards | Pages | Count | Buttons | ClockIs | FrameIs | NoFrame | Failed | Goodbye
 
 _encoder = msgspec.msgpack.Encoder()
 _asks: msgspec.msgpack.Decoder[Ask] = msgspec.msgpack.Decoder(Ask)
@@ -143,12 +172,18 @@ _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 
 def pack_cards(events: list[CardPresented | CardRemoved]) -> Cards:
-    return Cards([(True, e.uid, e.record) if isinstance(e, CardPresented) else (False, e.uid, b"") for e in events])
+    return Cards(
+        [
+            (True, e.uid, e.record, chip_named(e.chip)) if isinstance(e, CardPresented) else (False, e.uid, b"", None)
+            for e in events
+        ]
+    )
 
 
 def unpack_cards(cards: Cards) -> list[CardPresented | CardRemoved]:
     return [
-        CardPresented(uid=uid, record=record) if come else CardRemoved(uid=uid) for come, uid, record in cards.events
+        CardPresented(uid=uid, record=record, chip=chip or "") if come else CardRemoved(uid=uid)
+        for come, uid, record, chip in cards.events
     ]
 
 

@@ -109,6 +109,12 @@ class Link:
     def card_write(self, uid: bytes, page: int, data: bytes) -> None:
         self._parts.call(framing.CardWrite(uid, page, data), framing.Done)
 
+    def card_authenticate(self, uid: bytes, password: bytes) -> bytes:
+        return self._parts.call(framing.CardAuthenticate(uid, password), framing.Pages).data
+
+    def card_counter(self, uid: bytes, number: int) -> int:
+        return self._parts.call(framing.CardCounter(uid, number), framing.Count).value
+
     def button_events(self) -> list[ButtonPressed]:
         return framing.unpack_buttons(self._parts.call(framing.ButtonEvents(), framing.Buttons))
 

@@ -129,6 +129,10 @@ def _answer(port: Port, ask: Ask) -> Answer:
                 return framing.Pages(port.card_read(ask.uid, ask.page, ask.pages))
             case framing.CardWrite():
                 port.card_write(ask.uid, ask.page, ask.data)
+            case framing.CardAuthenticate():
+                return framing.Pages(port.card_authenticate(ask.uid, ask.password))
+            case framing.CardCounter():
+                return framing.Count(port.card_counter(ask.uid, ask.number))
             case framing.ButtonEvents():
                 return framing.Buttons([event.button for event in port.button_events()])
             case framing.AskClock():

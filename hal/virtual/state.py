@@ -12,7 +12,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from hal.errors import CardGone, HalReason, PartFailed
+from hal.errors import CardGone, CardRefused, HalReason, PartFailed
 from hal.events import ButtonPressed, CardPresented, CardRemoved
 from hal.indicators import Light, Sound
 from hal.virtual.port import (
@@ -62,6 +62,13 @@ class CardMoved(NamedTuple):
     uid: bytes | None
 
 
+class Tear(NamedTuple):
+    """A hand that pulls the card out in the middle of a write."""
+
+    writes: int  # so many writes are done before
+    after_bytes: int  # of the page are new then
+
+
 WorldEvent = Shown | Lit | Played | CardMoved
 Observer = Callable[[WorldEvent], None]
 
@@ -76,7 +83,8 @@ class State:
         self.light = Light.OFF
         self.light_until_ms = 0
         self.tag: Tag | None = None
-        self.tear_after: int | None = None
+        self.tear: Tear | None = None
+        self.naks = 0  # so many of the next calls to the card are refused
         self.clock = ClockSetting()
         self.broken: dict[Part, HalReason] = {}
         self.healed = threading.Condition(self.lock)
@@ -98,7 +106,7 @@ class State:
     def take_card(self) -> None:
         if self.tag is None:
             raise ValueError("there is no card in the slot")
-        uid, self.tag, self.tear_after = self.tag.uid, None, None
+        uid, self.tag, self.tear, self.naks = self.tag.uid, None, None, 0
         self.post(CardRemoved(uid=uid))
         self.tell(CardMoved(None))
 
@@ -113,7 +121,7 @@ class WorldPort:
         self._buttons: deque[ButtonPressed] = deque(maxlen=EVENTS_MAX)
         with state.lock:
             if state.tag is not None:
-                self._cards.append(CardPresented(uid=state.tag.uid, record=state.tag.user_memory))
+                self._cards.append(presented(state.tag))
             state.ports.append(self)
 
     def show(self, pixels: bytes) -> None:
@@ -141,15 +149,26 @@ class WorldPort:
 
     def card_read(self, uid: bytes, page: int, pages: int) -> bytes:
         with self._state.lock:
-            return self._card(uid).read(page, pages)
+            return self._willing(uid).read(page, pages)
 
     def card_write(self, uid: bytes, page: int, data: bytes) -> None:
         with self._state.lock:
-            tag, tear_after = self._card(uid), self._state.tear_after
-            tag.write(page, data, torn_after=tear_after)
-            if tear_after is not None:
-                self._state.take_card()
-                raise CardGone(HalReason.CARD_GONE, f"the card was pulled out while page {page} was written")
+            tag, tear = self._willing(uid), self._state.tear
+            if tear is None or tear.writes > 0:
+                tag.write(page, data)
+                self._state.tear = None if tear is None else Tear(tear.writes - 1, tear.after_bytes)
+                return
+            tag.write(page, data, torn_after=tear.after_bytes)
+            self._state.take_card()
+            raise CardGone(HalReason.CARD_GONE, f"the card was pulled out while page {page} was written")
+
+    def card_authenticate(self, uid: bytes, password: bytes) -> bytes:
+        with self._state.lock:
+            return self._willing(uid).authenticate(password)
+
+    def card_counter(self, uid: bytes, number: int) -> int:
+        with self._state.lock:
+            return self._willing(uid).counter(number)
 
     def button_events(self) -> list[ButtonPressed]:
         with self._state.lock:
@@ -181,11 +200,26 @@ class WorldPort:
             raise CardGone(HalReason.CARD_GONE, f"the card {uid.hex()} is not in the slot")
         return self._state.tag
 
+    def _willing(self, uid: bytes) -> Tag:
+        """The card, unless it is to say no."""
+        tag = self._card(uid)
+        if self._state.naks > 0:
+            self._state.naks -= 1
+            tag.enter_field()  # a chip that said NAK must be selected anew
+            raise CardRefused(HalReason.CARD_REFUSED, "the card said NAK")
+        return tag
+
     def _post(self, event: CardPresented | CardRemoved | ButtonPressed) -> None:
         if isinstance(event, ButtonPressed):
             self._buttons.append(event)
         else:
             self._cards.append(event)
+
+
+def presented(tag: Tag) -> CardPresented:
+    """What a reader says of a tag that has come into its field."""
+    tag.enter_field()
+    return CardPresented(uid=tag.uid, record=tag.readable, chip=tag.chip)
 
 
 def mono_ms() -> int:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from hal.card import PAGE_BYTES
 from hal.errors import HalReason
-from hal.events import ButtonPressed, CardPresented
+from hal.events import ButtonPressed
 from hal.indicators import Light
 from hal.virtual.lens import Pose
 from hal.virtual.port import ClockSetting, RawFrame
@@ -32,9 +32,11 @@ from hal.virtual.state import (
     Played,
     Shown,
     State,
+    Tear,
     WorldEvent,
     WorldPort,
     mono_ms,
+    presented,
 )
 from hal.virtual.tag import Tag
 
@@ -131,8 +133,8 @@ class World:
         with self._state.lock:
             if self._state.tag is not None:
                 raise ValueError("there is a card in the slot already")
-            self._state.tag, self._state.tear_after = tag, None
-            self._state.post(CardPresented(uid=tag.uid, record=tag.user_memory))
+            self._state.tag, self._state.tear, self._state.naks = tag, None, 0
+            self._state.post(presented(tag))
             self._state.tell(CardMoved(tag.uid))
 
     def remove_card(self) -> None:
@@ -140,14 +142,24 @@ class World:
         with self._state.lock:
             self._state.take_card()
 
-    def tear_card(self, after_bytes: int = 2) -> None:
-        """Pull the card out in the middle of the next write, when `after_bytes` (0..3) of the page are new."""
-        if not 0 <= after_bytes < PAGE_BYTES:
-            raise ValueError(f"a write is torn after 0 to {PAGE_BYTES - 1} bytes, not {after_bytes}")
+    def tear_card(self, after_bytes: int = 2, *, after_writes: int = 0) -> None:
+        """Pull the card out in the middle of a write, when `after_writes` others are done and `after_bytes` (0..4) of
+        this one's page are new; 4: all of them, and the card is gone before it could confirm."""
+        if not 0 <= after_bytes <= PAGE_BYTES or after_writes < 0:
+            raise ValueError(f"a write is torn after 0 to {PAGE_BYTES} bytes, not {after_bytes}")
         with self._state.lock:
             if self._state.tag is None:
                 raise ValueError("there is no card to tear out")
-            self._state.tear_after = after_bytes
+            self._state.tear = Tear(after_writes, after_bytes)
+
+    def refuse_card(self, calls: int = 1) -> None:
+        """The card in the slot says NAK to so many of the next reads, writes and passwords."""
+        if calls < 1:
+            raise ValueError(f"a card refuses at least one call, not {calls}")
+        with self._state.lock:
+            if self._state.tag is None:
+                raise ValueError("there is no card to refuse anything")
+            self._state.naks = calls
 
     def press_button(self, button: int) -> None:
         if not 0 <= button < BUTTONS:

@@ -239,7 +239,7 @@ class HeadOffice:
 
     def _tidy(self, worker: Worker) -> list[Outgoing]:
         worker.desk.tidy(self.world.time.wall_ms)
-        return worker.desk.orders()
+        return worker.desk.orders() + worker.desk.card_grants(self.world.time.wall_ms)
 
     def _advance(self, worker: Worker) -> list[Outgoing]:
         worker.office.witness.advance()

@@ -16,6 +16,7 @@ from hal.events import CardPresented, CardRemoved
 from hal.indicators import LONGEST_MS, Light, Sound
 from hal.virtual.tag import Tag
 from hal.virtual.world import DARK, CardMoved, Lit, Part, Played, Shown, WorldEvent
+from loyalty.card_slots import USER_FIRST_PAGE, USER_PAGES, Chip
 from tests.contract.parts_rig import RIGS, Rig, open_rig
 from tests.servers import wait_until
 
@@ -116,9 +117,9 @@ def test_cards_come_and_go_as_events_in_order(rig: Rig) -> None:
     rig.world.remove_card()
     rig.world.insert_card(other)
     assert rig.card.poll() == [
-        CardPresented(uid=UID, record=tag.user_memory),
+        CardPresented(uid=UID, record=tag.user_memory, chip=tag.chip),
         CardRemoved(uid=UID),
-        CardPresented(uid=OTHER_UID, record=other.user_memory),
+        CardPresented(uid=OTHER_UID, record=other.user_memory, chip=other.chip),
     ]
     assert rig.card.poll() == []
 
@@ -192,6 +193,123 @@ def test_lock_bits_freeze_a_page_for_good(rig: Rig) -> None:
     with pytest.raises(CardRefused):
         rig.card.write(UID, 5, b"lost")
     assert rig.card.read(UID, 5, 1) == b"kept"
+
+
+@pytest.mark.parametrize("chip", Chip)
+def test_each_chip_has_its_users_pages_and_no_others(rig: Rig, chip: Chip) -> None:
+    tag = Tag(UID, chip)
+    rig.world.insert_card(tag)
+    (come,) = rig.card.poll()
+    assert isinstance(come, CardPresented)
+    assert (come.chip, len(come.record)) == (chip, USER_PAGES[chip] * PAGE_BYTES)
+    last = USER_FIRST_PAGE + USER_PAGES[chip] - 1
+    rig.card.write(UID, USER_FIRST_PAGE, b"1st!")
+    rig.card.write(UID, last, b"last")
+    assert rig.card.read(UID, USER_FIRST_PAGE, USER_PAGES[chip]) == tag.user_memory
+    assert tag.user_memory[:4] + tag.user_memory[-4:] == b"1st!last"
+    with pytest.raises(ValueError, match="page"):
+        rig.card.read(UID, tag.pages, 1)
+
+
+@pytest.mark.parametrize("after_writes", [0, 1, 2])
+@pytest.mark.parametrize("after_bytes", [0, 3, 4])
+def test_a_card_is_pulled_out_in_any_of_several_writes(rig: Rig, after_writes: int, after_bytes: int) -> None:
+    tag = Tag(UID)
+    rig.world.insert_card(tag)
+    rig.world.tear_card(after_bytes, after_writes=after_writes)
+    for page in range(after_writes):
+        rig.card.write(UID, 4 + page, b"done")
+    with pytest.raises(CardGone):
+        rig.card.write(UID, 4 + after_writes, b"torn")
+    assert tag.user_memory.startswith((b"done" * after_writes + b"torn"[:after_bytes]).ljust(12, b"\0"))
+    with pytest.raises(CardGone):
+        rig.card.read(UID, 4, 1)
+
+
+def test_a_card_that_says_no_is_written_when_it_is_asked_again(rig: Rig) -> None:
+    rig.world.insert_card(Tag(UID))
+    rig.world.refuse_card(2)
+    with pytest.raises(CardRefused):
+        rig.card.write(UID, 4, b"abcd")
+    with pytest.raises(CardRefused):
+        rig.card.read(UID, 4, 1)
+    assert rig.card.read(UID, 4, 1) == bytes(4)
+    rig.card.write(UID, 4, b"abcd")
+    assert rig.card.read(UID, 4, 1) == b"abcd"
+
+
+PASSWORD, PACK = b"pass", b"ok"
+
+
+def guard(rig: Rig, access: int = 0) -> None:
+    """Set an NTAG213's password for all of the user's pages; AUTH0 comes last."""
+    rig.card.write(UID, 0x2B, PASSWORD)
+    rig.card.write(UID, 0x2C, PACK + bytes(2))
+    rig.card.write(UID, 0x2A, bytes((access, 0, 0, 0)))
+    rig.card.write(UID, 0x29, bytes((0, 0, 0, 4)))
+
+
+def test_a_guarded_card_is_written_with_its_password_alone_and_only_while_it_stays(rig: Rig) -> None:
+    tag = Tag(UID)
+    rig.world.insert_card(tag)
+    guard(rig)
+    with pytest.raises(CardRefused):
+        rig.card.write(UID, 4, b"shut")
+    with pytest.raises(CardRefused):
+        rig.card.authenticate(UID, b"pasS")
+    assert rig.card.authenticate(UID, PASSWORD) == PACK
+    rig.card.write(UID, 4, b"open")
+    with pytest.raises(CardRefused):
+        rig.card.write(UID, 0, b"anid")
+    with pytest.raises(CardRefused):  # the refusal ended the session
+        rig.card.write(UID, 4, b"shut")
+    rig.card.authenticate(UID, PASSWORD)
+    rig.world.remove_card()
+    rig.world.insert_card(tag)
+    with pytest.raises(CardRefused):  # and so does leaving
+        rig.card.write(UID, 4, b"shut")
+    assert rig.card.read(UID, 4, 1) == b"open"
+    assert rig.card.read(UID, 0x2B, 2) == bytes(8)  # password and answer can't be read
+
+
+def test_a_card_that_guards_reading_shows_nothing_until_the_password_comes(rig: Rig) -> None:
+    tag = Tag(UID)
+    tag.write(4, b"hers")
+    rig.world.insert_card(tag)
+    guard(rig, access=0x80)
+    rig.world.remove_card()
+    rig.world.insert_card(tag)
+    assert rig.card.poll()[-1] == CardPresented(uid=UID, record=b"", chip=tag.chip)
+    with pytest.raises(CardRefused):
+        rig.card.read(UID, 4, 1)
+    rig.card.authenticate(UID, PASSWORD)
+    assert rig.card.read(UID, 4, 1) == b"hers"
+
+
+def test_a_card_that_counts_wrong_passwords_opens_no_more_after_the_last(rig: Rig) -> None:
+    rig.world.insert_card(Tag(UID))
+    guard(rig, access=2)
+    for _ in range(2):
+        with pytest.raises(CardRefused):
+            rig.card.authenticate(UID, b"????")
+    with pytest.raises(CardRefused, match="no more"):
+        rig.card.authenticate(UID, PASSWORD)
+
+
+def test_the_chips_counter_grows_with_each_session_that_reads_and_cannot_be_set_back(rig: Rig) -> None:
+    tag = Tag(UID)
+    rig.world.insert_card(tag)
+    with pytest.raises(CardRefused):
+        rig.card.counter(UID, 2)
+    rig.card.write(UID, 0x2A, bytes((0x10, 0, 0, 0)))
+    before = rig.card.counter(UID, 2)
+    for session in range(3):
+        rig.world.remove_card()
+        rig.world.insert_card(tag)
+        rig.card.read(UID, 4, 1)
+        assert rig.card.counter(UID, 2) == before + session + 1
+    with pytest.raises(ValueError, match="counter"):
+        rig.card.counter(UID, 3)
 
 
 # -- the clock

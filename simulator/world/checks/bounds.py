@@ -50,11 +50,14 @@ UNIT: Final = {
     "phones": 10_000 + TIDY_ROWS,
     "revoked": 2 * REVOKED_MAX,
     "staged": 200_000,
+    "card_keys": 4,
+    "card_counters": 50_000 + TIDY_ROWS,
+    "card_writes": 1_000 + TIDY_ROWS,
 }
 """Rows that a table of a unit may have at most."""
 
 UNIT_HISTORY: Final = frozenset(
-    {"journal", "own", "transfers", "away", "moved", "seen_0", "seen_1", "cards", "epochs", "my_epochs"}
+    {"journal", "own", "transfers", "away", "moved", "seen_0", "seen_1", "cards", "epochs", "my_epochs", "generations"}
 )
 """Tables of a unit that grow with what happened; some are held against others (`_unit`)."""
 
@@ -75,7 +78,7 @@ CENTRE_HISTORY: Final = frozenset(
         "sessions", "coupons", "questions", "pots", "parts", "part_moves", "homes", "home_moves", "feeds",
         "feed_bodies", "change_log", "hints", "dead_letters", "programmes", "earn_rules", "accounts", "transfers",
         "postings", "lots", "lot_moves", "bank_accounts", "bank_selections", "bank_settlements",
-        "staff", "staff_sessions", "consents", "audit",
+        "staff", "staff_sessions", "consents", "audit", "members", "issued_cards", "card_requests",
     }
 )  # fmt: skip
 """Tables of the centre that grow with what happened; some are held against others (`CENTRE_RULES`)."""

@@ -340,6 +340,7 @@ def test_from_every_open_state_a_payment_comes_to_an_end() -> None:
         after(State.VOID, Happening.DEBITED)
 
 
+@pytest.mark.only_sqlite
 def test_what_is_open_and_what_is_used_is_found_without_reading_all_payments(house: House) -> None:
     """The clerk asks twice a second, and every question about a coupon asks as well."""
     plans: list[tuple[str, Any]] = []

@@ -169,7 +169,7 @@ def test_without_the_file_of_its_key_no_coupon_is_given_out(shop: Centre) -> Non
 
 def test_key_files_are_readable_by_their_owner_alone(shop: Centre) -> None:
     files = list(shop.settings.keys_folder.iterdir())
-    assert {file.name for file in files} == {"centre.key", "cache.secret", "k1.key", "operator.token"}
+    assert {file.name for file in files} == {"centre.key", "cache.secret", "card1.key", "k1.key", "operator.token"}
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 

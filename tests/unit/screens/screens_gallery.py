@@ -12,6 +12,7 @@ from typing import Final, get_args
 
 from PIL import Image
 
+from edge_agent.core.effects import Show, View
 from edge_agent.screens import lane, states
 from edge_agent.screens.layout import draw
 from edge_agent.screens.screen import Screen, Status
@@ -63,6 +64,9 @@ def gallery(lang: Lang) -> dict[str, Screen]:
         "released": lane.released(lang),
         "earned": lane.points(lang, 1_280, spent=False),
         "spent": lane.points(lang, 500, spent=True),
+        "card_offer": lane.card_offer(lang, "http://127.0.0.1:8470/card/Zm9vYmFyYmF6cXV4MTIzNA"),
+        "card_given": lane.card_given(lang, "4821093757"),
+        "card_writing": states.screen_for(Show(view=View.CARD_WRITING), lang, TZ_OFFSET_MIN, ONLINE),
         "foreign_card": lane.foreign_card(lang),
         "verdict_ok_discount": states.answer(verdict(Reason.OK, lang, discount_yen=100), lang, TZ_OFFSET_MIN),
     }

@@ -64,7 +64,7 @@ HELLO = _framed(msgspec.msgpack.encode(framing.Hello(framing.VERSION)))
         (struct.pack(">I", framing.ASK_BYTES_MAX + 1), "1 to 65536 bytes"),
         (_framed(b"\xff\xff\xff"), "not a message"),
         (_framed(msgspec.msgpack.encode(["show", bytes(PIXELS_BYTES)])), "hello"),
-        (_framed(msgspec.msgpack.encode(framing.Hello(99))), "hello of version 1"),
+        (_framed(msgspec.msgpack.encode(framing.Hello(99))), "hello of version 2"),
         (HELLO + HELLO, "second hello"),
         (HELLO + _framed(msgspec.msgpack.encode(["scan", b"TK1:FORGED"])), "not a message"),
         (HELLO + _framed(msgspec.msgpack.encode(["show", "text"])), "not a message"),
@@ -172,7 +172,7 @@ def test_after_a_lost_connection_only_what_changed_about_the_card_is_told(tmp_pa
     server = serve(world, tmp_path / "w")
     link = connect(tmp_path / "w")
     world.insert_card(tag)
-    assert link.card_events() == [CardPresented(uid=UID, record=tag.user_memory)]
+    assert link.card_events() == [CardPresented(uid=UID, record=tag.user_memory, chip=tag.chip)]
     server.close()
     with serve(world, tmp_path / "w") as server:
         _until_it_works(link)
@@ -286,5 +286,5 @@ def test_nothing_that_travels_towards_the_unit_can_carry_text() -> None:
     strings = {(kind, name) for kind, names in towards_the_unit.items() for name, what in names.items() if what is str}
     assert strings == {("Failed", "kind"), ("Failed", "reason"), ("Failed", "text"), ("Goodbye", "reason")}
     assert set(towards_the_unit) == {
-        *("Done", "Cards", "Pages", "Buttons", "ClockIs", "FrameIs", "NoFrame", "Failed", "Goodbye")
+        *("Done", "Cards", "Pages", "Count", "Buttons", "ClockIs", "FrameIs", "NoFrame", "Failed", "Goodbye")
     }

@@ -19,7 +19,10 @@ def upgrade() -> None:
     )
     connection = op.get_bind()
     for number, body in connection.execute(sa.select(campaigns.c.id, campaigns.c.body)).all():
-        provider = msgspec.msgpack.decode(body)["provider"]
+        try:
+            provider = str(msgspec.msgpack.decode(body)["provider"])
+        except (msgspec.DecodeError, KeyError, TypeError):
+            continue  # nobody can read it: nobody's
         connection.execute(sa.update(campaigns).where(campaigns.c.id == number).values(provider=provider))
     op.create_index(op.f("ix_campaigns_provider"), "campaigns", ["provider"])
     op.create_index(op.f("ix_redemptions_site"), "redemptions", ["site", "at_ms"])
