@@ -105,6 +105,12 @@ class Postgres(_Process):
         if os.geteuid() == 0:
             shutil.chown(signal_file, self._account)
         self.start()
+        wait_until(self._writes, START_S, "the recovery to end")
+
+    def _writes(self) -> bool:
+        with self.connect() as connection:
+            row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+        return row == (False,)
 
     def stop(self) -> None:
         """At once and in order: whoever is connected is thrown out (SIGTERM would wait for them)."""

@@ -261,9 +261,14 @@ class Scan:
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:
-        """The steps of the last scan that began since it was held up."""
+        """The steps of the last scan since it was held up that was answered; of the last one, if none was.
+
+        A camera that had no time to look for a while sees the same code a second time, while the first is asked about.
+        """
         lines = [line for line in self._lines[self._first :] if line.get("event") == "scan"]
-        last = [line["scan"] for line in lines if line["step"] == "seen"][-1:]
+        begun = [line["scan"] for line in lines if line["step"] == "seen"]
+        answered = [line["scan"] for line in lines if line["step"] == "shown"]
+        last = [scan for scan in begun if scan in answered][-1:] or begun[-1:]
         return {line["step"]: line for line in lines if [line["scan"]] == last}
 
     @property
