@@ -40,7 +40,7 @@ class StorageReason(StrEnum):
     CORRUPT = "corrupt"
     CONFLICT = "conflict"  # a constraint of the schema
     RACE = "race"  # two transactions got in each other's way; the same once more may do
-    GONE = "gone"  # the server can't be reached; a commit that was under way may have been kept or not
+    GONE = "gone"  # the server can't be reached, or only reads yet; a commit under way may have been kept or not
     REPLACED = "replaced"  # this is not the database that the process began with: it must end and start anew
     OTHER = "other"
 

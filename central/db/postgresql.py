@@ -38,6 +38,7 @@ _BUSY: Final = frozenset({"55P03", "57014", "53000", "53200", "53300", "53400"})
 _FULL: Final = frozenset({"53100", "58030"})
 Raw = psycopg.Connection[tuple[object, ...]]
 _RACE: Final = frozenset({"40001", "40P01"})
+_STANDING_BY: Final = frozenset({"55000", "25006"})  # it is being recovered, or follows another server
 
 
 def engine(url: URL) -> Engine:
@@ -83,7 +84,8 @@ def reason_of(error: exc.SQLAlchemyError) -> str:
     if state.startswith("XX"):
         return "corrupt"
     lost = isinstance(cause, psycopg.OperationalError) and not state
-    return "gone" if lost or state.startswith(("08", "57P")) or state == "25P03" else "other"
+    gone = lost or state.startswith(("08", "57P")) or state == "25P03" or state in _STANDING_BY
+    return "gone" if gone else "other"
 
 
 _SERVER: Final = (

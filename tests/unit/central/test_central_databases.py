@@ -175,3 +175,19 @@ def test_what_a_batch_touches(lane: Lane) -> None:
     ]
     assert of("lane-1", many) is EVERYTHING
     assert of("lane-1", many[1:]) is not EVERYTHING
+
+
+def test_a_server_that_only_reads_yet_is_gone_so_that_what_waits_is_tried_again(
+    postgres: Postgres, database: str
+) -> None:
+    """One in recovery, or one that follows another."""
+    assert database
+    name = postgres.fresh()
+    with postgres.connect() as session:
+        session.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    ours = Database(postgres.url(name))
+    with pytest.raises(StorageError) as caught, ours.write() as connection:
+        connection.execute(text("DELETE FROM hints"))
+    assert caught.value.reason is StorageReason.GONE
+    ours.close()
+    postgres.drop(name)
