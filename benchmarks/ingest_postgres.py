@@ -1,6 +1,7 @@
 """Ingest on PostgreSQL beside pgbench's TPC-B-like transactions: the same server, as many clients, in turn.
 
-An event is a purchase with its redemption and its points: two facts of a lane's journal. Each client is a process of
+An event is a purchase with its redemption and its points: two facts of a lane's journal, and all postings of the
+ledger, which is audited in the end. Each client is a process of
 its own with its own connections and its own lane, and books batches as the centre does: signature, chain, rules,
 rows, feed, one durable commit for each batch, as PostgreSQL's settings are by default. In the first rounds every lane
 has a coupon of its own. Then, stated: all lanes redeem one and the same coupon, which is the worst there is, for such
@@ -30,7 +31,9 @@ from central.coupons import issue
 from central.db.database import Database
 from central.incarnation import Witness
 from central.ingest import Ingest, Origin
+from central.ledger import audit, programmes
 from loyalty.campaign import Campaign, Kind, Policy
+from loyalty.points import EarnRule, Programme
 from tests.postgres import MISSING, Postgres, programs
 from wire import chain
 from wire.facts import Earned, Redeemed, Stamp, encode_fact
@@ -112,7 +115,7 @@ def _payloads(work: Work) -> list[bytes]:
                 policy="signed", site="shop", spend_yen=1_000, discount_yen=100, key=1,
             )  # fmt: skip
             facts.append(encode_fact(use))
-            facts.append(encode_fact(Earned(stamp, secrets.token_bytes(16), 1, holder, 10, "shop", 1_000)))
+            facts.append(encode_fact(Earned(stamp, secrets.token_bytes(16), 1, holder, 10, "shop", 1_000, 1)))
         hashes = chain.links(before, facts)
         last = first + len(facts) - 1
         head = chain.signed_head(work.device, epoch, last, hashes[-1])
@@ -165,7 +168,17 @@ class Bench:
                 registry.add_device(connection, f"lane-{number}", "shop", key.verify_key.encode(), 0)
             for number in range(self.sizes.clients + 1):
                 issue.issue(connection, _campaign(number + 1), 0)
+            programmes.put(connection, Programme(id=1, name="points", days=365, shared=True), 0)
+            programmes.set_rule(connection, EarnRule(programme=1, site="shop", per_yen=100), 0)
             run = connection.exec_driver_sql
+            run(
+                "INSERT INTO persons (name, password_hash, holder, created_ms) "
+                f"SELECT 'person ' || m, '', m, 0 FROM generate_series(1, {members}) m"
+            )
+            run(
+                "INSERT INTO accounts (kind, programme, holder, place, balance, held) "
+                f"SELECT 'member', 1, m, '', 0, 0 FROM generate_series(1, {members}) m"
+            )
             run(
                 "INSERT INTO epochs (device_id, epoch, upto, upto_hash, opened_by, previous, after, flagged_until, "
                 f"opened_ms) SELECT min(id), '\\x00', {members}, '\\x00', '', '', 0, 0, 0 FROM devices"
@@ -185,6 +198,17 @@ class Bench:
             session.execute("CHECKPOINT")
         database.close()
         return url, incarnation
+
+    def check(self, centre: tuple[str, bytes]) -> None:
+        """The books are right, and every event is in them."""
+        database = Database(centre[0])
+        with database.read() as connection:
+            assert audit.audit(connection) == []
+            run = connection.exec_driver_sql
+            told = run("SELECT count(*) FROM facts WHERE type = 'pe'").scalar_one()
+            assert told == run("SELECT count(*) FROM transfers WHERE kind = 'earn'").scalar_one() > 0
+            assert run("SELECT count(*) FROM conflicts").scalar_one() == 0
+        database.close()
 
     def events(
         self, centre: tuple[str, bytes], members: int, *, one_coupon: bool = False, single: bool = False
@@ -229,6 +253,7 @@ def measure(folder: Path, sizes: Sizes, limits: Limits) -> None:
         )
         hot = bench.events(centres[least], least, one_coupon=True)
         single = bench.events(centres[least], least, single=True)
+        bench.check(centres[least])
     finally:
         bench.close()
     beside = median(tps)

@@ -194,14 +194,14 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             connection, booking.device.name, booking.topic, booking.epoch.epoch, seq, reason, body, now_ms
         )
     times = clocks.settle(connection, booking.device, epoch_id, stamps, now_ms) if stamps else {}
-    if redeemed:
+    if points:
+        _points(connection, booking, points, times)
+    if redeemed:  # last, since it takes the change logs, for which all lanes wait
         _redeem(connection, booking, redeemed, times)
     for seq, withdrawal in cancelled:
         settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
     for seq, fact in alone_facts:
         alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
-    if points:
-        _points(connection, booking, points, times)
     return len(aside)
 
 

@@ -17,8 +17,6 @@ from central.db import locks
 from loyalty.lease import POINTS
 from wire.facts import Earned, Redeemed, Spent, decode_fact
 
-LEDGER: Final = "l"
-"""The accounts of a programme are locked together: a spending may reach any of them by the programme's policy."""
 Touched = frozenset[locks.Thing]
 EVERYTHING: Final[Touched] = frozenset({locks.device("")})
 
@@ -36,10 +34,7 @@ def of(device: str, bodies: Sequence[bytes]) -> Touched:
             campaigns.add(fact.campaign)
         elif isinstance(fact, Spent):
             found |= {locks.pot(POINTS, fact.programme, holder) for holder in (0, fact.holder)}
-            found.add(locks.pot(LEDGER, fact.programme, 0))
-        elif isinstance(fact, Earned):
-            found.add(locks.pot(LEDGER, fact.programme, 0))
-        else:
+        elif not isinstance(fact, Earned):  # the ledger takes persons' accounts by itself (central.ledger.sheet)
             return EVERYTHING
     found |= {locks.campaign(number) for number in campaigns}
     return frozenset(found) if len(found) <= locks.HELD_MAX else EVERYTHING

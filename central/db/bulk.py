@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, Connection, CursorResult, Integer, LargeBinary, Table, Text
 
@@ -34,6 +34,44 @@ def run_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) 
     """Executes one statement of ours for each of `rows`."""
     if rows:
         connection.exec_driver_sql(_driver_sql(sql, connection.dialect.paramstyle), list(rows))
+
+
+class Change(NamedTuple):
+    """Adds to whole numbers of rows of a table."""
+
+    table: str
+    sums: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    def apply(self, connection: Connection, rows: Sequence[tuple[int, ...]]) -> None:
+        """Each row: what is added to `sums`, then `keys`; no keys twice. A server takes them in no order of its own
+        choosing that matters: its rows must be locked already."""
+        if not rows:
+            return
+        if connection.dialect.name != "postgresql":
+            self.one_by_one(connection, rows)
+            return
+        arrays = tuple(list(values) for values in zip(*rows, strict=True))
+        connection.exec_driver_sql(_change_all(self), arrays)
+
+    def one_by_one(self, connection: Connection, rows: Sequence[tuple[int, ...]]) -> None:
+        """The same, in the order of `rows`."""
+        run_many(connection, _change_one(self), rows)
+
+
+@_cached
+def _change_one(change: Change) -> str:
+    sums = ", ".join(f"{name} = {name} + ?" for name in change.sums)
+    return f"UPDATE {change.table} SET {sums} WHERE {' AND '.join(f'{name} = ?' for name in change.keys)}"  # noqa: S608
+
+
+@_cached
+def _change_all(change: Change) -> str:
+    sums = ", ".join(f"{name} = t.{name} + w.s{number}" for number, name in enumerate(change.sums))
+    keys = " AND ".join(f"t.{name} = w.k{number}" for number, name in enumerate(change.keys))
+    names = [f"s{number}" for number in range(len(change.sums))] + [f"k{number}" for number in range(len(change.keys))]
+    given = f"unnest({', '.join(['%b::int8[]'] * len(names))}) AS w({', '.join(names)})"
+    return f"UPDATE {change.table} AS t SET {sums} FROM {given} WHERE {keys}"  # noqa: S608
 
 
 def among(count: int) -> str:

@@ -8,8 +8,10 @@ What it promises:
 - The same name with the same content is one transfer; `open` says so, and when the content is another one.
 - Points of a person are in lots, and what is left of the lots is what can be spent: rest = max(0, balance - held).
   Points that come to a negative balance pay it back first and make no lot.
-- On a server with several workers the accounts are locked in one order before they are read, so two transfers
-  of one person never both see the old balance. SQLite's write transaction does that for the whole database.
+- On a server with several workers the accounts of persons are locked in one order before they are read, so two
+  transfers of one person never both see the old balance. SQLite's write transaction does that for the whole database.
+- What shops and the operator keep is only added to, and nothing is decided by it: those accounts are changed last, in
+  one order, so that all lanes of a shop book side by side up to their commits. Their balances here may be behind.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ _LOT_COLUMNS: Final = (
 )  # fmt: skip
 _POSTED: Final = State.POSTED.value
 _PENDING: Final = State.PENDING.value
-_CHANGE_ACCOUNT: Final = "UPDATE accounts SET balance = balance + ?, held = held + ? WHERE id = ?"
-_CHANGE_LOT: Final = "UPDATE lots SET rest = rest + ?, rest_yen = rest_yen + ? WHERE transfer = ? AND number = ?"
+_CHANGE_ACCOUNT: Final = bulk.Change("accounts", ("balance", "held"), ("id",))
+_CHANGE_LOT: Final = bulk.Change("lots", ("rest", "rest_yen"), ("transfer", "number"))
 
 
 class Sheet:
@@ -91,15 +93,15 @@ class Sheet:
             self._accounts[one] = Account(one, number, balance, held)
 
     def _lock(self, found: list[Account]) -> None:
-        """On a server: locks the rows, in the order of their numbers, and reads them again as they are then."""
-        if self.connection.dialect.name == "sqlite" or not found:
+        """On a server: locks persons' rows, in the order of their numbers, and reads them again as they are then."""
+        by_number = {account.id: account for account in found if account.key.holder}
+        if self.connection.dialect.name == "sqlite" or not by_number:
             return
-        by_number = {account.id: account for account in found}
         numbers = sorted(by_number)
         for start in range(0, len(numbers), bulk.LOOKUP_KEYS):
             part = numbers[start : start + bulk.LOOKUP_KEYS]
             query = select(accounts.c.id, accounts.c.balance, accounts.c.held).where(accounts.c.id.in_(part))
-            for row in self.connection.execute(query.order_by(accounts.c.id).with_for_update()):
+            for row in self.connection.execute(query.order_by(accounts.c.id).with_for_update(key_share=True)):
                 by_number[row.id].balance, by_number[row.id].held = row.balance, row.held
 
     def _read_lots(self, keys: list[Key]) -> None:
@@ -332,19 +334,16 @@ class Sheet:
         bulk.insert_rows(connection, lots, _LOT_COLUMNS, brought)
         bulk.insert_rows(connection, lot_moves, ("transfer", "lot", "number", "points", "yen"), moved)
         fresh = {lot for draft in drafts for _, lot in draft.lots}  # written as they are by now
-        bulk.run_many(
+        _CHANGE_LOT.apply(
             connection,
-            _CHANGE_LOT,
             [(*change, lot.transfer, lot.number) for lot, change in changed.items() if lot not in fresh],
         )
-        bulk.run_many(
-            connection,
-            _CHANGE_ACCOUNT,
-            [
-                (account.balance_change, account.held_change, account.id)
-                for account in self._accounts.values()
-                if account.balance_change or account.held_change
-            ],
-        )
+        persons, others = list[tuple[int, int, int]](), list[tuple[int, int, int]]()
+        for account in self._accounts.values():
+            if account.balance_change or account.held_change:
+                row = (account.balance_change, account.held_change, account.id)
+                (persons if account.key.holder else others).append(row)
+        _CHANGE_ACCOUNT.apply(connection, persons)
+        _CHANGE_ACCOUNT.one_by_one(connection, sorted(others, key=lambda row: row[2]))
         self._drafts, self._accounts, self._lots = [], {}, {}
         return numbers

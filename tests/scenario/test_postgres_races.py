@@ -7,7 +7,7 @@ lucky order nor a slow machine decides what is shown.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -24,11 +24,14 @@ from central.db.database import Database, StorageError, StorageReason
 from central.decide import Decider
 from central.ingest import Ingest
 from central.leasing import Lessor
+from central.ledger import audit, balances, programmes
 from loyalty.campaign import Campaign, Policy
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
+from loyalty.points import Overspending, Programme
 from tests.postgres import MISSING, Postgres, programs
 from tests.servers import wait_until
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
+from wire.facts import Earned, Spent
 from wire.messages import Answer, Ask, AskLease, Grants, Held
 
 WORKERS = 4
@@ -75,10 +78,10 @@ class House:
             let_go.set()
             thread.join(10)
 
-    def at_once(self, *works: Callable[[], T], over: locks.Thing | None = None) -> list[T]:
-        """Runs them in threads, all let loose in one moment; `over`: what they all wait for first."""
+    def at_once(self, *works: Callable[[], T], over: Iterable[locks.Thing] = (locks.campaign(1),)) -> list[T]:
+        """Runs them in threads, all let loose in one moment; `over`: what they wait for first, each for one of it."""
         with ThreadPoolExecutor(len(works)) as pool:
-            with self.gate(over or locks.campaign(1)):
+            with self.gate(*over):
                 running = [pool.submit(work) for work in works]
                 self.server.wait_for_waiters(len(works))
             return [one.result(30) for one in running]
@@ -150,12 +153,42 @@ def test_two_workers_that_book_one_batch_book_it_once(build: Build) -> None:
         lane.redeem(serial)
     batch, one, two = lane.batch(), house.ingest(), house.ingest()
     acks = house.at_once(
-        lambda: one.book(batch, lane.origin()), lambda: two.book(batch, lane.origin()), over=locks.device(lane.name)
+        lambda: one.book(batch, lane.origin()), lambda: two.book(batch, lane.origin()), over=[locks.device(lane.name)]
     )
     assert [(ack.status, ack.upto) for ack in acks] == [("ok", 20)] * 2
     assert house.centre.query("SELECT count(*), count(DISTINCT serial) FROM redemptions") == [(20, 20)]
     assert house.centre.one("SELECT redeemed FROM campaigns") == 20
     assert house.centre.one("SELECT count(*) FROM conflicts") == 0
+
+
+def test_M5_lanes_that_book_points_of_one_person_at_one_moment_wait_for_each_other_at_the_persons_account(
+    build: Build,
+) -> None:
+    """Five points are owed. Each earning pays back what is owed when it is booked; the rest makes a lot."""
+    house, holder = build(lanes=WORKERS), 77
+    with house.centre.office.database.write() as connection:
+        programmes.put(
+            connection, Programme(id=1, name="p", shared=True, overdraft=True, overspending=Overspending.NEGATIVE), 0
+        )
+    debtor = house.lanes[0]
+    debtor.journal(Spent(debtor.stamp(), b"s" * 16, 1, holder, 5, debtor.site))
+    house.centre.book(debtor)
+    rounds, workers = 5, [house.ingest() for _ in house.lanes]
+    for turn in range(rounds):
+        for number, lane in enumerate(house.lanes):
+            lane.journal(Earned(lane.stamp(), bytes([turn, number]) * 8, 1, holder, 10, lane.site, 1_000))
+        acks = house.at_once(
+            *(
+                lambda worker=worker, lane=lane: worker.book(lane.batch(len(lane.facts)), lane.origin())
+                for worker, lane in zip(workers, house.lanes, strict=True)
+            ),
+            over=[locks.device(lane.name) for lane in house.lanes],
+        )
+        assert [ack.status for ack in acks] == ["ok"] * WORKERS
+    with house.centre.office.database.read() as connection:
+        assert audit.audit(connection) == []
+        (mine,) = balances.of_person(connection, holder, NOW_MS)
+    assert mine.points == mine.usable == rounds * WORKERS * 10 - 5
 
 
 def test_an_odd_batch_and_a_plain_one_of_other_units_both_count(build: Build) -> None:
