@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from central.bank import accounts, book
@@ -111,18 +112,27 @@ class Teller:
 
     def _work(self) -> None:
         while not self._halt.is_set():
-            try:
-                question = self._queue.get(timeout=CLERK_EVERY_S)
-            except queue.Empty:
-                continue
-            try:
-                self.pay(question)
-            except StorageError as error:
-                _log.error("payment %s: the database: %s", _short(question), error)
-            except Exception:  # noqa: BLE001 - our fault with one payment must not end all; the clerk takes it on
-                _log.exception("payment %s", _short(question))
-            finally:
-                self._over()
+            with suppress(queue.Empty, StorageError):
+                self._next(CLERK_EVERY_S)
+
+    def work_off(self) -> None:
+        """Pays what waits, in the caller's thread: for a centre that has started none. Raises StorageError."""
+        with suppress(queue.Empty):
+            while True:
+                self._next(0.0)
+
+    def _next(self, wait_s: float) -> None:
+        """Pays the one that waits longest. Raises queue.Empty, StorageError."""
+        question = self._queue.get(wait_s > 0, wait_s)
+        try:
+            self.pay(question)
+        except StorageError as error:
+            _log.error("payment %s: the database: %s", _short(question), error)
+            raise
+        except Exception:  # noqa: BLE001 - our fault with one payment must not end all; the clerk takes it on
+            _log.exception("payment %s", _short(question))
+        finally:
+            self._over()
 
     def pay(self, question: bytes) -> None:
         """Brings a payment from 'asked' to an answer. Raises StorageError."""

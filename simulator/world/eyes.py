@@ -14,7 +14,7 @@ from hal.errors import HalReason, PartFailed
 from loyalty.campaign import Lang
 from loyalty.coupon import Verdict
 from loyalty.reason import Reason
-from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
+from simulator.world.observe import Blank, DiskFull, Green, PaymentSeen, PointsSeen, Refused
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -64,6 +64,8 @@ class Eyes:
             self._verdict(what)
         elif what.view is View.PAID:
             self._paid()
+        elif what.view is View.SETTLED:
+            self._settled(what)
         elif what.view in (View.EARNED, View.SPENT):
             self._points(what)
         else:
@@ -128,6 +130,14 @@ class Eyes:
                 found += 1
                 self._green(fact[2], fact[3], fact[4], fact[14] if len(fact) > 14 else 0, again=False)
         unit.note("paid", f"{found} coupons")
+
+    def _settled(self, what: Show) -> None:
+        """Paid by account: the goods are handed over."""
+        unit, asked = self._unit, self._unit.payment_asked
+        assert asked is not None, "nobody pays before a basket is there"
+        unit.note("settled", f"{what.number} yen, payment {asked.payment.hex()}")
+        unit.world.saw(PaymentSeen(unit.world.time.now_ms, unit.device, asked.payment, what.number))
+        self._paid()
 
     def _green(self, campaign: int, serial: int, holder: int, cost_yen: int, *, again: bool) -> None:
         unit = self._unit

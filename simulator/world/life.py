@@ -18,7 +18,7 @@ from central.coupons import keyring
 from central.coupons.issue import IssueError
 from edge_agent.core.states import Mode
 from loyalty.campaign import Policy
-from simulator.world import cards, catalogue, extras, paper
+from simulator.world import bank, cards, catalogue, extras, paper
 from simulator.world.faults import CENTRES, DISKS, FAULTS, LAN_WEATHER, WEATHER
 from simulator.world.lan_ground import LanRates
 from simulator.world.observe import Checker
@@ -35,6 +35,7 @@ DOWNLOADS_FIRST: Final = 24
 BUSINESS: Final = 0.64  # of the steps are no fault
 RARE: Final = 0.35  # of the seeds have faults that loosen what can be promised
 LOGS_KEPT: Final = (5, 50, 100_000)  # changes: with a short log snapshots are many
+PAYMENTS: Final = 0.06  # of the steps somebody pays by account, too
 OFF_SHARE: Final = 0.4  # of the kinds of faults do not strike in a life
 
 
@@ -88,6 +89,7 @@ class Life:
             self.people.download(plan.random(f"download/{number}"))
         self.world.run(FIRST_MS)
         self.world.wan.weather = self.weather
+        self.world.office.bank.line = bank.drawn(plan.random("bank"), plan.without)
         for site, lan in self.world.lans.items():
             lan.rates = _lan_rates(plan.random(f"lan/{site}"), plan.without)
 
@@ -113,6 +115,9 @@ class Life:
                 self._act(rng)
             except CentreAway:
                 self.world.note("world", "no centre")
+            luck = self.plan.random(f"payment/{self._step}")
+            if luck.random() < PAYMENTS:
+                self.people.pay(luck, luck.choice(list(self.world.units.values())))
             try:
                 extras.one_more(self, self.plan.random(f"extra/{self._step}"), self.plan.without)
             except CentreAway:

@@ -53,6 +53,15 @@ class PointsSeen(NamedTuple):
     earned: bool
 
 
+class PaymentSeen(NamedTuple):
+    """A shopper saw that a payment by account is settled, and took the goods."""
+
+    at_ms: int
+    device: str
+    payment: bytes  # its name, 16 bytes
+    yen: int  # that were debited
+
+
 class Downloaded(NamedTuple):
     """A person was given a coupon."""
 
@@ -172,6 +181,7 @@ Seen = (
     Green
     | Refused
     | PointsSeen
+    | PaymentSeen
     | Downloaded
     | Issued
     | Down
@@ -216,12 +226,13 @@ class Held(NamedTuple):
 
 
 class AtRest(NamedTuple):
-    """What lies on the disks now, and what is held in memory. `centre`: its SQLite file."""
+    """What lies on the disks now, what is held in memory, and the bank's books. `centre`: its SQLite file."""
 
     at_ms: int
     units: tuple[UnitAtRest, ...]
     centre: Path
     memory: tuple[Held, ...] = ()
+    bank: tuple[tuple[str, int], ...] = ()  # the id and the yen of every movement on an account, in their order
 
 
 class Checker(Protocol):

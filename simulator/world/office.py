@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sqlalchemy import Connection
 
 from central import feed, incarnation
+from central.bank import book
+from central.bank.teller import Teller
 from central.db.database import StorageError, StorageReason
 from central.db.migrate import upgrade
 from central.desk import Desk, Outgoing
@@ -26,6 +28,7 @@ from central.mqtt import PUSH_EVERY_S, SNAPSHOT_ROOM, TIDY_EVERY_S
 from central.office import Office, create, restore
 from central.settings import CentralSettings
 from loyalty.barcode.instore import BarcodeSettings
+from simulator.world.bank import WorldBank
 from simulator.world.clock import NEVER_MS
 from simulator.world.disk import Disk
 from simulator.world.observe import CentreDown, CentreRestored
@@ -33,6 +36,8 @@ from simulator.world.observe import CentreDown, CentreRestored
 if TYPE_CHECKING:
     from simulator.world.world import World
 
+BANK_LIMIT_MS: Final = 4_000
+BANK_TAKES_MS: Final = 7_000  # at most, until a payment is worked off: longer than a lane waits
 TRY_AGAIN_MS: Final = 5_000  # a centre that can't start (its disk is full) is started again
 
 
@@ -43,6 +48,7 @@ class CentreAway(Exception):
 class Worker(NamedTuple):
     office: Office
     desk: Desk
+    teller: Teller
 
 
 class HeadOffice:
@@ -57,13 +63,14 @@ class HeadOffice:
         self.settings = CentralSettings(
             tenant=world.tenant, data_dir=str(self.folder), barcodes=barcodes, log_kept_changes=log_kept_changes
         )
+        self.bank = WorldBank(world.entropy.stream("bank"), world.fire)
         self.workers: list[Worker] = []
         self.back_ms = NEVER_MS
         self.pause_ms = 0  # nothing that it does by time alone is done more often (a whole day of many shops)
         self._why = ""
         self._mute = False  # killed between the commit and the answer of the next message
         self._power_goes = False
-        self._push_ms = self._tidy_ms = self._mark_ms = NEVER_MS
+        self._push_ms = self._tidy_ms = self._mark_ms = self._bank_ms = NEVER_MS
         with self._drawing():
             office = create(self.settings, world.time.wall_ms)
             self.public_key = office.keys.centre().verify_key.encode()
@@ -90,7 +97,9 @@ class HeadOffice:
         try:
             office = Office(self.settings)
             upgrade(office.database)
-            worker = Worker(office, Desk(office, office.witness.start()))
+            teller = Teller(office.database, office.keys, self.bank, BANK_LIMIT_MS, lambda: self.world.time.wall_ms)
+            worker = Worker(office, Desk(office, office.witness.start(), teller), teller)
+            teller.recover()
         except StorageError as error:
             self._storage(error)
             if not self.workers:
@@ -175,6 +184,8 @@ class HeadOffice:
         worker = self.workers[0] if len(self.workers) == 1 else self.rng.choice(self.workers)
         self._work(worker, lambda: worker.desk.handle(topic, payload, self.world.time.wall_ms))
         self._push_ms = min(self._push_ms, self._in_s(PUSH_EVERY_S))
+        if self._bank_ms == NEVER_MS and any(one.desk.paying for one in self.workers):
+            self._bank_ms = self.world.time.now_ms + self.rng.randrange(1, BANK_TAKES_MS)
 
     def _work(self, worker: Worker, work: Callable[[], list[Outgoing]]) -> None:
         """One piece of work; what it says is published unless the worker did not live to say it."""
@@ -210,7 +221,7 @@ class HeadOffice:
     def due_ms(self) -> int:
         if not self.workers:
             return self.back_ms
-        return min(self._push_ms, self._tidy_ms, self._mark_ms)
+        return min(self._push_ms, self._tidy_ms, self._mark_ms, self._bank_ms)
 
     def step(self) -> None:
         now_ms = self.world.time.now_ms
@@ -224,6 +235,11 @@ class HeadOffice:
             for worker in list(self.workers):
                 if worker in self.workers:
                     self._work(worker, partial(self._pushes, worker))
+        if now_ms >= self._bank_ms:
+            self._bank_ms = NEVER_MS
+            for worker in list(self.workers):
+                if worker in self.workers:
+                    self._work(worker, partial(self._pay, worker))
         if now_ms >= self._tidy_ms and self.workers:
             self._tidy_ms = self._in_s(TIDY_EVERY_S)
             worker = self.workers[-1]
@@ -237,9 +253,15 @@ class HeadOffice:
         """When something that is done so often is done next."""
         return self.world.time.now_ms + max(round(every_s * 1000), self.pause_ms)
 
+    @staticmethod
+    def _pay(worker: Worker) -> list[Outgoing]:
+        worker.teller.work_off()
+        return worker.desk.paid()
+
     def _tidy(self, worker: Worker) -> list[Outgoing]:
         worker.desk.tidy(self.world.time.wall_ms)
-        return worker.desk.orders() + worker.desk.card_grants(self.world.time.wall_ms)
+        worker.teller.mend()
+        return worker.desk.paid() + worker.desk.orders() + worker.desk.card_grants(self.world.time.wall_ms)
 
     def _advance(self, worker: Worker) -> list[Outgoing]:
         worker.office.witness.advance()
@@ -306,3 +328,9 @@ class HeadOffice:
     def feed_heads(self) -> dict[str, int]:
         with self.office.database.read() as connection:
             return feed.heads(connection)
+
+    @property
+    def open_payment(self) -> bool:
+        """Whether a payment by account has not come to its end."""
+        with self.office.database.read() as connection:
+            return bool(book.newest(connection, 1, only_open=True))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from central import homes, leases, registry
+from central.bank import accounts, selection, shops
+from central.bank.selection import Selected
 from central.coupons import cards, download, issue, keyring, persons, stoplist
 from central.coupons.download import Given, No
 from central.coupons.persons import Person
@@ -17,6 +19,7 @@ from central.ledger import programmes
 from loyalty.campaign import Campaign
 from loyalty.lease import POINTS, Pot
 from loyalty.points import Programme
+from loyalty.tax import Rounding
 from simulator.world.observe import Downloaded, Enrolled, FloorSet, Issued, WrittenOff
 
 if TYPE_CHECKING:
@@ -33,6 +36,12 @@ class Operators:
     def open_site(self, site: str) -> None:
         with self._world.office.writing() as connection:
             registry.add_site(connection, site)
+        self.takes_accounts(site)
+
+    def takes_accounts(self, site: str) -> None:
+        """It takes payment by account; every second shop owes consumption tax."""
+        with self._world.office.writing() as connection:
+            shops.put(connection, site, liable=len(site) % 2 == 0, rounding=Rounding.FLOOR)
 
     # --- campaigns ------------------------------------------------------------------------------------
 
@@ -127,6 +136,23 @@ class Operators:
     def person(self, name: str) -> Person:
         with self._world.office.writing() as connection:
             return persons.add(connection, name, "no password", self._world.time.wall_ms)
+
+    def account(self, person: Person, number: str) -> bytes:
+        """A bank account of that person's; its id. No two have one number."""
+        with self._world.office.writing() as connection:
+            keys = self._world.office.office.keys
+            return accounts.add(connection, keys, person, number, self._world.time.wall_ms).id
+
+    def select(self, person: Person, account: bytes, campaign: int) -> Selected | object:
+        """A coupon of this campaign is to count when the account pays (B1); else a reason why not."""
+        world = self._world
+        with world.office.writing() as connection:
+            keys, now_ms = world.office.office.keys, world.time.wall_ms
+            chosen = selection.select_coupon(connection, keys, person, account, campaign, now_ms, proven=True)
+        if isinstance(chosen, Selected):
+            coupon = chosen.coupon
+            world.saw(Downloaded(world.time.now_ms, campaign, coupon.serial, coupon.holder, ""))
+        return chosen
 
     def bind_card(self, person: Person, uid: bytes) -> None:
         """This card is that person's from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,17 +14,21 @@ from edge_agent.core import events as ev
 from edge_agent.core.effects import View
 from edge_agent.core.states import Mode
 from loyalty.barcode import moving
+from loyalty.tax import Price
 from simulator.world import catalogue
 from simulator.world.catalogue import Code
+from simulator.world.office import CentreAway
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
     from simulator.world.world import World
 
+PAY_TRIES: Final = 2
 PURSE_MAX: Final = 40  # codes that a person keeps; the oldest go first
 AGAIN: Final = 0.12  # of shoppers hold up once more what was held up last
 AGAIN_AFTER_TROUBLE: Final = 0.7
 KNOWN_MAX: Final = 12  # of all people's codes, that somebody copied
+FIRST_YEN: Final = 20_000  # on each account
 FLOOR: Final = 300  # points of a person that may be spent without the centre
 
 
@@ -46,6 +51,9 @@ class Shopper:
         if number % 2 == 0:
             world.operators.bind_card(self.person, self.card)
         world.operators.floor(catalogue.PROGRAMME, self.person.holder, FLOOR)
+        self.account_number = f"{number:03d}-{4_000_000 + number}"
+        self.account = world.operators.account(self.person, self.account_number)
+        world.office.bank.books.open(self.account_number, FIRST_YEN)
 
     def keep(self, given: Given) -> None:
         self.purse = [*self.purse, Held(given.text, given.campaign.moving)][-PURSE_MAX:]
@@ -132,6 +140,36 @@ class People:
         if luck < 0.1:  # walks away
             return
         unit.put(ev.BasketPaid() if luck < 0.85 else ev.BasketCancelled())
+
+    def pay(self, rng: Random, unit: Unit) -> None:
+        """Somebody pays a basket by account (B2): only the card is carried. Where nothing was said, the till asks
+        again under the same name, or takes cash, or lets it be."""
+        if unit.mode is not Mode.LANE or unit.eyes.meant in (View.ASKING, View.PAYING):
+            return
+        shopper = rng.choice(self._shoppers)
+        if rng.random() < 0.3 and self._world.office.up:
+            with suppress(CentreAway):
+                self._world.operators.select(shopper.person, shopper.account, catalogue.ONLINE)
+        lines = tuple(Price(rate_bp, rng.randrange(1, 3_000)) for rate_bp in (1_000, 800)[: rng.randrange(1, 3)])
+        spend_yen = sum(line.yen for line in lines)
+        asked = ev.PayByAccount(account=shopper.account, lines=lines, payment=rng.randbytes(16))
+        for _ in range(PAY_TRIES):
+            unit.put(ev.BasketOpened(spend_yen=spend_yen))
+            if rng.random() < 0.3:
+                code = self.code(rng)[1]
+                unit.hold_up(code.text, code.format)
+                self._world.run(rng.randrange(10, 1_500))
+            unit.eyes.troubled = False
+            unit.pay(asked)
+            self._world.fire("paid-by-account")
+            self._world.run(rng.randrange(100, 9_000))
+            if not unit.eyes.troubled or rng.random() < 0.5:
+                break
+        luck = rng.random()
+        if luck < 0.3:
+            unit.put(ev.BasketPaid() if luck < 0.15 else ev.BasketCancelled())
+        if rng.random() < 0.1:  # wages
+            self._world.office.bank.books.open(shopper.account_number, FIRST_YEN)
 
     def points(self, rng: Random, unit: Unit) -> None:
         shopper = rng.choice(self._shoppers)

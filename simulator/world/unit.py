@@ -68,6 +68,7 @@ class Unit:
         self.line: Line | None = None
         self.enrolled = True
         self.points_asked: ev.PointsEarned | ev.PointsWanted | None = None
+        self.payment_asked: ev.PayByAccount | None = None
         self.due_ms = NEVER_MS
         self.dozes_until_ms = 0  # until then it does what is due only when something comes
         self.back_ms = NEVER_MS  # when it comes up again by itself
@@ -336,4 +337,8 @@ class Unit:
 
     def points(self, asked: ev.PointsEarned | ev.PointsWanted) -> None:
         self.points_asked = asked
+        self.put(asked)
+
+    def pay(self, asked: ev.PayByAccount) -> None:
+        self.payment_asked = asked
         self.put(asked)

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from edge_agent.core.states import Mode
 from loyalty.barcode.instore import BarcodeSettings
 from loyalty.campaign import Campaign
+from simulator.world.bank import Line
 from simulator.world.clock import Time
 from simulator.world.entropy import Entropy
 from simulator.world.faults import DISK_LOSSES, LAN_WEATHER
@@ -214,6 +215,7 @@ class World:
         self.note("world", "healed")
         self.wan.weather = Weather()
         self.office.heal()
+        self.office.bank.line = Line()
         for site, lan in self.lans.items():
             lan.heal()
             lan.rates = LanRates()
@@ -240,6 +242,8 @@ class World:
         """What has not come together yet, in words; empty: nothing."""
         if not self.office.up:
             return "the centre is down"
+        if self.office.open_payment:
+            return "a payment is open"
         heads = self.office.feed_heads()
         for unit in self.units.values():
             agent = unit.agent
@@ -270,6 +274,7 @@ class World:
             tuple(unit.at_rest for unit in self.units.values()),
             self.office.folder / "centre.db",
             tuple(one for name, program in running for one in held_by(name, program)),
+            self.office.bank.movements(),
         )
         for checker in self.checkers:
             checker.at_rest(rest)

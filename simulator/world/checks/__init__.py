@@ -15,6 +15,7 @@ from simulator.world.checks.ledger import LedgerBalances
 from simulator.world.checks.one_use_per_serial import OneUsePerSerial
 from simulator.world.checks.only_what_was_given import OnlyWhatWasGiven
 from simulator.world.checks.parts import PartsAreKnown
+from simulator.world.checks.payments import PaidOnce
 from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
@@ -41,6 +42,7 @@ def all_checkers() -> list[Checker]:
         CachesConverge(),
         PointsAddUp(),
         LedgerBalances(),
+        PaidOnce(),
         PartsAreKnown(),
         Auditor(),
     ]
