@@ -24,6 +24,7 @@ from edge_agent.core.cards import Cards
 from edge_agent.core.effects import MarkShown, Show, Signal, View
 from edge_agent.core.examine import coupon_in, examine, wants
 from edge_agent.core.paying import PayingByAccount
+from edge_agent.core.reversing import Reversing
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.till import BASKET_LIFE_MS
 from edge_agent.core.visit import Moment, Pending, Reserved, Row, Step, Visit, Want
@@ -40,7 +41,7 @@ _FOR_A_CARD: Final = frozenset({Reason.NEEDS_CARD, Reason.WRONG_HOLDER})
 """After these a coupon that needs its holder's card waits for it."""
 
 
-class Core(Cards, PayingByAccount):
+class Core(Cards, PayingByAccount, Reversing):
     """The machine of one unit. See the module."""
 
     # --- the three calls of the runner --------------------------------------------------------------
@@ -61,6 +62,8 @@ class Core(Cards, PayingByAccount):
             return self._wants_of_payment(event)
         if isinstance(event, ev.BasketPaid):
             return tuple(reserved.want for reserved in visit.reserved)
+        if isinstance(event, ev.SaleReversed):
+            return self._wants_of_reversal(event)
         return sharing.needs(event)
 
     def _needs_of_card(self, event: CardPresented) -> tuple[Want, ...]:
@@ -246,6 +249,7 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.LanesChanged: Core._lanes_changed,
     ev.PointsEarned: Core._points,
     ev.PointsWanted: Core._points,
+    ev.SaleReversed: Core._sale_reversed,
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,

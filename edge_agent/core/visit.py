@@ -16,7 +16,7 @@ from loyalty.coupon import STRANGER, Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from loyalty.reason import Reason
-from wire.facts import Fact, Stamp, TimeSource
+from wire.facts import Fact, Reversed, Stamp, TimeSource
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +79,7 @@ class Want(msgspec.Struct, frozen=True):
     transfer: bytes = b""  # with `pot`: was it given or taken before?
     slot: CardPresented | None = None  # a card that was just put in: what is known of it?
     holder: int = 0  # for whom the card in the slot speaks, by its record; STRANGER: it may not speak
+    reversal: bytes = b""  # a reversal by its id: was it told here before?
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -89,6 +90,7 @@ class Row(msgspec.Struct, frozen=True):
     left: Amount = NOTHING  # of the wanted pot
     transferred: bool = False  # the wanted transfer is known here
     seen: CardSeen | None = None  # the wanted card
+    reversed: Reversed | None = None  # the wanted reversal, if this unit told it before
 
 
 class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +159,7 @@ class Paying(msgspec.Struct, frozen=True, kw_only=True):
 
     question: bytes
     price_yen: int
+    sale: bytes = b""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
