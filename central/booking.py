@@ -39,6 +39,7 @@ from wire.facts import (
     Fact,
     HomeFact,
     LeaseFact,
+    Paid,
     PointsFact,
     Redeemed,
     Spent,
@@ -153,7 +154,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     epoch_id, now_ms = booking.epoch.id, booking.now_ms
     rows: list[tuple[Any, ...]] = []
     redeemed: list[tuple[int, Redeemed, bytes]] = []
-    cancelled: list[tuple[int, Cancelled]] = []
+    about_questions: list[tuple[int, Cancelled | Paid]] = []
     alone_facts: list[tuple[int, LeaseFact | HomeFact | CardFact]] = []
     points: list[tuple[int, PointsFact, bytes]] = []
     stamps: list[tuple[int, Stamp]] = []
@@ -173,10 +174,10 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             redeemed.append((seq, fact, body))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "rd", body, now_ms))
-        elif isinstance(fact, Cancelled):
-            cancelled.append((seq, fact))
+        elif isinstance(fact, Cancelled | Paid):
+            about_questions.append((seq, fact))
             stamps.append((seq, fact.at))
-            rows.append((epoch_id, seq, digest, "cx", body, now_ms))
+            rows.append((epoch_id, seq, digest, "cx" if isinstance(fact, Cancelled) else "pd", body, now_ms))
         elif isinstance(fact, PointsFact):
             points.append((seq, fact, body))
             stamps.append((seq, fact.at))
@@ -198,8 +199,11 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         _points(connection, booking, points, times)
     if redeemed:  # last, since it takes the change logs, for which all lanes wait
         _redeem(connection, booking, redeemed, times)
-    for seq, withdrawal in cancelled:
-        settlement.cancel(connection, booking.device, epoch_id, seq, withdrawal, now_ms)
+    for seq, about in about_questions:
+        if isinstance(about, Cancelled):
+            settlement.cancel(connection, booking.device, epoch_id, seq, about, now_ms)
+        else:
+            settlement.paid(connection, booking.device, epoch_id, seq, about, now_ms)
     for seq, fact in alone_facts:
         alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
     return len(aside)
@@ -255,6 +259,8 @@ def _unbookable(fact: Fact, seq: int) -> str:
         if len(fact.previous) not in (0, EPOCH_BYTES) or not (0 <= fact.after <= _MS_MAX >= fact.carried >= 0):
             return "it names an epoch or a number that can't be"
         return "" if len(fact.reason) <= _WORD_CHARS_MAX and NUL not in fact.reason else "its reason can't be"
+    if isinstance(fact, Paid):
+        return settlement.unbookable(fact)
     if not isinstance(fact, Redeemed | Cancelled):
         return alone.unbookable(fact)
     names_none = isinstance(fact, Cancelled) and not fact.campaign and not fact.serial  # a payment by account

@@ -11,6 +11,7 @@ from central.bank import book
 from central.coupons import issue
 from central.db import bulk
 from central.db.schema import (
+    NUL,
     USES,
     Flag,
     QuestionState,
@@ -22,8 +23,14 @@ from central.db.schema import (
 )
 from central.registry import Device
 from loyalty.reason import Reason
-from wire.facts import Cancelled, HomeLeft, Redeemed
+from loyalty.tax import YEN_MAX
+from wire.facts import Cancelled, HomeLeft, Paid, Redeemed
 
+UNPAID: Final = "unpaid"
+"""The kind of a conflict: goods were handed over for a payment by account that was withdrawn."""
+ID_BYTES: Final = 16
+WORD_CHARS_MAX: Final = 64
+_ALONE: Final = (stakes.NO_FACT, stakes.NO_FACT)
 _ASKED_SELECT: Final = "q.question, q.state"
 _ASKED_JOIN: Final = "questions q WHERE q.question = wanted.k0 AND q.device_id = wanted.k1"
 
@@ -132,6 +139,42 @@ def cancel(connection: Connection, device: Device, epoch_id: int, seq: int, fact
             .values(state=QuestionState.CANCELLED.value, reason=Reason.NOT_NOW.value)
         )
         book.withdrawn(connection, fact.question, now_ms)
+
+
+def unbookable(fact: Paid) -> str:
+    """Why a well-formed fact makes no sense; empty: it can be booked."""
+    if len(fact.question) != ID_BYTES or len(fact.sale) not in (0, ID_BYTES):
+        return f"a payment and a sale have names of {ID_BYTES} bytes"
+    if not 0 < len(fact.site) <= WORD_CHARS_MAX or NUL in fact.site:
+        return "it names no site"
+    return "" if 0 <= fact.debit_yen <= YEN_MAX and 0 <= fact.price_yen <= YEN_MAX else "its money can't be"
+
+
+def paid(connection: Connection, device: Device, epoch_id: int, seq: int, fact: Paid, now_ms: int) -> None:
+    """A payment by account is over, and the goods are gone: it is not withdrawn any more.
+
+    One that was withdrawn before (by an older copy of the unit's disk) went back, or will: a person is told what the
+    goods cost. One that the book has lost is asked about at the bank.
+    """
+    mine = (questions.c.question == fact.question) & (questions.c.device_id == device.id)
+    state = connection.execute(select(questions.c.state).where(mine).with_for_update()).scalar()
+    if state is None:
+        book.lost(connection, device.id, fact, now_ms)
+    elif state == QuestionState.GRANTED:
+        connection.execute(update(questions).where(mine).values(state=QuestionState.SETTLED.value))
+    elif state == QuestionState.CANCELLED and not _told_before(connection, fact):
+        unpaid = stakes.row(
+            UNPAID, (0, 0), _ALONE, (epoch_id, seq), stake=stakes.NOTHING_KNOWN, amount_yen=fact.debit_yen,
+            site=fact.site, holder=0, now_ms=now_ms,
+        )  # fmt: skip
+        bulk.insert_rows(
+            connection, conflicts, (*stakes.COLUMNS, "site", "transfer"), [(*unpaid, fact.site, fact.question)]
+        )
+
+
+def _told_before(connection: Connection, fact: Paid) -> bool:
+    known = (conflicts.c.kind == UNPAID) & (conflicts.c.transfer == fact.question)
+    return connection.execute(select(conflicts.c.id).where(known)).first() is not None
 
 
 def _conflict(connection: Connection, epoch_id: int, seq: int, fact: Cancelled, now_ms: int) -> None:

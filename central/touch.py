@@ -15,7 +15,7 @@ import msgspec
 
 from central.db import locks
 from loyalty.lease import POINTS
-from wire.facts import Earned, Redeemed, Spent, decode_fact
+from wire.facts import Earned, Paid, Redeemed, Spent, decode_fact
 
 Touched = frozenset[locks.Thing]
 EVERYTHING: Final[Touched] = frozenset({locks.device("")})
@@ -34,7 +34,7 @@ def of(device: str, bodies: Sequence[bytes]) -> Touched:
             campaigns.add(fact.campaign)
         elif isinstance(fact, Spent):
             found |= {locks.pot(POINTS, fact.programme, holder) for holder in (0, fact.holder)}
-        elif not isinstance(fact, Earned):  # the ledger takes persons' accounts by itself (central.ledger.sheet)
+        elif not isinstance(fact, Earned | Paid):  # persons' accounts and payments are taken where they are read
             return EVERYTHING
     found |= {locks.campaign(number) for number in campaigns}
     return frozenset(found) if len(found) <= locks.HELD_MAX else EVERYTHING

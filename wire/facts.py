@@ -149,6 +149,16 @@ class Spent(_Fact, tag="ps", frozen=True):
     sale: bytes = b""
 
 
+class Paid(_Fact, tag="pd", frozen=True):
+    """A payment by account is settled (B6) and the goods are handed over: it is not to be withdrawn any more."""
+
+    question: bytes  # the payment's name, 16 bytes: told again it is the same one
+    price_yen: int
+    debit_yen: int  # that the bank took, by the centre's answer
+    site: str
+    sale: bytes = b""
+
+
 class Reversal(StrEnum):
     """How a sale is taken back. On the wire a plain string."""
 
@@ -225,6 +235,7 @@ Fact = (
     | CardSettled
     | CardSuspected
     | Reversed
+    | Paid
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from central.bank.states import Happening, State, after
 from central.db.schema import OPEN_PAYMENT, QuestionState, bank_settlements, devices, questions
 from loyalty.reason import Reason
+from wire.facts import Paid
 from wire.messages import Settled, Settlement, decode, encode
 
 LISTED_MAX: Final = 1_000
@@ -135,20 +136,50 @@ def withdrawn_unknown(connection: Connection, device_id: int, question: bytes, n
 
     The bank is told to reverse it: if it was debited it goes back, and if not it never will be.
     """
+    told = Settlement(question, Settled.VOID, Reason.NOT_NOW.value)
+    _put(connection, device_id, told, State.REVERSING, Reason.NOT_NOW, "", now_ms)
+
+
+def lost(connection: Connection, device_id: int, fact: Paid, now_ms: int) -> None:
+    """A lane says that a payment is settled which is not in the book, for that is an older copy: the bank is asked."""
+    told = Settlement(
+        fact.question, Settled.SETTLED, Reason.OK.value, price_yen=fact.price_yen, debit_yen=fact.debit_yen
+    )
+    connection.execute(
+        insert(questions).values(
+            question=fact.question,
+            device_id=device_id,
+            campaign=0,
+            serial=0,
+            holder=0,
+            state=QuestionState.SETTLED.value,
+            reason=Reason.OK.value,
+            at_ms=0,
+            site="",
+            asked_ms=now_ms,
+        )
+    )
+    _put(connection, device_id, told, State.IN_DOUBT, Reason.IN_DOUBT, fact.site, now_ms)
+
+
+def _put(
+    connection: Connection, device_id: int, told: Settlement, state: State, reason: Reason, site: str, now_ms: int
+) -> None:
+    """A payment of which only its name and what its lane says is known."""
     connection.execute(
         insert(bank_settlements).values(
-            question=question,
+            question=told.question,
             device_id=device_id,
-            site="",
+            site=site,
             account_id=b"",
             digest=UNKNOWN,
-            state=State.REVERSING.value,
-            reason=Reason.NOT_NOW.value,
+            state=state.value,
+            reason=reason.value,
             coupon_id=None,
             campaign=0,
             serial=0,
-            answer=encode(Settlement(question, Settled.VOID, Reason.NOT_NOW.value)),
-            debit_yen=0,
+            answer=encode(told),
+            debit_yen=told.debit_yen,
             asked_ms=now_ms,
             until_ms=now_ms,
             changed_ms=now_ms,

@@ -20,7 +20,7 @@ from loyalty import tax
 from loyalty.campaign import Policy
 from loyalty.coupon import Coupon, Verdict
 from loyalty.reason import Reason
-from wire.facts import Cancelled, Redeemed
+from wire.facts import Cancelled, Paid, Redeemed
 from wire.messages import Settled
 
 ID_BYTES: Final = 16
@@ -89,7 +89,11 @@ class PayingByAccount(Till):
             for effect in step.effects
         )
         closed = (*step.closed, event.question)
-        if not event.campaign or (seen is not None and seen.here):  # no coupon; or told again: its fact is there
+        told_again = bool(event.campaign) and seen is not None and seen.here  # its facts are there
+        if not told_again:
+            paid = Paid(at.stamp, event.question, event.price_yen, event.debit_yen, self._site, self._sale)
+            step = msgspec.structs.replace(step, facts=(*step.facts, paid))
+        if not event.campaign or told_again:
             return msgspec.structs.replace(step, effects=effects, closed=closed, verdict=verdict)
         fact = Redeemed(
             at.stamp,

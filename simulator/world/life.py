@@ -35,7 +35,7 @@ DOWNLOADS_FIRST: Final = 24
 BUSINESS: Final = 0.64  # of the steps are no fault
 RARE: Final = 0.35  # of the seeds have faults that loosen what can be promised
 LOGS_KEPT: Final = (5, 50, 100_000)  # changes: with a short log snapshots are many
-PAYMENTS: Final = 0.06  # of the steps somebody pays by account, too
+PAYMENTS: Final = 0.12  # of the steps somebody pays by account, too
 OFF_SHARE: Final = 0.4  # of the kinds of faults do not strike in a life
 
 
@@ -116,8 +116,9 @@ class Life:
             except CentreAway:
                 self.world.note("world", "no centre")
             luck = self.plan.random(f"payment/{self._step}")
-            if luck.random() < PAYMENTS:
-                self.people.pay(luck, luck.choice(list(self.world.units.values())))
+            lanes = [unit for unit in self.world.units.values() if unit.mode is Mode.LANE]
+            if lanes and luck.random() < PAYMENTS:
+                self.people.pay(luck, luck.choice(lanes))
             try:
                 extras.one_more(self, self.plan.random(f"extra/{self._step}"), self.plan.without)
             except CentreAway:

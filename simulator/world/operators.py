@@ -32,6 +32,7 @@ class Operators:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._given: set[tuple[int, int]] = set()  # campaign and serial of what people have
 
     def open_site(self, site: str) -> None:
         with self._world.office.writing() as connection:
@@ -149,8 +150,9 @@ class Operators:
         with world.office.writing() as connection:
             keys, now_ms = world.office.office.keys, world.time.wall_ms
             chosen = selection.select_coupon(connection, keys, person, account, campaign, now_ms, proven=True)
-        if isinstance(chosen, Selected):
-            coupon = chosen.coupon
+        if isinstance(chosen, Selected) and (campaign, chosen.coupon.serial) not in self._given:
+            coupon = chosen.coupon  # it was downloaded for this
+            self._given.add((campaign, coupon.serial))
             world.saw(Downloaded(world.time.now_ms, campaign, coupon.serial, coupon.holder, ""))
         return chosen
 
@@ -175,6 +177,7 @@ class Operators:
             )
         if isinstance(given, Given):
             coupon = given.coupon
+            self._given.add((number, coupon.serial))
             world.note("person", "downloads", f"campaign {number} serial {coupon.serial:016x}")
             world.saw(Downloaded(world.time.now_ms, number, coupon.serial, coupon.holder, home))
         return given

@@ -27,7 +27,8 @@ from tests.bank_kit import FUNDS_YEN, LIMIT_MS, NUMBER, House, SandboxBank
 from tests.servers import free_port
 from tests.unit.central.central_kit import NOW_MS, Lane
 from wire import topics
-from wire.messages import Answer, Ask, Command, Settled, decode, encode
+from wire.facts import Paid
+from wire.messages import Answer, Ask, AskSettlement, Command, Settled, decode, encode
 
 
 @pytest.fixture(scope="module")
@@ -392,3 +393,62 @@ def test_a_bank_that_can_not_be_reached_was_told_nothing() -> None:
 def test_what_is_no_address_of_a_bank_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="no address of a bank"):
         HttpBank(url)
+
+
+# --- the lane's word that it is over ------------------------------------------------------------------------
+
+
+def _paid(house: House, request: AskSettlement, debit_yen: int) -> None:
+    fact = Paid(house.lane.stamp(), request.question, 1_100, debit_yen, "ginza")
+    house.lane.journal(fact)
+    ack = house.centre.book(house.lane, len(house.lane))
+    assert (ack.status, ack.aside) == ("ok", 0)
+
+
+def test_B6_what_a_lane_has_settled_is_not_taken_back_by_an_older_copy_of_its_disk(house: House) -> None:
+    request = house.request(1_100)
+    debit_yen = house.pay(request).debit_yen
+    _paid(house, request, debit_yen)
+    house.withdraw(request.question)
+    house.mend()
+    assert house.payment(request.question).state is State.SETTLED
+    assert house.bank.movements[-1] == debit_yen
+    assert house.centre.one("SELECT count(*) FROM conflicts") == 0
+
+
+def test_B6_goods_that_were_given_for_a_payment_that_went_back_are_a_conflict_told_once(house: House) -> None:
+    request = house.request(1_100)
+    debit_yen = house.pay(request).debit_yen
+    house.withdraw(request.question)
+    _paid(house, request, debit_yen)
+    _paid(house, request, debit_yen)
+    house.mend()
+    assert house.payment(request.question).state is State.VOID
+    rows = house.centre.query("SELECT kind, amount_yen, site, state FROM conflicts")
+    assert rows == [("unpaid", debit_yen, "ginza", "waits")]
+
+
+def test_B6_a_payment_that_a_restored_book_has_lost_is_asked_about_and_entered(house: House) -> None:
+    request = house.request(1_100)
+    debit_yen = house.pay(request).debit_yen
+    with house.database.write() as connection:  # as an older copy has it
+        connection.exec_driver_sql("DELETE FROM bank_settlements")
+        connection.exec_driver_sql("DELETE FROM questions")
+    _paid(house, request, debit_yen)
+    house.mend()
+    payment = house.payment(request.question)
+    assert (payment.state, payment.debit_yen, payment.site) == (State.SETTLED, debit_yen, "ginza")
+    assert house.bank.movements[-1] == debit_yen
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"question": b"short"}, {"debit_yen": -1}, {"debit_yen": 10**12}, {"price_yen": -1}, {"site": ""},
+        {"site": "a\0b"}, {"sale": b"x"},
+    ],
+)  # fmt: skip
+def test_a_fact_of_a_payment_that_makes_no_sense_is_put_aside(house: House, wrong: dict[str, Any]) -> None:
+    good = Paid(house.lane.stamp(), b"q" * 16, 1_100, 1_000, "ginza")
+    house.lane.journal(msgspec.structs.replace(good, **wrong))
+    assert house.centre.book(house.lane).aside == 1

@@ -18,7 +18,7 @@ from loyalty.reason import Reason
 from loyalty.tax import REDUCED_BP, STANDARD_BP, Part, Price
 from tests.bank_kit import House, SandboxBank
 from tests.unit.edge_agent.agent_world import SIGNED, Driver, code, moment, scanned
-from wire.facts import Cancelled, Redeemed
+from wire.facts import Cancelled, Paid, Redeemed
 from wire.messages import AskSettlement, Settled
 
 ACCOUNT = b"a" * 16
@@ -80,19 +80,22 @@ def test_B6_settled_is_shown_with_the_coupon_that_was_used_and_becomes_its_fact(
     assert verdict is not None
     assert verdict.campaign is not None
     assert (verdict.campaign.id, verdict.discount_yen) == (1, 110)
-    (fact,) = step.facts
+    paid, fact = step.facts
     assert isinstance(fact, Redeemed)
+    assert isinstance(paid, Paid)
+    assert (paid.question, paid.price_yen, paid.debit_yen, paid.site) == (asking.question, 1_640, 1_530, fact.site)
     assert (fact.campaign, fact.serial, fact.holder, fact.question) == (1, 77, 5, asking.question)
     assert (fact.spend_yen, fact.discount_yen, fact.revision) == (1_640, 100, 3)
-    assert [e.index for e in step.effects if isinstance(e, TellHint)] == [0]
+    assert [e.index for e in step.effects if isinstance(e, TellHint)] == [1]
     assert open_questions(store) == []
     assert lane.core.visit.basket_yen is None
 
 
-def test_B6_settled_without_a_coupon_leaves_no_fact(lane: Driver, store: Store) -> None:
+def test_B6_settled_without_a_coupon_leaves_the_fact_of_the_payment_alone(lane: Driver, store: Store) -> None:
     _, asking = pay(lane)
     step = lane(settled(asking.question, campaign=0, serial=0, holder=0, discount_yen=0))
-    assert (step.facts, shown(step).view) == ((), View.SETTLED)
+    assert (len(step.facts), shown(step).view) == (1, View.SETTLED)
+    assert isinstance(step.facts[0], Paid)
     assert open_questions(store) == []
 
 
@@ -101,7 +104,7 @@ def test_B6_coupons_that_lie_in_the_basket_redeem_with_the_payment(lane: Driver)
     _, asking = pay(lane)
     step = lane(settled(asking.question))
     assert [fact.serial for fact in step.facts if isinstance(fact, Redeemed)] == [9, 77]
-    assert sorted(e.index for e in step.effects if isinstance(e, TellHint)) == [0, 1]
+    assert sorted(e.index for e in step.effects if isinstance(e, TellHint)) == [0, 2]
 
 
 @pytest.mark.parametrize("why", [Reason.NO_FUNDS, Reason.NO_ACCOUNT, Reason.DECLINED, Reason.WRONG_SHOP])
