@@ -109,7 +109,7 @@ def end(connection: Connection, number: int, how: Ending, note: str, now_ms: int
         state = ConflictState(how.value) if how in (Ending.PAID, Ending.GIVEN_UP) else ConflictState.SETTLED
         changes |= {"state": state.value, "resolved_ms": now_ms}
         if how is Ending.SHOP:
-            site = _use(connection, row).get("site", "")
+            site = _use(connection, row).get("site", "") or row.site
             if not site:
                 return f"no redemption of conflict {number} names a shop"
             changes |= {"charges": Party.SHOP.value, "charged": site}

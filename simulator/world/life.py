@@ -35,6 +35,7 @@ DOWNLOADS_FIRST: Final = 24
 BUSINESS: Final = 0.64  # of the steps are no fault
 RARE: Final = 0.35  # of the seeds have faults that loosen what can be promised
 LOGS_KEPT: Final = (5, 50, 100_000)  # changes: with a short log snapshots are many
+POINTS_MOVED: Final = 0.12  # of the steps somebody moves points at the centre, too
 PAYMENTS: Final = 0.12  # of the steps somebody pays by account, too
 OFF_SHARE: Final = 0.4  # of the kinds of faults do not strike in a life
 
@@ -115,6 +116,10 @@ class Life:
                 self._act(rng)
             except CentreAway:
                 self.world.note("world", "no centre")
+            luck = self.plan.random(f"points/{self._step}")
+            if luck.random() < POINTS_MOVED:
+                with suppress(CentreAway):
+                    self.people.purses.act(luck)
             luck = self.plan.random(f"payment/{self._step}")
             lanes = [unit for unit in self.world.units.values() if unit.mode is Mode.LANE]
             if lanes and luck.random() < PAYMENTS:
@@ -150,6 +155,7 @@ class Life:
         self._later.clear()
         self.world.heal()
         self.world.settle()
+        self.people.purses.again()
         self.world.check_at_rest()
 
 

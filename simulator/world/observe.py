@@ -53,6 +53,25 @@ class PointsSeen(NamedTuple):
     earned: bool
 
 
+class PointsAsked(NamedTuple):
+    """A person asks the centre to move points: to buy, give, exchange or cash out. Asked again, it is the same."""
+
+    at_ms: int
+    name: bytes
+    kind: str
+    holder: int
+    to: int  # 0: nobody
+    points: int
+
+
+class PointsMoved(NamedTuple):
+    """The centre answered such a person."""
+
+    at_ms: int
+    name: bytes
+    booked: bool  # else refused
+
+
 class PaymentSeen(NamedTuple):
     """A shopper saw that a payment by account is settled, and took the goods."""
 
@@ -182,6 +201,8 @@ Seen = (
     | Refused
     | PointsSeen
     | PaymentSeen
+    | PointsAsked
+    | PointsMoved
     | Downloaded
     | Issued
     | Down

@@ -182,10 +182,10 @@ class Operators:
             world.saw(Downloaded(world.time.now_ms, number, coupon.serial, coupon.holder, home))
         return given
 
-    def programme(self, number: int, name: str) -> None:
-        """Points of this number mean something from now on; each shop keeps its own."""
+    def enter(self, programme: Programme) -> None:
+        """Its points mean something from now on."""
         with self._world.office.writing() as connection:
-            programmes.put(connection, Programme(id=number, name=name), self._world.time.wall_ms)
+            programmes.put(connection, programme, self._world.time.wall_ms)
 
     def floor(self, programme: int, holder: int, points: int) -> None:
         """So many points of a person (0: of any person together) may be spent without the centre."""

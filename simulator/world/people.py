@@ -14,10 +14,12 @@ from edge_agent.core import events as ev
 from edge_agent.core.effects import View
 from edge_agent.core.states import Mode
 from loyalty.barcode import moving
+from loyalty.points import Programme
 from loyalty.tax import Price
 from simulator.world import catalogue
 from simulator.world.catalogue import Code
 from simulator.world.office import CentreAway
+from simulator.world.purses import Purses
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -74,7 +76,8 @@ class People:
         self._last: dict[str, tuple[Shopper, Code]] = {}  # by unit: who was there last, and what they held up
         self._copied: list[tuple[Shopper, Held]] = []
         self._given: list[tuple[int, int]] = []  # campaign and serial of the newest coupons
-        world.operators.programme(catalogue.PROGRAMME, "街のポイント")
+        world.operators.enter(Programme(id=catalogue.PROGRAMME, name="街のポイント"))
+        self.purses = Purses(world, [shopper.person.holder for shopper in self._shoppers])
         world.operators.floor(catalogue.PROGRAMME, 0, 10 * FLOOR)
 
     def download(self, rng: Random) -> None:

@@ -199,6 +199,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "conflict.late": ("終了後、遅れて届いた利用", "Booked long after the coupon's end"),
     "conflict.outside_dates": ("期間外の利用", "Used outside its dates"),
     "conflict.unknown_campaign": ("センターにないクーポンの利用", "The centre does not know this coupon"),
+    "conflict.unpaid": ("口座払いの取り消し後に渡された商品", "Goods given for a payment that went back"),
     "conflict.state.waits": ("対応待ち", "Waits"),
     "conflict.state.settled": ("解決済み", "Settled"),
     "conflict.state.paid": ("支払い済み", "Paid"),

@@ -17,6 +17,7 @@ from simulator.world.checks.only_what_was_given import OnlyWhatWasGiven
 from simulator.world.checks.parts import PartsAreKnown
 from simulator.world.checks.payments import PaidOnce
 from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
+from simulator.world.checks.purses import MovedAsAsked
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
 from simulator.world.checks.time_goes_on import TimeGoesOn
@@ -43,6 +44,7 @@ def all_checkers() -> list[Checker]:
         PointsAddUp(),
         LedgerBalances(),
         PaidOnce(),
+        MovedAsAsked(),
         PartsAreKnown(),
         Auditor(),
     ]

@@ -57,7 +57,21 @@ UNIT: Final = {
 """Rows that a table of a unit may have at most."""
 
 UNIT_HISTORY: Final = frozenset(
-    {"journal", "reversals", "given_back", "own", "transfers", "away", "moved", "seen_0", "seen_1", "cards", "epochs", "my_epochs", "generations"}
+    {
+        "journal",
+        "reversals",
+        "given_back",
+        "own",
+        "transfers",
+        "away",
+        "moved",
+        "seen_0",
+        "seen_1",
+        "cards",
+        "epochs",
+        "my_epochs",
+        "generations",
+    }
 )
 """Tables of a unit that grow with what happened; some are held against others (`_unit`)."""
 
