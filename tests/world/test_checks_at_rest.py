@@ -21,13 +21,26 @@ from simulator.world.checks.bounds import Bounded
 from simulator.world.checks.caches import CachesConverge
 from simulator.world.checks.ledger import LedgerBalances
 from simulator.world.checks.parts import PartsAreKnown
+from simulator.world.checks.payments import PaidOnce
+from simulator.world.checks.purses import MovedAsAsked
 from simulator.world.checks.reasons import NoInternalError
 from simulator.world.checks.time_goes_on import TimeGoesOn
 from simulator.world.checks.waiting import NothingWaits
 from simulator.world.faults import CENTRES, DISKS
 from simulator.world.held import held_by
 from simulator.world.life import Life, Plan
-from simulator.world.observe import AtRest, Checker, DiskSpoilt, Downloaded, Held, PointsSeen, Refused, Seen, Violation
+from simulator.world.observe import (
+    AtRest,
+    Checker,
+    DiskSpoilt,
+    Downloaded,
+    Held,
+    PaymentSeen,
+    PointsSeen,
+    Refused,
+    Seen,
+    Violation,
+)
 from simulator.world.run import installed
 from simulator.world.trace import Trace
 from tests.shops import Recorder
@@ -185,6 +198,21 @@ AT_THE_CENTRE: list[tuple[type[Checker], str, str]] = [
         "UPDATE facts SET body = (SELECT body FROM facts WHERE type = 'rd' LIMIT 1) WHERE type = 'pe'",
         "by the facts",
     ),
+    (PaidOnce, "UPDATE bank_settlements SET state = 'void' WHERE state = 'settled'", "the bank debited"),
+    (PaidOnce, "UPDATE bank_settlements SET debit_yen = debit_yen + 1 WHERE state = 'settled'", "the bank debited"),
+    (PaidOnce, "UPDATE bank_settlements SET state = 'in_doubt' WHERE state = 'settled'", "is still in_doubt"),
+    (PaidOnce, "DELETE FROM bank_settlements", "knows nothing"),
+    (
+        MovedAsAsked,
+        "DELETE FROM postings WHERE transfer IN (SELECT id FROM transfers WHERE kind = 'buy')",
+        "has it no more",
+    ),
+    (MovedAsAsked, "UPDATE transfers SET name = randomblob(16) WHERE kind = 'buy'", "nobody was told"),
+    (
+        MovedAsAsked,
+        "UPDATE postings SET amount = amount * 2 WHERE transfer IN (SELECT id FROM transfers WHERE kind = 'buy')",
+        "points moved",
+    ),
     (NothingWaits, "UPDATE devices SET awaits = 1", "still awaits the journal"),
     (NothingWaits, "UPDATE devices SET owes_parts = 1", "still awaits the parts"),
     (NothingWaits, "UPDATE pots SET transit_count = 1 WHERE kind = 'c' AND id = 1", "1 uses and 0 yen"),
@@ -327,6 +355,24 @@ def test_a_serial_that_is_given_out_twice_is_seen_at_once() -> None:
     auditor.saw(Downloaded(1, 5, 12, 77, ""))
     with pytest.raises(Violation, match="serial 000000000000000c of campaign 5 was given out twice"):
         auditor.saw(Downloaded(2, 5, 12, 78, ""))
+
+
+def test_a_debit_that_a_shopper_saw_and_the_bank_did_not_make_twice_or_not_at_all_is_found(lived: Lived) -> None:
+    seen = next(one for one in lived.seen if isinstance(one, PaymentSeen) and one.yen)
+    debit = (seen.payment.hex(), -seen.yen)
+    for bank, words in (
+        (tuple(one for one in lived.rest.bank if one != debit), "are settled"),
+        ((*lived.rest.bank, debit), "twice"),
+    ):
+        with pytest.raises(Violation) as found:
+            told(PaidOnce(), lived.seen, lived.rest._replace(bank=bank))
+        assert words in found.value.what
+
+
+def test_a_payment_that_is_said_to_be_settled_with_two_amounts_is_seen_at_once(lived: Lived) -> None:
+    seen = next(one for one in lived.seen if isinstance(one, PaymentSeen))
+    with pytest.raises(Violation, match="was settled with"):
+        told(PaidOnce(), [seen, seen._replace(yen=seen.yen + 1)], lived.rest)
 
 
 def test_points_that_a_person_saw_and_no_fact_tells_of_are_missed(lived: Lived) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.world import bank, purses
 from simulator.world.extras import EXTRAS
 from simulator.world.faults import DISK_LOSSES, FAULTS, LAN_WEATHER, PREPARE, WEATHER
 from simulator.world.life import Plan
@@ -40,7 +41,15 @@ pytestmark = pytest.mark.timeout(600)  # the lives are lived beside other tests,
 WORKERS = 2
 SOAK_SEEDS_ENV = "TOKUTEN_SOAK_SEEDS"
 SOAK_FROM = 100_000
-KINDS = (*(kind for kind in FAULTS if kind not in PREPARE), *EXTRAS, *WEATHER, *LAN_WEATHER, *DISK_LOSSES)
+KINDS = (
+    *(kind for kind in FAULTS if kind not in PREPARE),
+    *EXTRAS,
+    *WEATHER,
+    *LAN_WEATHER,
+    *DISK_LOSSES,
+    *bank.KINDS,
+    *purses.KINDS,
+)
 """All that must have happened in the fixed seeds."""
 
 BUSINESS = (

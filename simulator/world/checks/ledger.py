@@ -6,7 +6,8 @@ Recomputed from the postings and from the lanes' facts with plain SQL, at rest:
 - a balance is the sum of its account's postings;
 - what is left of a person's lots is what the person has;
 - what a person has, less what was spent beyond it and is kept apart, is what they earned less what they spent by the
-  facts, each counted once, whatever was doubled, salvaged or restored.
+  facts, each counted once, whatever was doubled, salvaged or restored. (Points that are sold at the centre are
+  `moved-as-asked`'s to watch.)
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ class LedgerBalances(Watch):
             f"SELECT programme, holder, sum(balance) FROM accounts WHERE kind IN {PERSONAL} GROUP BY 1, 2"  # noqa: S608
         ):
             has[programme, holder] = balance
-        lanes = {programme for programme, _ in told}  # of others, points are born at the centre (`purses`)
+        sold = {number for (number,) in disk.rows("SELECT DISTINCT programme FROM transfers WHERE kind = 'buy'")}
         for key in sorted(told.keys() | has.keys()):
-            if key[0] in lanes and told[key] != has[key]:
+            if key[0] not in sold and told[key] != has[key]:
                 programme, holder = key
                 self.broken(
                     f"holder {holder:012x} has {has[key]} points in programme {programme}, and by the facts {told[key]}"
