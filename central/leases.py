@@ -331,7 +331,9 @@ def give_back(connection: Connection, pot: Pot, amount: Amount) -> None:
 
     The part stays spent, so that what its unit knows of it stays true. What was counted as exposure stays so, too.
     """
-    _add(connection, pot, spent=NOTHING - amount)
+    stand = find(connection, pot)
+    if stand is not None:  # a pot that was made later never knew of it
+        _add(connection, pot, spent=NOTHING - stand.spent.least(amount))
 
 
 class Carried(NamedTuple):

@@ -14,11 +14,13 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
+from central import leases
 from central.conflicts import ConflictState
 from central.db.schema import conflicts, transfers
 from central.ledger import lanes, refunds
 from central.ledger.refunds import Refund
 from central.ledger.transfer import NAME_BYTES, Refused
+from loyalty.lease import POINTS, Amount, Pot
 from wire.facts import Earned, PointsFact
 
 NOTE: Final = "its sale was taken back"
@@ -52,6 +54,8 @@ def undo(connection: Connection, fact: PointsFact, body: bytes, undone: int, upt
     if isinstance(fact, Earned):
         return not isinstance(refunds.take_back(connection, Refund(mine, name, upto - undone), now_ms), Refused)
     done = refunds.restore(connection, Refund(mine, name), now_ms)
+    for holder in (0, fact.holder):
+        leases.give_back(connection, Pot(POINTS, fact.programme, holder), Amount(fact.points))
     _nothing_overspent(connection, name, now_ms)
     return not isinstance(done, Refused)
 

@@ -21,7 +21,7 @@ from wire.facts import Earned, Fact, Redeemed, Spent, decode_fact
 
 UNKNOWN_AFTER_MS: Final = DAY_MS
 """A sale that is still unknown so long after its reversal was booked is shown to the operator."""
-LOOK_AGAIN_MS: Final = 600_000
+LOOK_AGAIN_MS: Final = 60_000
 """Points of a programme that nobody has entered yet are looked for again after this time."""
 AT_ONCE_MAX: Final = 50  # sales of one call
 
