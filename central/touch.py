@@ -15,7 +15,7 @@ import msgspec
 
 from central.db import locks
 from loyalty.lease import POINTS
-from wire.facts import Earned, Paid, Redeemed, Spent, decode_fact
+from wire.facts import Earned, Paid, Redeemed, Reversed, Spent, decode_fact
 
 Touched = frozenset[locks.Thing]
 EVERYTHING: Final[Touched] = frozenset({locks.device("")})
@@ -34,6 +34,8 @@ def of(device: str, bodies: Sequence[bytes]) -> Touched:
             campaigns.add(fact.campaign)
         elif isinstance(fact, Spent):
             found |= {locks.pot(POINTS, fact.programme, holder) for holder in (0, fact.holder)}
+        elif isinstance(fact, Reversed):
+            continue  # it is only written down, and settled later (`central.reversals.settle`)
         elif not isinstance(fact, Earned | Paid):  # persons' accounts and payments are taken where they are read
             return EVERYTHING
     found |= {locks.campaign(number) for number in campaigns}

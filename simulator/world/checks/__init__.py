@@ -19,6 +19,7 @@ from simulator.world.checks.payments import PaidOnce
 from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
 from simulator.world.checks.purses import MovedAsAsked
 from simulator.world.checks.reasons import NoInternalError
+from simulator.world.checks.reversals import ReversalsAreSettled
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
 from simulator.world.checks.time_goes_on import TimeGoesOn
 from simulator.world.checks.unseen_yes_is_repeated import UnseenYesIsRepeated
@@ -45,6 +46,7 @@ def all_checkers() -> list[Checker]:
         LedgerBalances(),
         PaidOnce(),
         MovedAsAsked(),
+        ReversalsAreSettled(),
         PartsAreKnown(),
         Auditor(),
     ]
