@@ -49,6 +49,8 @@ WORD_CHARS_MAX: Final = 64
 
 def unbookable(fact: AloneFact) -> str:
     """Why a well-formed fact makes no sense; empty: it can be booked."""
+    if type(fact) is Earned or type(fact) is Spent:  # nearly all of them
+        return _unbookable_points(fact)
     if isinstance(fact, LeaseFact):
         name, peer = (fact.id, "") if isinstance(fact, Returned) else _half(fact)
         pot, amount = fact.pot, fact.amount
@@ -70,11 +72,15 @@ def unbookable(fact: AloneFact) -> str:
         return giving.unbookable(fact)
     if isinstance(fact, Reversed):
         return told.unbookable(fact)
+    raise AssertionError(f"{fact} is no such fact")
+
+
+def _unbookable_points(fact: PointsFact) -> str:
     if len(fact.sale) not in (0, ID_BYTES):
         return f"a sale has a name of {ID_BYTES} bytes"
     if not (0 < fact.programme <= CAMPAIGN_ID_MAX and 0 < fact.holder <= HOLDER_MAX and len(fact.id) == ID_BYTES):
         return "it names a programme or a person that can't be"
-    if not 0 < len(fact.site) <= WORD_CHARS_MAX:
+    if not 0 < len(fact.site) <= WORD_CHARS_MAX or NUL in fact.site:
         return "it names no site"
     if isinstance(fact, Earned) and not (0 <= fact.spend_yen <= NUMBER_MAX and 0 <= fact.revision <= NUMBER_MAX):
         return "its purchase can't be"

@@ -178,6 +178,10 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             redeemed.append((seq, fact, body))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "rd", body, now_ms))
+        elif isinstance(fact, PointsFact):
+            points.append((seq, fact, body))
+            stamps.append((seq, fact.at))
+            rows.append((epoch_id, seq, digest, alone.TAGS[type(fact)], body, now_ms))
         elif isinstance(fact, Cancelled | Paid):
             about_questions.append((seq, fact))
             stamps.append((seq, fact.at))
@@ -186,10 +190,6 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             taken_back.append((seq, fact))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, alone.TAGS[Reversed], body, now_ms))
-        elif isinstance(fact, PointsFact):
-            points.append((seq, fact, body))
-            stamps.append((seq, fact.at))
-            rows.append((epoch_id, seq, digest, alone.TAGS[type(fact)], body, now_ms))
         elif not isinstance(fact, EpochOpened):
             alone_facts.append((seq, fact))
             stamps.append((seq, fact.at))

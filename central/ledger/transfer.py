@@ -124,6 +124,10 @@ def content_of(*what: object) -> bytes:
 
 def check(draft: Draft) -> None:
     """Raises Unbalanced."""
+    if len(draft.legs) == 2:  # nearly all of them
+        (one, given), (other, taken) = draft.legs.items()
+        if not given + taken and abs(given) <= AMOUNT_MAX and one.unit == other.unit:
+            return
     sums: dict[int, int] = {}
     for key, amount in draft.legs.items():
         if abs(amount) > AMOUNT_MAX:

@@ -16,7 +16,7 @@ from loyalty.campaign import Policy
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from wire import chain
-from wire.facts import EpochOpened, Given, HomeLeft
+from wire.facts import Earned, EpochOpened, Given, HomeLeft
 from wire.messages import Ack, Batch, PullAck, decode, encode
 
 
@@ -225,12 +225,13 @@ def test_a_text_that_no_database_keeps_is_put_aside_and_holds_up_nothing(centre:
     lane.site = "gin\0za"
     lane.redeem(1)
     lane.site = "ginza"
+    lane.journal(Earned(lane.stamp(), b"i" * 16, 1, 5, 10, "gin\0za", 1_000))
     lane.journal(EpochOpened(lane.stamp(), "fo\0rk", b"", 0, 0))
     lane.journal(Given(lane.stamp(), b"t" * 16, "lane\0", Pot(CAMPAIGN, 1), Amount(1)))
     lane.journal(HomeLeft(lane.stamp(), b"q" * 16, 1, 5, "lane\0"))
     lane.redeem(2)
     ack = centre.book(lane)
-    assert (ack.status, ack.upto, ack.aside) == ("ok", 5, 4)
+    assert (ack.status, ack.upto, ack.aside) == ("ok", 6, 5)
     assert centre.query("SELECT serial FROM redemptions") == [(2,)]
 
 
