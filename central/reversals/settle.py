@@ -6,11 +6,12 @@ already is taken off: so a step may be made again at any time, and the order in 
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
-from central.db.database import Database
+from central.db.database import Database, StorageError
 from central.db.schema import facts, reversals, sale_facts
 from central.reversals import coupons, odd, payments, points
 from central.reversals.odd import Kind, Odd
@@ -22,8 +23,9 @@ from wire.facts import Earned, Fact, Redeemed, Spent, decode_fact
 UNKNOWN_AFTER_MS: Final = DAY_MS
 """A sale that is still unknown so long after its reversal was booked is shown to the operator."""
 LOOK_AGAIN_MS: Final = 60_000
-"""Points of a programme that nobody has entered yet are looked for again after this time."""
+"""Points of a programme that nobody has entered yet, and a sale that can't be settled, are looked at again then."""
 AT_ONCE_MAX: Final = 50  # sales of one call
+_log = logging.getLogger(__name__)
 
 
 class _Part(NamedTuple):
@@ -46,8 +48,16 @@ def due(database: Database, secret: bytes, now_ms: int) -> int:
         ).scalars()
         sales = list(dict.fromkeys(bytes(sale) for sale in waiting))
     for sale in sales:
-        with database.write() as connection:
-            settle(connection, secret, sale, now_ms)
+        try:
+            with database.write() as connection:
+                settle(connection, secret, sale, now_ms)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001 - our fault with one sale must not hold up the others; it is looked at again
+            _log.exception("sale %s", sale.hex()[:8])
+            with database.write() as connection:
+                later = now_ms + LOOK_AGAIN_MS
+                connection.execute(update(reversals).where(reversals.c.sale == sale).values(due_ms=later))
     return len(sales)
 
 

@@ -141,11 +141,11 @@ class Auditor:
                 )
                 for device, fact in _distinct(facts, "rd")
             ]  # fmt: skip
+            uses = [use for use in told if not use.back]
+            self._redeemed(sql, uses)
             booked = sql.number("SELECT count(*) FROM redemptions WHERE state <> 'void'")
             if booked != len(told):
                 self._no(f"{len(told)} redemptions were told, and {booked} are booked")
-            uses = [use for use in told if not use.back]
-            self._redeemed(sql, uses)
             self._given_out(sql)
             self._conflicts(sql, uses)
             self._exposed(sql)
@@ -196,7 +196,7 @@ class Auditor:
         query = (
             "SELECT c.campaign, c.serial, count(*) FROM conflicts c LEFT JOIN redemptions r"
             " ON r.epoch_id = c.second_epoch AND r.seq = c.second_seq WHERE c.kind = 'double'"
-            " AND (r.state IS NULL OR r.state = 'double') GROUP BY 1, 2"
+            " AND c.state <> 'withdrawn' AND (r.state IS NULL OR r.state <> 'restored') GROUP BY 1, 2"
         )
         for campaign, serial, count in sql.rows(query):
             rows[campaign, unsigned(serial)] = count

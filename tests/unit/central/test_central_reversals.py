@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from central import decide, registry, settlement, snapshot
 from central.coupons import disputes, history, issue, usage
 from central.coupons.disputes import Ending
 from central.ledger import audit, audit_facts, balances, lanes, programmes
-from central.reversals import settle
+from central.reversals import coupons, settle
 from central.reversals.odd import Kind as Odd
 from loyalty.campaign import Policy
 from loyalty.coupon import Coupon, Now
@@ -21,7 +21,7 @@ from loyalty.points import Programme, Rate
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from tests.unit.central.test_central_feed import Cache
 from wire import sealing
-from wire.facts import Earned, Redeemed, Reversed, Spent
+from wire.facts import Earned, HomeLeft, Redeemed, Reversed, Spent
 from wire.messages import DropRedemption, PutRedemption
 
 HOLDER = 0xABCDEF
@@ -35,7 +35,7 @@ class Mall(Centre):
     def __init__(self, folder: Path) -> None:
         super().__init__(
             folder, campaign(1, exposure_limit=50), campaign(2, per_person=1, serials=False), LEASED,
-            campaign(6, policy=Policy.ONLINE),
+            campaign(6, policy=Policy.ONLINE), campaign(7, policy=Policy.HOME),
         )  # fmt: skip
         self.lane, self.far = Lane("lane-1", "ginza"), Lane("lane-2", "shinjuku")
         self.enrol(self.lane, self.far)
@@ -125,9 +125,12 @@ def test_K6_a_sale_taken_back_frees_its_serial_and_the_counters_go_down(mall: Ma
 @pytest.mark.parametrize("same_lane", [True, False])
 def test_sale_and_reversal_may_arrive_in_either_order_from_any_lanes(mall: Mall, first: str, same_lane: bool) -> None:
     taker = mall.lane if same_lane else mall.far
-    steps = [lambda: (mall.sell(mall.lane, 7), mall.earn(mall.lane, 10)), lambda: mall.back(taker)]
-    for step in steps if first == "sale" else steps[::-1]:
-        step()
+    for step in ("sale", "reversal") if first == "sale" else ("reversal", "sale"):
+        if step == "sale":
+            mall.sell(mall.lane, 7)
+            mall.earn(mall.lane, 10)
+        else:
+            mall.back(taker)
         mall.tell()
     assert (mall.states(7), mall.redeemed(), mall.usable(), mall.conflicts()) == (["restored"], 0, 0, [])
 
@@ -444,6 +447,39 @@ def test_a_reversal_that_cannot_be_is_put_aside(mall: Mall, fact: Reversed) -> N
     mall.sell(mall.lane, 7)
     assert mall.book(mall.lane).aside == 1
     assert mall.states(7) == ["cleared"], "and holds up nothing"
+
+
+def test_one_sale_that_cannot_be_settled_holds_up_no_other(mall: Mall, monkeypatch: pytest.MonkeyPatch) -> None:
+    mall.sell(mall.lane, 7)
+    mall.sell(mall.lane, 8, OTHER)
+    mall.back(mall.lane)
+    mall.back(mall.lane, OTHER)
+    sound = coupons.give_back
+
+    def fault(connection: Connection, secret: bytes, epoch_id: int, seq: int, fact: Redeemed, now_ms: int) -> None:
+        if fact.serial == 7:
+            raise KeyError("a fault of ours")
+        sound(connection, secret, epoch_id, seq, fact, now_ms)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(coupons, "give_back", fault)
+        mall.tell()
+    assert (mall.states(7), mall.states(8)) == (["cleared"], ["restored"])
+    mall.settle()
+    assert mall.states(7) == ["cleared"], "it is not tried without a pause"
+    mall.now_ms += settle.LOOK_AGAIN_MS
+    mall.settle()
+    assert mall.states(7) == ["restored"]
+
+
+def test_a_home_s_word_that_comes_after_the_reversal_holds_the_serial_no_more(mall: Mall) -> None:
+    question = b"q" * 16
+    mall.sell(mall.far, 7, number=7, question=question, policy="home")
+    mall.back(mall.far)
+    mall.tell()
+    with mall.office.database.write() as connection:
+        settlement.granted_elsewhere(connection, HomeLeft(mall.lane.stamp(), question, 7, 7, "lane-2"), NOW_MS)
+    assert mall.query("SELECT state FROM questions WHERE campaign = 7") == [("settled",)]
 
 
 def test_a_batch_of_sales_costs_as_many_statements_whatever_its_length(mall: Mall) -> None:
