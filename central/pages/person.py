@@ -124,11 +124,13 @@ def _me(counter: Counter, asked: Asked, trouble: str = "", done: str = "", statu
     with counter.office.database.read() as connection:
         given = consents.in_force(connection, person.id)
         looks = audit.of_person(connection, person.holder, LOOKS_SHOWN_MAX)
+        titles = registry.titles(connection)
     data: dict[str, object] = {
         "pseudonym": f"{person.holder:012x}",
         "consents": {one.purpose.value: one for one in given},
         "purposes": list(consents.Purpose),
         "looks": looks,
+        "titles": titles,
         "trouble": trouble,
         "done": done,
     }
@@ -186,7 +188,7 @@ def password(counter: Counter, asked: Asked) -> Answer:
 def export(counter: Counter, asked: Asked) -> Answer:
     _note(counter, asked, audit.What.EXPORTED)
     with counter.office.database.read() as connection:
-        everything = own_data.export(connection, asked.person)
+        everything = own_data.export(connection, asked.person, asked.now_ms)
     body = msgspec.json.format(msgspec.json.encode(everything), indent=2)
     return File(body, "application/json", "tokuten-my-data.json")
 
