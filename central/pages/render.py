@@ -120,6 +120,7 @@ class Renderer:
             "rule": lambda rule: words.earn_rule(rule, lang),
             "rate": lambda rate: words.rate(rate, lang),
             "earned": earned,
+            "counted": lambda points: words.counted(points, lang),
             "move_kind": words.move_kind,
             "clock": self.clock,
             "iso": self.iso,

@@ -27,10 +27,15 @@ def move_kind(kind: str, points: int) -> str:
 
 def earn_rule(rule: EarnRule, lang: Lang) -> str:
     """What a shop gives, in words."""
-    text = say("rule.words", lang, per_yen=f"{rule.per_yen:,}", points=f"{rule.points:,}")
+    text = say("rule.words", lang, per_yen=f"{rule.per_yen:,}", points=counted(rule.points, lang))
     return text if rule.rounding is Rounding.DOWN else text + say(f"rule.rounding.{rule.rounding}", lang)
 
 
 def rate(rate: Rate, lang: Lang) -> str:
     """What points are at a rate, in words."""
-    return say("rate.words", lang, yen=f"{rate.yen:,}", points=f"{rate.points:,}")
+    return say("rate.words", lang, yen=f"{rate.yen:,}", points=counted(rate.points, lang))
+
+
+def counted(points: int, lang: Lang) -> str:
+    """So many points, in words."""
+    return say("points.count.one" if points == 1 else "points.count", lang, count=f"{points:,}")
