@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from central.db.database import Database
 from central.db.schema import ledger_audits, postings
 from central.ledger import audit, audit_facts
+from central.ledger.audit import Finding
 
 KEPT_MAX: Final = 100
 WORDS_MAX: Final = 50  # findings that are kept in words
@@ -27,8 +28,10 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     words: list[str]  # the first of them
 
 
-def run(database: Database, now_ms: int) -> Audited:
-    """Audits everything and keeps what was found. It reads for as long as it takes, and writes at the end."""
+def run(database: Database, now_ms: int) -> tuple[list[Finding], dict[str, int]]:
+    """Audits everything and keeps what was found; gives it, and how much was audited. It reads for as long as it takes,
+    and writes at the end.
+    """
     with database.read() as connection:
         counted = audit.counts(connection)
         found = audit.audit(connection) + list(audit_facts.audit(connection))
@@ -41,7 +44,7 @@ def run(database: Database, now_ms: int) -> Audited:
     )
     with database.write() as connection:
         _keep(connection, audited)
-    return audited
+    return found, counted
 
 
 def _keep(connection: Connection, audited: Audited) -> None:

@@ -82,6 +82,11 @@ def named(*lists: Iterable[OfProgramme]) -> set[int]:
     return {one.programme for some in lists for one in some}
 
 
+def names(connection: Connection, *lists: Iterable[OfProgramme]) -> dict[int, str]:
+    """Their names; those that nobody entered have none."""
+    return {number: one.name for number, one in by_number(connection, named(*lists)).items()}
+
+
 def listed(connection: Connection) -> list[Programme]:
     rows = connection.execute(select(programmes.c.body).order_by(programmes.c.id)).scalars()
     return [decode(bytes(body), Programme) for body in rows]

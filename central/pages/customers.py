@@ -45,8 +45,7 @@ def _page(counter: Counter, asked: Asked, told: str, found: Customer | None) -> 
 def _names(connection: Connection, found: Customer | None) -> dict[int, str]:
     if found is None:
         return {}
-    known = programmes.by_number(connection, programmes.named(found.balances, found.moves))
-    return {number: one.name for number, one in known.items()}
+    return programmes.names(connection, found.balances, found.moves)
 
 
 def look(counter: Counter, asked: Asked) -> Answer:

@@ -59,11 +59,11 @@ def one_person(counter: Counter, asked: Asked) -> Answer:
         lines = history.shown_to(connection, entry.id, COUPONS_SHOWN_MAX)
         points = balances.of_person(connection, entry.holder, asked.now_ms)
         moves = statement.of_person(connection, entry.holder, MOVES_SHOWN_MAX)
-        known = programmes.by_number(connection, programmes.named(points, moves))
+        names = programmes.names(connection, points, moves)
         titles = registry.titles(connection)
     data: dict[str, object] = {
         "entry": entry, "lines": lines, "titles": titles, "balances": points, "moves": moves,
-        "names": {number: one.name for number, one in known.items()},
+        "names": names,
     }  # fmt: skip
     return Page("operator/person.html", data)
 
@@ -87,12 +87,12 @@ def _conflicts(counter: Counter, asked: Asked, trouble: str = "", status: int = 
     with counter.office.database.read() as connection:
         rows = disputes.listed(connection, waiting=not every, limit=CONFLICTS_SHOWN_MAX)
         campaigns = issue.names(connection, {row.campaign for row in rows})
-        known = programmes.by_number(connection, {row.programme for row in rows if row.programme})
+        names = programmes.names(connection, (row for row in rows if row.programme))
         places = directory.places_of(connection, [fact for row in rows for fact in (row.first, row.second)])
         titles = registry.titles(connection)
     data: dict[str, object] = {
         "rows": rows, "every": every, "campaigns": campaigns, "places": places, "titles": titles, "trouble": trouble,
-        "points": {number: one.name for number, one in known.items()}, "endings": list(Ending),
+        "points": names, "endings": list(Ending),
         "limit": CONFLICTS_SHOWN_MAX,
     }  # fmt: skip
     return Page("operator/conflicts.html", data, status)

@@ -131,11 +131,10 @@ def ledger(counter: Counter, asked: Asked) -> Answer:
 def _ledger(counter: Counter, trouble: str = "", status: int = 200) -> Page:
     with counter.office.database.read() as connection:
         owed = liability.by_shop(connection)
-        known = programmes.by_number(connection, {one.programme for one in owed})
         data: dict[str, object] = {
             "audits": audits.listed(connection, AUDITS_SHOWN_MAX),
             "owed": owed,
-            "names": {number: one.name for number, one in known.items()},
+            "names": programmes.names(connection, owed),
             "taxes": {one.site: one for one in shops.listed(connection)},
             "titles": registry.titles(connection),
             "trouble": trouble,

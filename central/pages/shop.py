@@ -24,10 +24,10 @@ def today(counter: Counter, asked: Asked) -> Answer:
         uses = usage.of_site(connection, site, from_ms, to_ms, SHOWN_MAX)
         total = usage.total_of_site(connection, site, from_ms, to_ms)
         points = site_day.of_site(connection, site, from_ms, to_ms)
-        known = programmes.by_number(connection, {one.programme for one in points})
+        names = programmes.names(connection, points)
         title = registry.titles(connection).get(site, site)
     data: dict[str, object] = {
         "uses": uses, "total": total, "title": title, "limit": SHOWN_MAX, "today": from_ms, "points": points,
-        "names": {number: one.name for number, one in known.items()}, "looked_at": site_day.LOOKED_AT_MAX,
+        "names": names, "looked_at": site_day.LOOKED_AT_MAX,
     }  # fmt: skip
     return Page("shop/today.html", data)

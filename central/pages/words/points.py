@@ -75,7 +75,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "rules.example": ("{yen}のお買い上げで{points}", "A purchase of {yen} earns {points}"),
     "rules.change": ("規則を変える", "Change the rule"),
     "rules.per_yen": ("お買い上げ（円）ごとに", "For each so many yen"),
-    "rules.points": ("付けるポイント", "points"),
+    "rules.points": ("付けるポイント", "Points given"),
     "rules.rounding": ("端数", "Fractions"),
     "rules.from": ("開始日", "From"),
     "rules.from.hint": ("空欄ならすぐに", "Empty: at once"),
@@ -163,6 +163,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "account.add.how": (
         "口座の登録は、ご本人の口座であることを確かめたうえで、運営の窓口で承ります。",
         "An account is registered at the operator's desk, once it was shown that it is yours.",
+    ),
+    "erase.points": (
+        "未使用のポイントがあります。消去すると使えなくなります。",
+        "You have points that you have not used. They are lost with the account.",
     ),
     "programmes.title": ("ポイント制度", "Programmes of points"),
     "programmes.none": ("ポイント制度はまだありません。", "There is none yet."),

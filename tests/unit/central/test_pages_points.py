@@ -202,6 +202,14 @@ def test_M10_erasing_closes_accounts_and_takes_their_numbers_and_the_books_still
     assert mall.one("SELECT count(*) FROM bank_selections") == 0
 
 
+def test_M10_a_person_is_told_which_points_are_lost_before_they_erase(browser: Browser, mall: Centre) -> None:
+    earned(mall, "BBB", 77)
+    browser.log_in("BBB")
+    page = browser.get("/me/erase").text
+    assert "77 points" in page
+    assert "銀座" in page
+
+
 # --- coupons for an account (B1) ------------------------------------------------------------------------------
 
 
