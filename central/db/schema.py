@@ -713,6 +713,9 @@ earn_rules = Table(
     sqlite_with_rowid=False,
 )
 
+OF_A_PERSON: Final = "accounts.holder <> 0"
+"""What the index by holder holds: in a query it must stand in these words, not in parameters."""
+
 accounts = Table(
     "accounts",
     metadata,

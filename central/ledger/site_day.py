@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from central.db.schema import accounts, postings, transfers
+from central.db.schema import accounts, postings, programmes, transfers
 from central.ledger.chart import Kind
 from central.ledger.refunds import REFUND, TAKE_BACK
 from central.ledger.transfer import State
@@ -32,7 +32,12 @@ def of_site(connection: Connection, site: str, from_ms: int, to_ms: int) -> list
     newest = (
         select(postings.c.transfer, postings.c.amount, accounts.c.kind.label("account"))
         .join_from(accounts, postings, postings.c.account == accounts.c.id)
-        .where(accounts.c.place == site, accounts.c.kind.in_([Kind.ISSUED.value, Kind.REDEEMED.value]))
+        .where(  # every part of the key is named: the shop's members have accounts at this place, too
+            accounts.c.place == site,
+            accounts.c.programme.in_(select(programmes.c.id)),
+            accounts.c.kind.in_([Kind.ISSUED.value, Kind.REDEEMED.value]),
+            accounts.c.holder == 0,
+        )
         .order_by(postings.c.transfer.desc())
         .limit(LOOKED_AT_MAX)
         .subquery()

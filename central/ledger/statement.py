@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
-from central.db.schema import accounts, postings, transfers
+from central.db.schema import OF_A_PERSON, accounts, postings, transfers
 from central.ledger.chart import MEMBER, Kind
 from central.ledger.transfer import State
 
@@ -70,7 +70,7 @@ def _moves(connection: Connection, which: ColumnElement[bool], limit: int) -> li
             .join(transfers, transfers.c.id == postings.c.transfer)
             .outerjoin(_first, _first.c.id == transfers.c.settles)
         )
-        .where(which, accounts.c.holder != 0, accounts.c.kind == MEMBER)
+        .where(which, text(OF_A_PERSON), accounts.c.kind == MEMBER)
         .where((transfers.c.state == State.POSTED.value) | ~settled)
         .order_by(transfers.c.id.desc())
         .limit(max(0, min(limit, LIMIT_MAX)))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from sqlalchemy import event
 
+from central import registry
 from central.bank import accounts, selection
-from central.ledger import pending, programmes, refunds
+from central.ledger import audit, pending, programmes, refunds
 from central.ledger.refunds import Refund
 from central.office import now_ms
 from loyalty.campaign import DAY_MS
@@ -104,10 +107,6 @@ def test_M4_M6_M11_a_person_sees_what_each_shop_gives_now_and_soon_and_what_poin
 
 
 def test_the_pages_of_points_ask_the_database_as_often_whatever_the_rows(browser: Browser, mall: Centre) -> None:
-    from sqlalchemy import event
-
-    from central import registry
-
     asked: list[str] = []
     event.listen(mall.office.database.engine, "before_cursor_execute", lambda *words: asked.append(str(words[2])))
 
@@ -155,6 +154,38 @@ def test_the_pages_of_points_ask_the_database_as_often_whatever_the_rows(browser
     assert every() == before
 
 
+@pytest.mark.only_sqlite
+def test_no_page_about_one_person_or_one_shop_reads_a_table_of_everybodys_from_end_to_end(
+    browser: Browser, mall: Centre
+) -> None:
+    said: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, sql: str, parameters: object, *_: object) -> None:
+        if sql.startswith("SELECT"):
+            said.append((sql, parameters))
+
+    earned(mall, "BBB", 5)
+    browser.log_in("BBB")
+    event.listen(mall.office.database.engine, "before_cursor_execute", note)
+    for path in ("/points", "/account", "/me/erase"):
+        assert browser.get(path).status_code == 200
+    assert browser.post("/me/export").status_code == 200
+    browser.client.cookies.clear()
+    browser.log_in_as_staff("ginza")
+    for path in ("/shop", "/shop/rules"):
+        assert browser.get(path).status_code == 200
+    assert browser.post("/shop/customers", {"q": "BBB"}).status_code == 200
+    event.remove(mall.office.database.engine, "before_cursor_execute", note)
+    assert len(said) > 30
+    with mall.office.database.read() as connection:
+        for sql, parameters in said:
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters):  # type: ignore[arg-type]
+                whole = re.search(r"SCAN (accounts|postings|transfers|redemptions|coupons|persons|bank_\w+)", row[3])
+                assert whole is None, (row[3], sql)
+                # ... nor all that one shop has of everybody, to tell of one person or one day.
+                assert not re.search(r"accounts.*\(place=\?\)|redemptions.*\(site=\?\)", row[3]), (row[3], sql)
+
+
 # --- export and erasure (M10) --------------------------------------------------------------------------------
 
 
@@ -181,8 +212,6 @@ def test_M10_the_export_has_points_cards_and_accounts_and_no_number_of_an_accoun
 def test_M10_erasing_closes_accounts_and_takes_their_numbers_and_the_books_still_balance(
     browser: Browser, mall: Centre
 ) -> None:
-    from central.ledger import audit
-
     entered(mall, campaign(3, **ACCOUNT_COUPON))
     earned(mall, "BBB", 50)
     account, theirs = with_account(mall, "BBB"), with_account(mall, "AAA")
