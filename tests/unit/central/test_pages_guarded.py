@@ -246,6 +246,7 @@ def test_odd_input_never_makes_a_500(browser: Browser) -> None:
                 assert status < 500, path
 
 
+@pytest.mark.only_sqlite  # it is hidden as a file
 def test_a_database_that_does_not_answer_is_said_in_words(browser: Browser, mall: Centre) -> None:
     browser.log_in("BBB")
     mall.office.database.close()
