@@ -21,7 +21,10 @@ class What(StrEnum):
     """What was looked at or done."""
 
     PEOPLE_LISTED = "people_listed"  # names of several people
-    PERSON_SEEN = "person_seen"  # one person with their coupons
+    PERSON_SEEN = "person_seen"  # one person with their coupons and points
+    CUSTOMER_SOUGHT = "customer_sought"  # a shop asked for somebody, and nobody was shown (M7)
+    CUSTOMER_SEEN = "customer_seen"  # a shop was shown what somebody did at it
+    CUSTOMER_KEPT = "customer_kept"  # ... and keeps it in a file
     REGISTERED = "registered"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of what was done
     CONSENT_GIVEN = "consent_given"
@@ -40,11 +43,16 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     holder: int  # 0: several people
     name: str  # of the person now; empty: several, or erased since
     what: What
+    site: str = ""  # the shop's that looked
 
 
-def note(connection: Connection, role: Role, who: str, what: What, now_ms: int, holder: int = 0) -> None:
+def note(
+    connection: Connection, role: Role, who: str, what: What, now_ms: int, holder: int = 0, site: str = ""
+) -> None:
     """Writes a look down, in the caller's write transaction. `who`: a member's name, a person's pseudonym."""
-    connection.execute(insert(audit).values(at_ms=now_ms, role=role.value, who=who, holder=holder, what=what.value))
+    connection.execute(
+        insert(audit).values(at_ms=now_ms, role=role.value, who=who, holder=holder, what=what.value, site=site)
+    )
 
 
 def listed(connection: Connection, limit: int = 100, before: int | None = None) -> list[Look]:
@@ -76,6 +84,7 @@ def _looks(connection: Connection, query: Select[Any], limit: int) -> list[Look]
             holder=row.holder,
             name="" if row.name is None or row.erased_ms is not None else row.name,
             what=What(row.what),
+            site=row.site,
         )
         for row in rows
     ]

@@ -19,9 +19,10 @@ class Purpose(StrEnum):
 
     SERVICE = "service"  # keeping their coupons and history: without it there is no account
     OFFERS = "offers"  # choosing offers from what they used (M9); may be withdrawn
+    SHOPS = "shops"  # shops may look them up by name, and see it (M7); may be withdrawn
 
 
-VERSION: Final = "2026-11"  # of the texts in force
+VERSION: Final = "2026-12"  # of the texts in force
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):

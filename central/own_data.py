@@ -1,7 +1,8 @@
 """What the centre keeps about a person, for that person: all of it as one document, and its erasure.
 
-Erasing takes name, password, cards, sessions and consents; it can't be undone. What was downloaded and used stays in
-the books under the pseudonym, which then leads to nobody.
+Erasing takes name, password, cards, sessions, consents and the numbers of bank accounts; it can't be undone. What was
+downloaded, used, earned and paid stays in the books under the pseudonym, which then leads to nobody: points that are
+left end there in their time, and no shop finds them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,28 @@ import msgspec
 from sqlalchemy import Connection, delete, select, update
 
 from central import audit, consent
+from central.bank import accounts
 from central.coupons import cards, history
 from central.coupons.persons import Person
+from central.db.schema import (
+    bank_accounts,
+    bank_selections,
+    bank_settlements,
+    consents,
+    coupons,
+    issued_cards,
+    members,
+    persons,
+    sessions,
+)
 from central.db.schema import cards as card_rows
-from central.db.schema import consents, persons, sessions
+from central.ledger import balances, programmes, statement
+from central.ledger.balances import Balance
+from central.ledger.statement import Move
 
 COUPONS_MAX: Final = 100_000  # in one document
+MOVES_MAX: Final = statement.LIMIT_MAX
+PAYMENTS_MAX: Final = 100_000
 LOOKS_MAX: Final = audit.LIMIT_MAX
 NO_PASSWORD: Final = "!"  # noqa: S105 - no hash: nothing fits it
 ERASED: Final = " erased {holder:012x}"  # with a blank in front, it can be nobody's name
@@ -40,6 +57,60 @@ class LookRow(msgspec.Struct, kw_only=True):
     at_ms: int
     role: str
     what: str
+    site: str  # the shop's that looked
+
+
+class PointsRow(msgspec.Struct, kw_only=True):
+    """What is there now, of one kind of points, at one shop or at all."""
+
+    programme: int
+    name: str
+    site: str  # empty: shared by all shops
+    points: int
+    held: int
+    usable: int
+    next_end_ms: int | None
+
+
+class MoveRow(msgspec.Struct, kw_only=True):
+    """Points that came or went; gifts are among them."""
+
+    programme: int
+    kind: str
+    site: str
+    points: int
+    at_ms: int
+    waits: bool
+
+
+class PaymentRow(msgspec.Struct, kw_only=True):
+    at_ms: int
+    site: str
+    debit_yen: int
+    state: str
+
+
+class AccountRow(msgspec.Struct, kw_only=True):
+    """A bank account; of its number the last digits, as everywhere but at the bank."""
+
+    tail: str
+    opened_ms: int
+    closed_ms: int | None
+    selected: list[int]  # coupons, by campaign
+    payments: list[PaymentRow]
+
+
+class CardRow(msgspec.Struct, kw_only=True):
+    generation: int
+    uid: str
+    state: str
+    granted_ms: int
+
+
+class MemberRow(msgspec.Struct, kw_only=True):
+    number: str
+    blocked: bool
+    cards: list[CardRow]
 
 
 class Export(msgspec.Struct, kw_only=True):
@@ -49,12 +120,16 @@ class Export(msgspec.Struct, kw_only=True):
     pseudonym: str
     since_ms: int
     cards: list[str]  # UIDs
+    member: MemberRow | None
+    bank_accounts: list[AccountRow]
+    points: list[PointsRow]
+    points_history: list[MoveRow]
     consents: list[consent.Consent]
     coupons: list[CouponRow]
     looks: list[LookRow]  # of whoever looked at these data, by role
 
 
-def export(connection: Connection, person: Person) -> Export:
+def export(connection: Connection, person: Person, now_ms: int) -> Export:
     """Everything about a person that the centre keeps in their name."""
     since_ms = connection.execute(select(persons.c.created_ms).where(persons.c.id == person.id)).scalar_one()
     uids = connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars()
@@ -63,6 +138,10 @@ def export(connection: Connection, person: Person) -> Export:
         pseudonym=f"{person.holder:012x}",
         since_ms=since_ms,
         cards=[uid.hex() for uid in uids],
+        member=_member(connection, person),
+        bank_accounts=_accounts(connection, person),
+        points=_points(connection, person, now_ms),
+        points_history=[_move(one) for one in statement.of_person(connection, person.holder, MOVES_MAX)],
         consents=consent.history(connection, person.id),
         coupons=[
             CouponRow(
@@ -80,8 +159,76 @@ def export(connection: Connection, person: Person) -> Export:
             for line in history.shown_to(connection, person.id, COUPONS_MAX)
         ],
         looks=[
-            LookRow(at_ms=look.at_ms, role=look.role.value, what=look.what.value)
+            LookRow(at_ms=look.at_ms, role=look.role.value, what=look.what.value, site=look.site)
             for look in audit.of_person(connection, person.holder, LOOKS_MAX)
+        ],
+    )
+
+
+def _points(connection: Connection, person: Person, now_ms: int) -> list[PointsRow]:
+    found = balances.of_person(connection, person.holder, now_ms)
+    names = programmes.by_number(connection, {one.programme for one in found})
+    return [_balance(one, names[one.programme].name if one.programme in names else "") for one in found]
+
+
+def _balance(one: Balance, name: str) -> PointsRow:
+    return PointsRow(
+        programme=one.programme,
+        name=name,
+        site=one.place,
+        points=one.points,
+        held=one.held,
+        usable=one.usable,
+        next_end_ms=one.next_end_ms,
+    )
+
+
+def _move(one: Move) -> MoveRow:
+    return MoveRow(
+        programme=one.programme, kind=one.kind, site=one.site, points=one.points, at_ms=one.at_ms, waits=one.waits
+    )
+
+
+def _accounts(connection: Connection, person: Person) -> list[AccountRow]:
+    theirs = bank_accounts.c.person_id == person.id
+    mine = select(bank_accounts.c.id).where(theirs)
+    rows = {
+        bytes(row.id): AccountRow(
+            tail=row.tail, opened_ms=row.opened_ms, closed_ms=row.closed_ms, selected=[], payments=[]
+        )
+        for row in connection.execute(select(bank_accounts).where(theirs).order_by(bank_accounts.c.opened_ms))
+    }
+    for account, campaign in connection.execute(
+        select(bank_selections.c.account_id, coupons.c.campaign)
+        .join_from(bank_selections, coupons)
+        .where(bank_selections.c.account_id.in_(mine))
+        .order_by(bank_selections.c.selected_ms)
+    ):
+        rows[bytes(account)].selected.append(campaign)
+    for row in connection.execute(
+        select(bank_settlements)
+        .where(bank_settlements.c.account_id.in_(mine))
+        .order_by(bank_settlements.c.asked_ms.desc())
+        .limit(PAYMENTS_MAX)
+    ):
+        paid = PaymentRow(at_ms=row.asked_ms, site=row.site, debit_yen=row.debit_yen, state=row.state)
+        rows[bytes(row.account_id)].payments.append(paid)
+    return list(rows.values())
+
+
+def _member(connection: Connection, person: Person) -> MemberRow | None:
+    row = connection.execute(select(members).where(members.c.person_id == person.id)).one_or_none()
+    if row is None:
+        return None
+    given = connection.execute(
+        select(issued_cards).where(issued_cards.c.person_id == person.id).order_by(issued_cards.c.generation)
+    )
+    return MemberRow(
+        number=row.number,
+        blocked=row.blocked,
+        cards=[
+            CardRow(generation=one.generation, uid=bytes(one.uid).hex(), state=one.state, granted_ms=one.granted_ms)
+            for one in given
         ],
     )
 
@@ -93,6 +240,7 @@ def erase(connection: Connection, secret: bytes, person: Person, now_ms: int) ->
     """
     for uid in connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars().all():
         cards.release(connection, secret, uid)
+    accounts.forget(connection, person, now_ms)
     connection.execute(delete(sessions).where(sessions.c.person_id == person.id))
     connection.execute(delete(consents).where(consents.c.person_id == person.id))
     connection.execute(

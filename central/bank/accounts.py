@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from central.coupons.persons import Person
-from central.db.schema import bank_accounts, persons
+from central.db.schema import bank_accounts, bank_selections, persons
 from central.keys import KeyFileError, Keys
 
 ACCOUNT_BYTES: Final = 16
@@ -68,10 +68,25 @@ def add(connection: Connection, keys: Keys, person: Person, number: str, now_ms:
 
 
 def close(connection: Connection, account: bytes, now_ms: int) -> None:
-    """From now on it pays nothing. What it paid stays. Raises AccountError."""
+    """From now on it pays nothing. What it paid stays; what was selected for it is free again. Raises AccountError."""
     still = (bank_accounts.c.id == account) & bank_accounts.c.closed_ms.is_(None)
     if not connection.execute(update(bank_accounts).where(still).values(closed_ms=now_ms)).rowcount:
         raise AccountError("there is no such open account")
+    connection.execute(delete(bank_selections).where(bank_selections.c.account_id == account))
+
+
+def forget(connection: Connection, person: Person, now_ms: int) -> None:
+    """An erased person's accounts pay nothing and lead nowhere: number, last digits and selections are gone. The rows
+    stay, for the payments that name them; a payment in doubt is settled by its own id.
+    """
+    theirs = bank_accounts.c.person_id == person.id
+    mine = select(bank_accounts.c.id).where(theirs)
+    connection.execute(delete(bank_selections).where(bank_selections.c.account_id.in_(mine)))
+    connection.execute(
+        update(bank_accounts)
+        .where(theirs)
+        .values(sealed=b"", tail="", closed_ms=func.coalesce(bank_accounts.c.closed_ms, now_ms))
+    )
 
 
 def find(connection: Connection, account: bytes) -> Account | None:
@@ -96,7 +111,7 @@ def listed(connection: Connection, limit: int = LISTED_MAX) -> list[Account]:
 def number(connection: Connection, keys: Keys, account: bytes) -> str:
     """The number, for the bank and nobody else. Raises AccountError, KeyFileError."""
     sealed = connection.execute(select(bank_accounts.c.sealed).where(bank_accounts.c.id == account)).scalar()
-    if sealed is None:
+    if not sealed:
         raise AccountError("there is no such account")
     try:
         return SecretBox(keys.account_secret()).decrypt(bytes(sealed)).decode()

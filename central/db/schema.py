@@ -361,6 +361,7 @@ audit = Table(
     Column("who", Text, nullable=False),  # a member of staff by name, a person by pseudonym
     Column("holder", BigInteger, nullable=False),  # whose data; 0: of several people
     Column("what", Text, nullable=False),  # central.audit.What
+    Column("site", Text, nullable=False, server_default=""),  # the shop's that looked
     Index("ix_audit_holder", "holder", "id"),
 )
 
@@ -673,6 +674,7 @@ bank_settlements = Table(
         postgresql_where=_WITH_SERIAL,
     ),
     Index("ix_bank_settlements_asked_ms", "asked_ms"),
+    Index("ix_bank_settlements_account_id", "account_id"),
     Index(
         "ix_bank_settlements_sale",
         "sale",
@@ -757,6 +759,9 @@ earn_rules = Table(
     PrimaryKeyConstraint("programme", "site", "revision"),
     sqlite_with_rowid=False,
 )
+
+OF_A_PERSON: Final = "accounts.holder <> 0"
+"""What the index by holder holds: in a query it must stand in these words, not in parameters."""
 
 accounts = Table(
     "accounts",
@@ -864,4 +869,16 @@ lot_moves = Table(
     ForeignKeyConstraint(["lot", "number"], ["lots.transfer", "lots.number"]),
     Index("ix_lot_moves_lot", "lot", "number"),
     sqlite_with_rowid=False,
+)
+
+# What the auditor found, each time that somebody had it look (`central.ledger.audits`). The newest are kept.
+ledger_audits = Table(
+    "ledger_audits",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("transfers", BigInteger, nullable=False),  # how much was audited
+    Column("postings", BigInteger, nullable=False),
+    Column("findings", BigInteger, nullable=False),  # 0: the books are right
+    Column("words", Text, nullable=False),  # the first of them, a line each
 )

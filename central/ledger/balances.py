@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
-from central.db.schema import accounts, lots, postings, transfers
+from central.db.schema import OF_A_PERSON, accounts, lots, postings, transfers
 from central.ledger.chart import MEMBER
 from loyalty.points import NEVER_MS
 
@@ -41,7 +41,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_person(connection: Connection, holder: int, now_ms: int) -> list[Balance]:
     """By programme and shop (M5)."""
-    return _balances(connection, accounts.c.holder == holder, now_ms, LIMIT_MAX)
+    return _balances(connection, (accounts.c.holder == holder) & text(OF_A_PERSON), now_ms, LIMIT_MAX)
 
 
 def at_shop(connection: Connection, programme: int, site: str, now_ms: int, limit: int = 100) -> list[Balance]:
@@ -87,7 +87,7 @@ def history(connection: Connection, holder: int, limit: int = 100) -> list[Line]
     rows = connection.execute(
         select(transfers, accounts.c.place, postings.c.amount)
         .select_from(postings.join(accounts).join(transfers))
-        .where(accounts.c.holder == holder, accounts.c.kind == MEMBER)
+        .where(accounts.c.holder == holder, text(OF_A_PERSON), accounts.c.kind == MEMBER)
         .order_by(transfers.c.id.desc())
         .limit(max(0, min(limit, LIMIT_MAX)))
     )

@@ -7,7 +7,7 @@ A rule is never changed: the shop makes a new revision of it, from a time on, an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
@@ -16,6 +16,9 @@ from central.db import bulk
 from central.db.schema import accounts, earn_rules, programmes, sites
 from loyalty.points import EarnRule, Programme, problems, rule_problems
 from wire.messages import decode, encode
+
+REVISIONS_MAX: Final = 1_000
+"""Of one shop's rule: booking looks at them all."""
 
 _FIND: Final = "SELECT body FROM programmes WHERE id IN "
 _RULES_SELECT: Final = "r.programme, r.site, r.body"
@@ -67,6 +70,23 @@ def by_number(connection: Connection, numbers: Iterable[int]) -> dict[int, Progr
     return {programme.id: programme for programme in found}
 
 
+class OfProgramme(Protocol):
+    """Anything that is about one kind of points."""
+
+    @property
+    def programme(self) -> int: ...
+
+
+def named(*lists: Iterable[OfProgramme]) -> set[int]:
+    """The numbers of the programmes that rows are about."""
+    return {one.programme for some in lists for one in some}
+
+
+def names(connection: Connection, *lists: Iterable[OfProgramme]) -> dict[int, str]:
+    """Their names; those that nobody entered have none."""
+    return {number: one.name for number, one in by_number(connection, named(*lists)).items()}
+
+
 def listed(connection: Connection) -> list[Programme]:
     rows = connection.execute(select(programmes.c.body).order_by(programmes.c.id)).scalars()
     return [decode(bytes(body), Programme) for body in rows]
@@ -82,23 +102,30 @@ def next_number(connection: Connection) -> int:
 
 def set_rule(connection: Connection, rule: EarnRule, now_ms: int) -> EarnRule:
     """A shop's rule from `rule.from_ms` on, as its next revision. Raises ProgrammeError."""
-    found = rule_problems(rule)
-    if get(connection, rule.programme) is None:
-        found.append(f"programme: there is no programme {rule.programme}")
-    if connection.execute(select(sites.c.id).where(sites.c.name == rule.site)).first() is None:
-        found.append(f"site: there is no site {rule.site}")
-    known = rules(connection, [(rule.programme, rule.site)]).get((rule.programme, rule.site), [])
-    if known and rule.from_ms < known[-1].from_ms:
-        found.append("from_ms: a rule that was made later begins later than the one before it")
-    if found:
-        raise ProgrammeError(found)
-    rule = msgspec.structs.replace(rule, revision=len(known) + 1)
+    rule = check_rule(connection, rule)
     connection.execute(
         insert(earn_rules).values(
             programme=rule.programme, site=rule.site, revision=rule.revision, body=encode(rule), made_ms=now_ms
         )
     )
     return rule
+
+
+def check_rule(connection: Connection, rule: EarnRule) -> EarnRule:
+    """The rule with the number of its revision, if it can be made now. Raises ProgrammeError."""
+    found = rule_problems(rule)
+    if get(connection, rule.programme) is None:
+        found.append(f"programme: there is no programme {rule.programme}")
+    if connection.execute(select(sites.c.id).where(sites.c.name == rule.site)).first() is None:
+        found.append(f"site: there is no site {rule.site}")
+    known = rules(connection, [(rule.programme, rule.site)]).get((rule.programme, rule.site), [])
+    if len(known) >= REVISIONS_MAX:
+        found.append(f"revision: there are {REVISIONS_MAX:,} revisions of this rule already")
+    if known and rule.from_ms < known[-1].from_ms:
+        found.append("from_ms: a rule that was made later begins later than the one before it")
+    if found:
+        raise ProgrammeError(found)
+    return msgspec.structs.replace(rule, revision=len(known) + 1)
 
 
 def rules(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], list[EarnRule]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -15,6 +16,10 @@ from central.pages.render import Renderer
 REGISTRATIONS_PER_PEER: Final = 20  # in a window of `central.http.limits`; a shop's guests share one address
 REGISTRATIONS_IN_ALL: Final = 200
 TURN_WITHIN_S: Final = 5.0
+LOOKS_PER_SHOP: Final = 60  # at customers, in such a window; found or not
+MISSES_PER_SHOP: Final = 15  # of them, that found nobody: more is guessing
+LOOKS_IN_ALL: Final = 3_000
+FILES_PER_SHOP: Final = 20
 
 
 class Counter:
@@ -23,6 +28,10 @@ class Counter:
     def __init__(self, office: Office, renderer: Renderer, tries: Tries) -> None:
         self.office, self.renderer, self.tries = office, renderer, tries
         self.registrations = Tries(REGISTRATIONS_PER_PEER, REGISTRATIONS_IN_ALL)
+        self.looks = Tries(LOOKS_PER_SHOP, LOOKS_IN_ALL)
+        self.misses = Tries(MISSES_PER_SHOP, LOOKS_IN_ALL)
+        self.files = Tries(FILES_PER_SHOP, LOOKS_IN_ALL)
+        self.auditing = threading.Lock()  # one at a time: it reads the whole ledger
 
     def password_fits(self, key: str, stored: str | None, password: str, now_ms: int) -> bool:
         """`key`: who is tried, for the limits. Raises Refused after too many tries."""

@@ -7,6 +7,7 @@ from typing import Final
 from central import audit, deadletters, directory, notices, registry, staff
 from central.coupons import disputes, history, issue
 from central.coupons.disputes import Ending
+from central.ledger import balances, programmes, statement
 from central.pages.answer import Answer, Page, Redirect
 from central.pages.asked import Asked, Refusal, Refused
 from central.pages.asked import number as read_number
@@ -15,6 +16,7 @@ from central.staff import Role
 
 PEOPLE_SHOWN_MAX: Final = 50
 COUPONS_SHOWN_MAX: Final = 200
+MOVES_SHOWN_MAX: Final = 100
 CONFLICTS_SHOWN_MAX: Final = 100
 LOOKS_SHOWN_MAX: Final = 100
 
@@ -55,8 +57,15 @@ def one_person(counter: Counter, asked: Asked) -> Answer:
             raise Refused(Refusal.NOT_FOUND)
         audit.note(connection, Role.OPERATOR, asked.member.name, audit.What.PERSON_SEEN, asked.now_ms, entry.holder)
         lines = history.shown_to(connection, entry.id, COUPONS_SHOWN_MAX)
+        points = balances.of_person(connection, entry.holder, asked.now_ms)
+        moves = statement.of_person(connection, entry.holder, MOVES_SHOWN_MAX)
+        names = programmes.names(connection, points, moves)
         titles = registry.titles(connection)
-    return Page("operator/person.html", {"entry": entry, "lines": lines, "titles": titles})
+    data: dict[str, object] = {
+        "entry": entry, "lines": lines, "titles": titles, "balances": points, "moves": moves,
+        "names": names,
+    }  # fmt: skip
+    return Page("operator/person.html", data)
 
 
 def places(counter: Counter, asked: Asked) -> Answer:
@@ -78,11 +87,13 @@ def _conflicts(counter: Counter, asked: Asked, trouble: str = "", status: int = 
     with counter.office.database.read() as connection:
         rows = disputes.listed(connection, waiting=not every, limit=CONFLICTS_SHOWN_MAX)
         campaigns = issue.names(connection, {row.campaign for row in rows})
+        names = programmes.names(connection, (row for row in rows if row.programme))
         places = directory.places_of(connection, [fact for row in rows for fact in (row.first, row.second)])
         titles = registry.titles(connection)
     data: dict[str, object] = {
         "rows": rows, "every": every, "campaigns": campaigns, "places": places, "titles": titles, "trouble": trouble,
-        "endings": list(Ending), "limit": CONFLICTS_SHOWN_MAX,
+        "points": names, "endings": list(Ending),
+        "limit": CONFLICTS_SHOWN_MAX,
     }  # fmt: skip
     return Page("operator/conflicts.html", data, status)
 

@@ -15,6 +15,7 @@ from central.coupons import download as giving
 from central.coupons import history as book
 from central.coupons import issue, persons, shelf
 from central.homes import HomeError
+from central.ledger import balances, programmes
 from central.pages.answer import Answer, File, Page, Redirect
 from central.pages.asked import Asked, Refusal, Refused, Ticket
 from central.pages.counter import Counter
@@ -124,11 +125,13 @@ def _me(counter: Counter, asked: Asked, trouble: str = "", done: str = "", statu
     with counter.office.database.read() as connection:
         given = consents.in_force(connection, person.id)
         looks = audit.of_person(connection, person.holder, LOOKS_SHOWN_MAX)
+        titles = registry.titles(connection)
     data: dict[str, object] = {
         "pseudonym": f"{person.holder:012x}",
         "consents": {one.purpose.value: one for one in given},
         "purposes": list(consents.Purpose),
         "looks": looks,
+        "titles": titles,
         "trouble": trouble,
         "done": done,
     }
@@ -186,20 +189,29 @@ def password(counter: Counter, asked: Asked) -> Answer:
 def export(counter: Counter, asked: Asked) -> Answer:
     _note(counter, asked, audit.What.EXPORTED)
     with counter.office.database.read() as connection:
-        everything = own_data.export(connection, asked.person)
+        everything = own_data.export(connection, asked.person, asked.now_ms)
     body = msgspec.json.format(msgspec.json.encode(everything), indent=2)
     return File(body, "application/json", "tokuten-my-data.json")
 
 
 def erasing(counter: Counter, asked: Asked) -> Answer:
-    return Page("person/erase.html", {"trouble": ""})
+    return _erasing(counter, asked)
+
+
+def _erasing(counter: Counter, asked: Asked, trouble: str = "", status: int = 200) -> Page:
+    """Says before it is too late what points are left."""
+    with counter.office.database.read() as connection:
+        left = [one for one in balances.of_person(connection, asked.person.holder, asked.now_ms) if one.usable]
+        names = programmes.names(connection, left)
+        titles = registry.titles(connection)
+    return Page("person/erase.html", {"trouble": trouble, "left": left, "names": names, "titles": titles}, status)
 
 
 def erase(counter: Counter, asked: Asked) -> Answer:
     """Name and password go, the books stay under the pseudonym. It can't be undone, so the password is asked."""
     person = asked.person
     if asked.form.get("sure") != "yes" or not _proven(counter, asked):
-        return Page("person/erase.html", {"trouble": "me.wrong_password"}, 422)
+        return _erasing(counter, asked, "me.wrong_password", 422)
     with counter.office.database.write() as connection:
         own_data.erase(connection, counter.office.keys.cache_secret(), person, asked.now_ms)
         audit.note(connection, Role.PERSON, f"{person.holder:012x}", audit.What.ERASED, asked.now_ms, person.holder)

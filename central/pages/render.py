@@ -19,6 +19,7 @@ from central.pages import words
 from central.pages.asked import Asked
 from central.staff import Role
 from loyalty.campaign import Campaign, Lang, benefit
+from loyalty.points import earned
 
 FOLDER: Final = Path(__file__).parent
 MEDIA: Final = {
@@ -53,16 +54,19 @@ MENU: Final[dict[Role | None, tuple[tuple[str, str], ...]]] = {
     Role.PERSON: (
         ("/coupons", "menu.coupons"),
         ("/offers", "menu.offers"),
+        ("/points", "menu.points"),
         ("/history", "menu.history"),
         ("/me", "menu.me"),
     ),
-    Role.SHOP: (("/shop", "menu.today"),),
+    Role.SHOP: (("/shop", "menu.today"), ("/shop/customers", "menu.customers"), ("/shop/rules", "menu.rules")),
     Role.PROVIDER: (("/provider", "menu.issued"), ("/provider/issue", "menu.issue")),
     Role.OPERATOR: (
         ("/operator", "menu.overview"),
         ("/operator/conflicts", "menu.conflicts"),
         ("/operator/people", "menu.people"),
         ("/operator/places", "menu.places"),
+        ("/operator/programmes", "menu.programmes"),
+        ("/operator/ledger", "menu.ledger"),
         ("/operator/audit", "menu.audit"),
     ),
 }
@@ -113,6 +117,11 @@ class Renderer:
             "yen": lambda value: f"{value:,}円" if lang == "ja" else f"¥{value:,}",
             "day": lambda at_ms: self.day(at_ms, lang),
             "moment": lambda at_ms: self.moment(at_ms, lang),
+            "rule": lambda rule: words.earn_rule(rule, lang),
+            "rate": lambda rate: words.rate(rate, lang),
+            "earned": earned,
+            "counted": lambda points: words.counted(points, lang),
+            "move_kind": words.move_kind,
             "clock": self.clock,
             "iso": self.iso,
         }

@@ -29,8 +29,19 @@ from central.db.database import StorageError
 from central.http.limits import Tries
 from central.keys import KeyFileError
 from central.office import Office, now_ms
+from central.pages import (
+    account,
+    customers,
+    entrance,
+    operator,
+    operator_points,
+    person,
+    points,
+    provider,
+    shop,
+    shop_rules,
+)
 from central.pages import asked as ask
-from central.pages import entrance, operator, person, provider, shop
 from central.pages.answer import Answer, File, Page, Redirect
 from central.pages.asked import Asked, Refusal, Refused, Ticket, Visitor
 from central.pages.counter import Counter
@@ -81,6 +92,11 @@ ROUTES: Final = (
     Route("GET", "/coupons/{number}", PEOPLE, person.coupon),
     Route("GET", "/coupons/{number}/state", PEOPLE, person.state),
     Route("GET", "/history", PEOPLE, person.history),
+    Route("GET", "/points", PEOPLE, points.mine),
+    Route("GET", "/account", PEOPLE, account.listed),
+    Route("POST", "/account/select", PEOPLE, account.select),
+    Route("POST", "/account/drop", PEOPLE, account.drop),
+    Route("POST", "/account/close", PEOPLE, account.close),
     Route("GET", "/me", PEOPLE, person.me),
     Route("POST", "/me/consent", PEOPLE, person.consent),
     Route("POST", "/me/password", PEOPLE, person.password),
@@ -88,6 +104,11 @@ ROUTES: Final = (
     Route("GET", "/me/erase", PEOPLE, person.erasing),
     Route("POST", "/me/erase", PEOPLE, person.erase),
     Route("GET", "/shop", SHOPS, shop.today),
+    Route("GET", "/shop/rules", SHOPS, shop_rules.listed),
+    Route("POST", "/shop/rules", SHOPS, shop_rules.enter),
+    Route("GET", "/shop/customers", SHOPS, customers.form),
+    Route("POST", "/shop/customers", SHOPS, customers.look),  # who is asked for stands in no address
+    Route("POST", "/shop/customers/file", SHOPS, customers.keep),
     Route("GET", "/provider", PROVIDERS, provider.listed),
     Route("GET", "/provider/issue", PROVIDERS, provider.form),
     Route("POST", "/provider/issue", PROVIDERS, provider.issue),
@@ -99,6 +120,13 @@ ROUTES: Final = (
     Route("POST", "/operator/people", OPERATORS, operator.people),  # what is searched for stands in no address
     Route("GET", "/operator/people/{number}", OPERATORS, operator.one_person),
     Route("GET", "/operator/places", OPERATORS, operator.places),
+    Route("GET", "/operator/programmes", OPERATORS, operator_points.listed),
+    Route("POST", "/operator/programmes", OPERATORS, operator_points.enter),
+    Route("GET", "/operator/programmes/{number}", OPERATORS, operator_points.one),
+    Route("POST", "/operator/programmes/{number}", OPERATORS, operator_points.change),
+    Route("POST", "/operator/programmes/{number}/rule", OPERATORS, operator_points.rule),
+    Route("GET", "/operator/ledger", OPERATORS, operator_points.ledger),
+    Route("POST", "/operator/ledger/audit", OPERATORS, operator_points.audit),
     Route("GET", "/operator/conflicts", OPERATORS, operator.conflicts),
     Route("POST", "/operator/conflicts/{number}", OPERATORS, operator.settle),
     Route("GET", "/operator/audit", OPERATORS, operator.audit_log),

@@ -118,8 +118,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "me.export": ("書き出す", "Download the file"),
     "me.erase": ("アカウントの消去", "Erase the account"),
     "me.erase.why": (
-        "お名前とパスワード、カードの登録を消去します。元に戻せません。",
-        "Name, password and cards go, for good.",
+        "お名前とパスワード、カードと口座の登録を消去します。元に戻せません。",
+        "Name, password, cards and bank accounts go, for good.",
     ),
     "me.erase.go": ("消去へ進む", "Go on to erase"),
     "me.wrong_password": ("いまのパスワードが違います。", "The present password is wrong."),

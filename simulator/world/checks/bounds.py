@@ -82,6 +82,7 @@ CENTRE: Final = {
     "campaigns": 100_000,
     "revocations": REVOKED_MAX,
     "bank_shops": 65_535,
+    "ledger_audits": 100,
     "alembic_version": 1,
 }
 """Rows that a table of the centre may have at most."""

@@ -25,8 +25,11 @@ SELDOM_ON_POSTGRESQL = (
     "test_central_clock_lives",
     "test_central_homes",
     "test_central_trade",
+    "test_pages_customers",
     "test_pages_guarded",
     "test_pages_person",
+    "test_pages_points",
+    "test_pages_rules",
     "test_pages_staff",
 )
 

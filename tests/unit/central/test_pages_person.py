@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 from litestar.testing import TestClient
 
+from central import consent
 from central.coupons import issue, persons
 from central.coupons.issue import Issued
 from central.http.app import create_app
@@ -33,7 +34,7 @@ def test_somebody_registers_with_a_name_a_password_and_a_dated_consent_and_is_lo
     assert (answer.status_code, answer.headers["location"]) == (303, "/offers")
     assert "花子" in browser.get("/me").text
     given = mall.query("SELECT purpose, version, given_ms > 0, withdrawn_ms FROM consents ORDER BY id")
-    assert given == [("service", "2026-11", 1, None), ("offers", "2026-11", 1, None)]
+    assert given == [("service", consent.VERSION, 1, None), ("offers", consent.VERSION, 1, None)]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def test_the_auditor_says_which_account_differs_and_by_how_much(shell: Shell) ->
         connection.exec_driver_sql("UPDATE accounts SET balance = balance + 5 WHERE kind = 'member'")
     said = shell.run("ledger", "audit", code=1)
     assert "account member 1 of 000000abcdef at ginza: balance 35, should be 30 (+5)" in said
+    assert centre.query("SELECT findings, postings FROM ledger_audits ORDER BY id") == [(0, 2), (2, 2)]
     centre.close()
 
 
