@@ -1,7 +1,7 @@
 """What the centre keeps about a person, for that person: all of it as one document, and its erasure.
 
-Erasing takes name, password, cards, sessions and consents; it can't be undone. What was downloaded and used stays in
-the books under the pseudonym, which then leads to nobody.
+Erasing takes name, password, addresses, cards, sessions and consents; it can't be undone. What was downloaded, used
+and bought stays in the books under the pseudonym, which then leads to nobody.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from central.coupons import cards, history
 from central.coupons.persons import Person
 from central.db.schema import cards as card_rows
 from central.db.schema import consents, persons, sessions
+from central.offers import addresses, purchases
 
 COUPONS_MAX: Final = 100_000  # in one document
+PURCHASES_MAX: Final = 100_000
 LOOKS_MAX: Final = audit.LIMIT_MAX
 NO_PASSWORD: Final = "!"  # noqa: S105 - no hash: nothing fits it
 ERASED: Final = " erased {holder:012x}"  # with a blank in front, it can be nobody's name
@@ -42,6 +44,13 @@ class LookRow(msgspec.Struct, kw_only=True):
     what: str
 
 
+class PurchaseRow(msgspec.Struct, kw_only=True):
+    at_ms: int
+    site: str
+    total_yen: int
+    goods: list[purchases.Line]
+
+
 class Export(msgspec.Struct, kw_only=True):
     """Times are milliseconds since 1970, UTC."""
 
@@ -50,7 +59,10 @@ class Export(msgspec.Struct, kw_only=True):
     since_ms: int
     cards: list[str]  # UIDs
     consents: list[consent.Consent]
+    mail: str  # address; empty: none
+    post: str  # name and address; empty: none
     coupons: list[CouponRow]
+    purchases: list[PurchaseRow]
     looks: list[LookRow]  # of whoever looked at these data, by role
 
 
@@ -58,12 +70,15 @@ def export(connection: Connection, person: Person) -> Export:
     """Everything about a person that the centre keeps in their name."""
     since_ms = connection.execute(select(persons.c.created_ms).where(persons.c.id == person.id)).scalar_one()
     uids = connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars()
+    mail, post = addresses.mail_of(connection, person.id), addresses.postal_of(connection, person.id)
     return Export(
         name=person.name,
         pseudonym=f"{person.holder:012x}",
         since_ms=since_ms,
         cards=[uid.hex() for uid in uids],
         consents=consent.history(connection, person.id),
+        mail=mail.address if mail is not None else "",
+        post=f"{post.postcode}\n{post.lines}\n{post.name}" if post is not None else "",
         coupons=[
             CouponRow(
                 campaign=line.campaign.id,
@@ -78,6 +93,10 @@ def export(connection: Connection, person: Person) -> Export:
                 used_site=line.used_site,
             )
             for line in history.shown_to(connection, person.id, COUPONS_MAX)
+        ],
+        purchases=[
+            PurchaseRow(at_ms=one.at_ms, site=one.site, total_yen=one.total_yen, goods=one.lines)
+            for one in purchases.of_holder(connection, person.holder, PURCHASES_MAX)
         ],
         looks=[
             LookRow(at_ms=look.at_ms, role=look.role.value, what=look.what.value)
@@ -94,6 +113,7 @@ def erase(connection: Connection, secret: bytes, person: Person, now_ms: int) ->
     for uid in connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars().all():
         cards.release(connection, secret, uid)
     connection.execute(delete(sessions).where(sessions.c.person_id == person.id))
+    addresses.erase(connection, person.id)
     connection.execute(delete(consents).where(consents.c.person_id == person.id))
     connection.execute(
         update(persons)

@@ -7,7 +7,7 @@ since the run, or was erased.
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, delete, exists, func, insert, select
 
 from central.consent import Purpose
 from central.db.schema import bargains, consents, goods, offer_declines, offer_picks, persons, sites
@@ -82,6 +82,13 @@ def of_person(connection: Connection, person_id: int, now_ms: int, run_id: int |
         )
         for row in rows
     ]
+
+
+def decline(connection: Connection, person_id: int, bargain: int) -> None:
+    """They want to hear no more of it."""
+    mine = (offer_declines.c.person_id == person_id) & (offer_declines.c.bargain_id == bargain)
+    connection.execute(delete(offer_declines).where(mine))
+    connection.execute(insert(offer_declines).values(person_id=person_id, bargain_id=bargain))
 
 
 def titles(connection: Connection, holder: int, now_ms: int) -> list[str]:

@@ -34,8 +34,8 @@ def her(centre: Centre) -> Person:
         for number in range(1, 7):
             connection.execute(
                 insert(bargains).values(
-                    id=number, site_id=site.id, kind="bargain", title=f"お茶 {number}" + "茶" * 60, body="", found_by="",
-                    about="none", goods="", from_ms=0, until_ms=NOW_MS + number, made_ms=0, changed_ms=0,
+                    id=number, site_id=site.id, kind="bargain", title=f"お茶 {number}" + "茶" * 60, body="",
+                    found_by="", about="none", goods="", from_ms=0, until_ms=NOW_MS + number, made_ms=0, changed_ms=0,
                 )
             )  # fmt: skip
             connection.execute(
