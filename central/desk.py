@@ -24,10 +24,11 @@ from central.ingest import Ingest, Origin
 from central.leasing import Lessor, Told
 from central.ledger import expiry, lanes
 from central.members import requests
-from central.offers import told
+from central.offers import purchases, told
 from central.office import Office
 from central.spool import Snapshots
 from central.waiting import Open, Waiting
+from loyalty.campaign import DAY_MS
 from loyalty.card import HOLDER_MAX
 from loyalty.reason import Reason
 from wire.envelope import seal
@@ -369,6 +370,7 @@ class Desk:
         with self._database.write() as connection:
             lanes.book_waiting(connection, now_ms)
             expiry.step(connection, now_ms)
+            purchases.forget_old(connection, now_ms - settings.offers.purchases_kept_days * DAY_MS)
         for _ in range(CORRECTIONS_PER_TURN):
             with self._database.write() as connection:
                 if not correction.step(connection, now_ms):

@@ -19,7 +19,6 @@ from central.db.schema import MAIL_WAITS, mails
 MINUTE_MS: Final = 60_000
 BACKOFF_MIN: Final = (2, 5, 15, 30, 60, 120, 240, 360, 360, 360, 360)  # after each try; then it is given up
 TRIES_MAX: Final = len(BACKOFF_MIN) + 1  # within about 32 hours
-LISTED_MAX: Final = 500
 
 
 class Kind(StrEnum):
@@ -102,12 +101,17 @@ def settle(connection: Connection, mail_id: int, state: State, code: int, now_ms
         connection.execute(update(mails).where(over).values(state=State.GIVEN_UP.value))
 
 
-def counts(connection: Connection, run_id: int | None = None) -> dict[State, int]:
-    """How many mails stand how; of one run, or all."""
+def counts(connection: Connection) -> dict[State, int]:
+    """How many mails stand how."""
     query = select(mails.c.state, func.count()).group_by(mails.c.state)
-    if run_id is not None:
-        query = query.where(mails.c.run_id == run_id)
     return {State(state): count for state, count in connection.execute(query)}
+
+
+def counts_by_run(connection: Connection, runs: list[int]) -> dict[tuple[int, State], int]:
+    """How many mails of each of these runs stand how."""
+    columns = (mails.c.run_id, mails.c.state)
+    rows = connection.execute(select(*columns, func.count()).where(mails.c.run_id.in_(runs)).group_by(*columns))
+    return {(run_id, State(state)): count for run_id, state, count in rows}
 
 
 def sent_since(connection: Connection, person_id: int, kind: Kind, since_ms: int) -> int:

@@ -101,6 +101,11 @@ def of_period(connection: Connection, period: str) -> Run | None:
     return next(iter(_read(connection, select(offer_runs.c.id).where(offer_runs.c.period == period))), None)
 
 
+def newest_done(connection: Connection) -> Run | None:
+    done = select(offer_runs.c.id).where(offer_runs.c.stage == Stage.DONE.value)
+    return next(iter(_read(connection, done.order_by(offer_runs.c.id.desc()).limit(1))), None)
+
+
 def listed(connection: Connection, limit: int) -> list[Run]:
     """The newest first."""
     return _read(connection, select(offer_runs.c.id).order_by(offer_runs.c.id.desc()).limit(limit))

@@ -115,7 +115,7 @@ def test_M9_bargains_of_a_company_and_of_a_kind_of_goods_fit(centre: Centre) -> 
     with centre.office.database.write() as connection:
         register(connection, "urawa", draft("4902の日", About.PREFIX, "4902000"), NOW_MS)
     run_to_end(centre)
-    assert (5, "alike", BREAD) in picks(centre, people["D"].id)
+    assert (5, "alike", COFFEE) in picks(centre, people["D"].id)
     assert (3, "alike", COFFEE) in picks(centre, people["D"].id)  # of its kind
 
 
