@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from fontTools.ttLib import TTLibError
 from fpdf import FPDF
 from fpdf.errors import FPDFException
 from sqlalchemy import Select, exists, select
@@ -105,7 +106,7 @@ class Paper:
         self._sender, self._offset = sender, utc_offset_min
         try:
             self._pdf.add_font("jp", "", font_file)
-        except (FPDFException, OSError, ValueError, KeyError) as error:
+        except (FPDFException, TTLibError, OSError, ValueError, KeyError) as error:
             raise PaperError(f"{font_file} is no font that can be embedded: {error}") from error
         self.pages = 0
 

@@ -22,7 +22,8 @@ from tests.unit.central.offers_kit import ALL_GOODS, RICE, TEA, buy, draft
 from tests.unit.central.pages_kit import Browser
 
 FORM = {
-    "kind": "bargain", "title": "緑茶 10円引き", "body": "何本でも\n10円引き", "from": "2020-01-01", "until": "2020-12-31",
+    "kind": "bargain", "title": "緑茶 10円引き", "body": "何本でも\n10円引き",
+    "from": "2020-01-01", "until": "2020-12-31",
     "about": "gtin", "goods": str(TEA), "category": "", "campaign": "",
 }  # fmt: skip
 
@@ -371,5 +372,5 @@ def test_M8_a_draft_keeps_its_kind(mall: Centre) -> None:
         kept = bargains.one(connection, number)
         assert kept is not None
         assert (kept.kind, kept.about) == (Kind.RECOMMENDED, About.NONE)
-        assert connection.execute(rows.select()).one().found_by == "新作"
+        assert connection.execute(rows.select()).one().found_by.strip() == "新作"
         assert isinstance(draft("x"), Draft)
