@@ -31,6 +31,8 @@ class What(StrEnum):
     CONSENT_WITHDRAWN = "consent_withdrawn"
     EXPORTED = "exported"
     ERASED = "erased"
+    LETTER_PRINTED = "letter_printed"  # name, postal address and offers, for the printer
+    ADDRESS_CHANGED = "address_changed"
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

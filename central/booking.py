@@ -29,11 +29,13 @@ from central.db.schema import (
     stored_serial,
 )
 from central.ledger import lanes
+from central.offers import purchases
 from central.offsets import Timed
 from central.registry import Device
 from central.reversals import told
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
 from wire.facts import (
+    Bought,
     Cancelled,
     CardFact,
     EpochOpened,
@@ -161,6 +163,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     alone_facts: list[tuple[int, LeaseFact | HomeFact | CardFact]] = []
     points: list[tuple[int, PointsFact, bytes]] = []
     taken_back: list[tuple[int, Reversed]] = []
+    bought: list[tuple[int, Bought]] = []
     stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
@@ -190,6 +193,10 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             taken_back.append((seq, fact))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, alone.TAGS[Reversed], body, now_ms))
+        elif isinstance(fact, Bought):
+            bought.append((seq, fact))
+            stamps.append((seq, fact.at))
+            rows.append((epoch_id, seq, digest, "bo", body, now_ms))
         elif not isinstance(fact, EpochOpened):
             alone_facts.append((seq, fact))
             stamps.append((seq, fact.at))
@@ -219,6 +226,9 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         told.sold(connection, epoch_id, sold, now_ms)
     if taken_back:
         told.book(connection, epoch_id, taken_back, times, now_ms)
+    if bought:
+        purchased = [purchases.Told(fact, _when(seq, fact.at, times)) for seq, fact in bought]
+        purchases.book(connection, purchased, now_ms)
     return len(aside)
 
 
@@ -229,11 +239,13 @@ def _points(
     spent = [(carried(booking, seq), fact) for seq, fact, _ in points if isinstance(fact, Spent)]
     leases.book_points(connection, booking.device.id, spent, booking.now_ms)
     now_ms = booking.now_ms
-    by_lanes = [
-        lanes.told_at(seq, fact, body, times[seq].at_ms if seq in times else fact.at.wall_ms, now_ms)
-        for seq, fact, body in points
-    ]
+    by_lanes = [lanes.told_at(seq, fact, body, _when(seq, fact.at, times), now_ms) for seq, fact, body in points]
     lanes.book(connection, booking.epoch.id, by_lanes, now_ms)
+
+
+def _when(seq: int, at: Stamp, times: dict[int, Timed]) -> int:
+    """When a fact happened, as far as the centre knows."""
+    return times[seq].at_ms if seq in times else at.wall_ms
 
 
 def carried(booking: Booking, seq: int) -> leases.Carried:
@@ -275,6 +287,8 @@ def _unbookable(fact: Fact, seq: int) -> str:
         return "" if len(fact.reason) <= _WORD_CHARS_MAX and NUL not in fact.reason else "its reason can't be"
     if isinstance(fact, Paid):
         return settlement.unbookable(fact)
+    if isinstance(fact, Bought):
+        return purchases.unbookable(fact)
     if not isinstance(fact, Redeemed | Cancelled):
         return alone.unbookable(fact)
     names_none = isinstance(fact, Cancelled) and not fact.campaign and not fact.serial  # a payment by account

@@ -1,8 +1,8 @@
 """What the centre keeps about a person, for that person: all of it as one document, and its erasure.
 
-Erasing takes name, password, cards, sessions, consents and the numbers of bank accounts; it can't be undone. What was
-downloaded, used, earned and paid stays in the books under the pseudonym, which then leads to nobody: points that are
-left end there in their time, and no shop finds them.
+Erasing takes name, password, addresses, cards, sessions, consents and the numbers of bank accounts; it can't be
+undone. What was downloaded, used, bought, earned and paid stays in the books under the pseudonym, which then leads to
+nobody: points that are left end there in their time, and no shop finds them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ from central.db.schema import cards as card_rows
 from central.ledger import balances, programmes, statement
 from central.ledger.balances import Balance
 from central.ledger.statement import Move
+from central.offers import addresses, purchases
 
 COUPONS_MAX: Final = 100_000  # in one document
 MOVES_MAX: Final = statement.LIMIT_MAX
 PAYMENTS_MAX: Final = 100_000
+PURCHASES_MAX: Final = 100_000
 LOOKS_MAX: Final = audit.LIMIT_MAX
 NO_PASSWORD: Final = "!"  # noqa: S105 - no hash: nothing fits it
 ERASED: Final = " erased {holder:012x}"  # with a blank in front, it can be nobody's name
@@ -113,6 +115,13 @@ class MemberRow(msgspec.Struct, kw_only=True):
     cards: list[CardRow]
 
 
+class PurchaseRow(msgspec.Struct, kw_only=True):
+    at_ms: int
+    site: str
+    total_yen: int
+    goods: list[purchases.Line]
+
+
 class Export(msgspec.Struct, kw_only=True):
     """Times are milliseconds since 1970, UTC."""
 
@@ -125,7 +134,10 @@ class Export(msgspec.Struct, kw_only=True):
     points: list[PointsRow]
     points_history: list[MoveRow]
     consents: list[consent.Consent]
+    mail: str  # address; empty: none
+    post: str  # name and address; empty: none
     coupons: list[CouponRow]
+    purchases: list[PurchaseRow]
     looks: list[LookRow]  # of whoever looked at these data, by role
 
 
@@ -133,6 +145,7 @@ def export(connection: Connection, person: Person, now_ms: int) -> Export:
     """Everything about a person that the centre keeps in their name."""
     since_ms = connection.execute(select(persons.c.created_ms).where(persons.c.id == person.id)).scalar_one()
     uids = connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars()
+    mail, post = addresses.mail_of(connection, person.id), addresses.postal_of(connection, person.id)
     return Export(
         name=person.name,
         pseudonym=f"{person.holder:012x}",
@@ -143,6 +156,8 @@ def export(connection: Connection, person: Person, now_ms: int) -> Export:
         points=_points(connection, person, now_ms),
         points_history=[_move(one) for one in statement.of_person(connection, person.holder, MOVES_MAX)],
         consents=consent.history(connection, person.id),
+        mail=mail.address if mail is not None else "",
+        post=f"{post.postcode}\n{post.lines}\n{post.name}" if post is not None else "",
         coupons=[
             CouponRow(
                 campaign=line.campaign.id,
@@ -157,6 +172,10 @@ def export(connection: Connection, person: Person, now_ms: int) -> Export:
                 used_site=line.used_site,
             )
             for line in history.shown_to(connection, person.id, COUPONS_MAX)
+        ],
+        purchases=[
+            PurchaseRow(at_ms=one.at_ms, site=one.site, total_yen=one.total_yen, goods=one.lines)
+            for one in purchases.of_holder(connection, person.holder, PURCHASES_MAX)
         ],
         looks=[
             LookRow(at_ms=look.at_ms, role=look.role.value, what=look.what.value, site=look.site)
@@ -242,6 +261,7 @@ def erase(connection: Connection, secret: bytes, person: Person, now_ms: int) ->
         cards.release(connection, secret, uid)
     accounts.forget(connection, person, now_ms)
     connection.execute(delete(sessions).where(sessions.c.person_id == person.id))
+    addresses.erase(connection, person.id)
     connection.execute(delete(consents).where(consents.c.person_id == person.id))
     connection.execute(
         update(persons)

@@ -24,6 +24,7 @@ from central.db.database import StorageError
 from central.desk import Desk
 from central.http.app import create_app
 from central.mqtt import Link
+from central.offers.post import MailError, Postman
 from central.office import Office, OfficeError, alone, now_ms, open_office
 from central.settings import CentralSettings
 from central.turn import Turn
@@ -75,12 +76,15 @@ def _run(office: Office) -> int:
     link = Link(desk, office.witness, office.settings.broker, office.settings.tenant, turn)
     worker = _Worker(link, stop)
     worker.start()
+    mailing = _mailing(office, stop)
     say("started", incarnation=incarnation.hex())
     try:
         asyncio.run(_serve(office, worker, link, stop))
     finally:
         stop.set()
         worker.join(STOP_WITHIN_S)
+        if mailing is not None:
+            mailing.join(STOP_WITHIN_S)
         turn.close()
         if teller is not None:
             teller.stop()
@@ -95,6 +99,23 @@ def _run(office: Office) -> int:
         return 1
     say("stopped")
     return 0
+
+
+def _mailing(office: Office, stop: threading.Event) -> threading.Thread | None:
+    """Sends what waits in the outbox, if there is a mail server. Raises OfficeError for settings that lead to none.
+
+    A mail that is under way when the process ends is sent again by the next one, under the same Message-ID.
+    """
+    mail = office.settings.mail
+    if not mail.host:
+        return None
+    try:
+        postman = Postman(office.database, mail, office.keys.cache_secret(), office.settings.utc_offset_min)
+    except MailError as error:
+        raise OfficeError(str(error)) from error
+    thread = threading.Thread(target=postman.run, args=(stop, now_ms), name="mail", daemon=True)
+    thread.start()
+    return thread
 
 
 def _teller(office: Office) -> Teller | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,63 @@ class CentralBank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 3_000
 
 
+class MailSecurity(StrEnum):
+    """How the connection to the mail server is kept secret."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class CentralMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[central.mail]: the mail server that offers go out by."""
+
+    host: Annotated[str, Meta(description="Name or address of the mail server; empty: no mail is sent.")] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port of the mail server.")] = 587
+    security: Annotated[
+        MailSecurity, Meta(description="'starttls' (port 587), 'tls' (port 465), 'none' (a server on this machine).")
+    ] = MailSecurity.STARTTLS
+    username: Annotated[str, Meta(description="Login name; empty: none is sent.")] = ""
+    password_file: Annotated[str, Meta(description="File whose first line is the password; empty: none.")] = ""
+    ca_file: Annotated[
+        str, Meta(description="CA certificates (PEM) that vouch for the mail server; empty: those of the system.")
+    ] = ""
+    sender: Annotated[
+        str,
+        Meta(
+            pattern=r"^$|^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+$", description="Address that mails come from."
+        ),
+    ] = ""
+    pages: Annotated[
+        str,
+        Meta(
+            pattern=r"^$|^https?://[!-~]+$",
+            description="Address at which people reach the pages, such as https://points.example: links lead there.",
+        ),
+    ] = ""
+    timeout_s: Annotated[
+        float, Meta(ge=0.1, le=60, description="How long the mail server may take for each answer.")
+    ] = 20.0
+
+
+class CentralOffers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[central.offers]: purchases, and letters."""
+
+    purchases_kept_days: Annotated[
+        int, Meta(ge=1, le=3650, description="So many days a purchase is kept; then it is deleted.")
+    ] = 730
+    letter_font: Annotated[
+        str,
+        Meta(
+            description="Font file (TTF, OTF, TTC) with Japanese, for letters; empty: the first that is there of those"
+            " that docs/offers.md names."
+        ),
+    ] = ""
+    letter_from: Annotated[
+        str, Meta(max_length=200, description="Who letters come from, one or two lines with \\n between.")
+    ] = "Tokuten"
+
+
 class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[central]: one centre serves one tenant."""
 
@@ -79,6 +137,8 @@ class CentralSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     broker: CentralBroker = CentralBroker()
     http: CentralHttp = CentralHttp()
     bank: CentralBank = CentralBank()
+    mail: CentralMail = CentralMail()
+    offers: CentralOffers = CentralOffers()
     log_kept_changes: Annotated[
         int, Meta(ge=0, description="Changes kept for each site's feed; a cache further behind gets a snapshot.")
     ] = 100_000

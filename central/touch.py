@@ -15,9 +15,11 @@ import msgspec
 
 from central.db import locks
 from loyalty.lease import POINTS
-from wire.facts import Earned, Paid, Redeemed, Reversed, Spent, decode_fact
+from wire.facts import Bought, Earned, Paid, Redeemed, Reversed, Spent, decode_fact
 
 Touched = frozenset[locks.Thing]
+_OWN_ROWS: Final = Earned | Paid | Bought | Reversed
+"""Persons' accounts, payments and sales are taken where they are read; a reversal is settled later."""
 EVERYTHING: Final[Touched] = frozenset({locks.device("")})
 
 
@@ -34,9 +36,7 @@ def of(device: str, bodies: Sequence[bytes]) -> Touched:
             campaigns.add(fact.campaign)
         elif isinstance(fact, Spent):
             found |= {locks.pot(POINTS, fact.programme, holder) for holder in (0, fact.holder)}
-        elif isinstance(fact, Reversed):
-            continue  # it is only written down, and settled later (`central.reversals.settle`)
-        elif not isinstance(fact, Earned | Paid):  # persons' accounts and payments are taken where they are read
+        elif not isinstance(fact, _OWN_ROWS):
             return EVERYTHING
     found |= {locks.campaign(number) for number in campaigns}
     return frozenset(found) if len(found) <= locks.HELD_MAX else EVERYTHING

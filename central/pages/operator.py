@@ -8,6 +8,8 @@ from central import audit, deadletters, directory, notices, registry, staff
 from central.coupons import disputes, history, issue
 from central.coupons.disputes import Ending
 from central.ledger import balances, programmes, statement
+from central.offers import outbox
+from central.offers import run as offer_runs
 from central.pages.answer import Answer, Page, Redirect
 from central.pages.asked import Asked, Refusal, Refused
 from central.pages.asked import number as read_number
@@ -19,6 +21,7 @@ COUPONS_SHOWN_MAX: Final = 200
 MOVES_SHOWN_MAX: Final = 100
 CONFLICTS_SHOWN_MAX: Final = 100
 LOOKS_SHOWN_MAX: Final = 100
+RUNS_SHOWN_MAX: Final = 20
 
 
 def overview(counter: Counter, asked: Asked) -> Answer:
@@ -105,6 +108,16 @@ def settle(counter: Counter, asked: Asked) -> Answer:
     with counter.office.database.write() as connection:
         problem = disputes.end(connection, asked.number, Ending(how), asked.field("note"), asked.now_ms)
     return _conflicts(counter, asked, "conflicts.cannot_end", 409) if problem else Redirect("/operator/conflicts")
+
+
+def post(counter: Counter, asked: Asked) -> Answer:
+    """How the runs of offers stand, and what became of their mails."""
+    with counter.office.database.read() as connection:
+        runs = offer_runs.listed(connection, RUNS_SHOWN_MAX)
+        by_run = outbox.counts_by_run(connection, [one.id for one in runs])
+        mails = outbox.counts(connection)
+    data: dict[str, object] = {"runs": runs, "by_run": by_run, "mails": mails, "states": list(outbox.State)}
+    return Page("operator/post.html", data)
 
 
 def audit_log(counter: Counter, asked: Asked) -> Answer:

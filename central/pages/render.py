@@ -50,15 +50,22 @@ _WEEKDAYS_JA: Final = "月火水木金土日"
 
 # What each kind of visitor finds in the menu. A part that is not built has no entry.
 MENU: Final[dict[Role | None, tuple[tuple[str, str], ...]]] = {
-    None: (("/offers", "menu.offers"),),
+    None: (("/offers", "menu.offers"), ("/bargains", "menu.bargains")),
     Role.PERSON: (
         ("/coupons", "menu.coupons"),
         ("/offers", "menu.offers"),
+        ("/for-me", "menu.mine"),
         ("/points", "menu.points"),
         ("/history", "menu.history"),
         ("/me", "menu.me"),
     ),
-    Role.SHOP: (("/shop", "menu.today"), ("/shop/customers", "menu.customers"), ("/shop/rules", "menu.rules")),
+    Role.SHOP: (
+        ("/shop", "menu.today"),
+        ("/shop/customers", "menu.customers"),
+        ("/shop/rules", "menu.rules"),
+        ("/shop/bargains", "menu.bargains"),
+        ("/shop/sales", "menu.sales"),
+    ),
     Role.PROVIDER: (("/provider", "menu.issued"), ("/provider/issue", "menu.issue")),
     Role.OPERATOR: (
         ("/operator", "menu.overview"),
@@ -67,6 +74,7 @@ MENU: Final[dict[Role | None, tuple[tuple[str, str], ...]]] = {
         ("/operator/places", "menu.places"),
         ("/operator/programmes", "menu.programmes"),
         ("/operator/ledger", "menu.ledger"),
+        ("/operator/offers", "menu.post"),
         ("/operator/audit", "menu.audit"),
     ),
 }

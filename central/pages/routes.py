@@ -31,8 +31,10 @@ from central.keys import KeyFileError
 from central.office import Office, now_ms
 from central.pages import (
     account,
+    bargains,
     customers,
     entrance,
+    offers,
     operator,
     operator_points,
     person,
@@ -72,6 +74,7 @@ class Route(NamedTuple):
     path: str
     whose: frozenset[Role | None]
     act: Act
+    by_token: bool = False  # a link in a mail is all the proof there is (RFC 8058): no session, no form of ours
 
 
 ROUTES: Final = (
@@ -103,12 +106,30 @@ ROUTES: Final = (
     Route("POST", "/me/export", PEOPLE, person.export),
     Route("GET", "/me/erase", PEOPLE, person.erasing),
     Route("POST", "/me/erase", PEOPLE, person.erase),
+    Route("GET", "/bargains", ANYBODY, offers.listed),
+    Route("GET", "/bargains/{number}", ANYBODY, offers.one),
+    Route("GET", "/confirm", ANYBODY, offers.confirming),
+    Route("POST", "/confirm", ANYBODY, offers.confirm),
+    Route("GET", "/unsubscribe", ANYBODY, offers.leaving),
+    Route("POST", "/unsubscribe", ANYBODY, offers.leave, by_token=True),
+    Route("GET", "/for-me", PEOPLE, offers.mine),
+    Route("POST", "/for-me/{number}/decline", PEOPLE, offers.decline),
+    Route("GET", "/purchases", PEOPLE, offers.bought),
+    Route("GET", "/me/contact", PEOPLE, offers.contact),
+    Route("POST", "/me/contact", PEOPLE, offers.change_contact),
     Route("GET", "/shop", SHOPS, shop.today),
     Route("GET", "/shop/rules", SHOPS, shop_rules.listed),
     Route("POST", "/shop/rules", SHOPS, shop_rules.enter),
     Route("GET", "/shop/customers", SHOPS, customers.form),
     Route("POST", "/shop/customers", SHOPS, customers.look),  # who is asked for stands in no address
     Route("POST", "/shop/customers/file", SHOPS, customers.keep),
+    Route("GET", "/shop/bargains", SHOPS, bargains.listed),
+    Route("GET", "/shop/bargains/new", SHOPS, bargains.new),
+    Route("POST", "/shop/bargains/new", SHOPS, bargains.add),
+    Route("GET", "/shop/bargains/{number}", SHOPS, bargains.edit),
+    Route("POST", "/shop/bargains/{number}", SHOPS, bargains.change),
+    Route("POST", "/shop/bargains/{number}/end", SHOPS, bargains.end),
+    Route("GET", "/shop/sales", SHOPS, bargains.sales),
     Route("GET", "/provider", PROVIDERS, provider.listed),
     Route("GET", "/provider/issue", PROVIDERS, provider.form),
     Route("POST", "/provider/issue", PROVIDERS, provider.issue),
@@ -129,6 +150,7 @@ ROUTES: Final = (
     Route("POST", "/operator/ledger/audit", OPERATORS, operator_points.audit),
     Route("GET", "/operator/conflicts", OPERATORS, operator.conflicts),
     Route("POST", "/operator/conflicts/{number}", OPERATORS, operator.settle),
+    Route("GET", "/operator/offers", OPERATORS, operator.post),
     Route("GET", "/operator/audit", OPERATORS, operator.audit_log),
 )
 
@@ -168,7 +190,7 @@ class Door:
         try:
             if asked.visitor.role not in route.whose:
                 return self._turned_away(asked)
-            if route.method == "POST":
+            if route.method == "POST" and not route.by_token:
                 _check_form(request, asked)
             return self._answered(asked, route.act(self.counter, asked))
         except Refused as no:

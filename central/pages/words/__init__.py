@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from central.pages.words import consent, frame, person, points, staff
+from central.pages.words import consent, frame, offers, person, points, staff
 from loyalty.campaign import Lang
 from loyalty.points import EarnRule, Rate, Rounding
 
 Text = tuple[str, str]
 
-EVERY: Final[dict[str, Text]] = {**frame.WORDS, **person.WORDS, **consent.WORDS, **staff.WORDS, **points.WORDS}
+EVERY: Final[dict[str, Text]] = {
+    **frame.WORDS,
+    **person.WORDS,
+    **consent.WORDS,
+    **staff.WORDS,
+    **points.WORDS,
+    **offers.WORDS,
+}
 
 
 def say(key: str, lang: Lang, **values: object) -> str:
