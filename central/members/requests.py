@@ -26,7 +26,8 @@ from central.coupons.persons import PersonError
 from central.db.database import Database
 from central.db.schema import card_requests, devices, issued_cards, members, sites
 from central.db.schema import persons as people
-from central.members import giving, membership
+from central.members import card_balances, giving, membership
+from central.members.card_balances import Wanted
 from central.members.giving import CardState
 from central.members.membership import Member, MemberError
 from loyalty.card_slots import chip_named
@@ -144,9 +145,15 @@ def grants(connection: Connection, now_ms: int, question: bytes = b"") -> list[t
     )
     if question:
         query = query.where(card_requests.c.question == question)
+    rows = connection.execute(query).all()
+    points = card_balances.usable(connection, {Wanted(row.holder, row.site) for row in rows}, now_ms)
     return [
-        (row.device, row.site, CardGrant(row.question, row.holder, row.generation, row.number))
-        for row in connection.execute(query)
+        (
+            row.device,
+            row.site,
+            CardGrant(row.question, row.holder, row.generation, row.number, points[Wanted(row.holder, row.site)]),
+        )
+        for row in rows
     ]
 
 
