@@ -30,7 +30,7 @@ from central.http.limits import Tries
 from central.keys import KeyFileError
 from central.office import Office, now_ms
 from central.pages import asked as ask
-from central.pages import entrance, operator, person, provider, shop
+from central.pages import card, entrance, operator, person, provider, shop
 from central.pages.answer import Answer, File, Page, Redirect
 from central.pages.asked import Asked, Refusal, Refused, Ticket, Visitor
 from central.pages.counter import Counter
@@ -77,6 +77,11 @@ ROUTES: Final = (
     Route("GET", "/offers", ANYBODY, person.offers),
     Route("GET", "/offers/{number}", ANYBODY, person.offer),
     Route("POST", "/offers/{number}", PEOPLE, person.download),
+    Route("GET", "/card/{code}", ANYBODY, card.page),
+    Route("GET", "/card/{code}/state", ANYBODY, card.state),
+    Route("POST", "/card/{code}/register", ANYBODY, card.register),
+    Route("POST", "/card/{code}/claim", ANYBODY, card.claim),
+    Route("POST", "/card/{code}/confirm", ANYBODY, card.confirm),
     Route("GET", "/coupons", PEOPLE, person.wallet),
     Route("GET", "/coupons/{number}", PEOPLE, person.coupon),
     Route("GET", "/coupons/{number}/state", PEOPLE, person.state),
@@ -171,6 +176,7 @@ class Door:
             lang=ask.language(request.cookies.get(COOKIE_LANG), request.headers.get("accept-language", "")),
             now_ms=now,
             part=request.headers.get("hx-request") == "true",
+            code=request.path_params.get("code", "")[: ask.CODE_CHARS_MAX],
             peer=self._peer(request),
         )
 
@@ -312,4 +318,4 @@ def _handler(door: Door, route: Route) -> HTTPRouteHandler:
         return await door.serve(route, request)
 
     make = get if route.method == "GET" else post
-    return make(route.path.replace("{number}", "{number:str}"))(serve)
+    return make(route.path.replace("{number}", "{number:str}").replace("{code}", "{code:str}"))(serve)

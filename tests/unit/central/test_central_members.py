@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from central import snapshot
 from central.coupons import cards, persons, stoplist
-from central.http.app import create_app
 from central.members import giving, membership, requests
 from central.members.membership import Member, MemberError
 from central.members.requests import Granted, No
@@ -399,41 +397,6 @@ def test_a_card_bound_by_hand_to_somebody_else_is_theirs_no_more_when_it_is_give
     with shop.office.database.read() as connection:
         every = list(snapshot.changes(connection, "ginza", shop.secret, NOW_MS))
     assert not [change for change in every if isinstance(change, PutCard)]
-
-
-# --- over HTTP, as a phone does it --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def client(shop: Centre) -> Iterator[TestClient[Any]]:
-    with TestClient(create_app(shop.office), raise_server_exceptions=False) as client:
-        yield client
-
-
-def test_M1_M2_a_phone_sees_where_its_card_stands(
-    shop: Centre, lane: Lane, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("central.http.cards.now_ms", lambda: NOW_MS)
-    path = f"/api/cards/{code_for(shop, lane)}"
-    assert client.get(path).json() == {"state": "open", "number": ""}
-    wrong = client.post(f"{path}/claim", json={"login": "BBB", "password": "wrong"})
-    assert (wrong.status_code, wrong.json()["reason"]) == (403, "wrong")
-    assert set(wrong.json()["detail"]) == {"ja", "en"}
-    done = client.post(f"{path}/register", json={"name": "山田", "password": PASSWORD})
-    assert done.status_code == 200
-    number = membership.shown(member(shop, "山田").number)
-    assert done.json() == {"number": number, "generation": 1}
-    assert client.get(path).json() == {"state": "granted", "number": number}
-    report(shop, lane, CardSettled(lane.stamp(), QUESTION, "done"))
-    assert client.get(path).json() == {"state": "written", "number": number}
-    assert client.post(f"{path}/claim", json={"login": "BBB", "password": PASSWORD}).status_code == 404
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"name": 5}', b'{"login": "x"}', b"\xff"])
-def test_odd_bodies_are_refused_in_words(client: TestClient[Any], body: bytes) -> None:
-    for leaf in ("register", "claim"):
-        answer = client.post(f"/api/cards/{'x' * 22}/{leaf}", content=body)
-        assert (answer.status_code, answer.json()["reason"]) == (400, "bad_request")
 
 
 def test_the_record_that_a_kiosk_writes_after_a_grant_is_read_with_the_key_of_the_snapshot(
