@@ -16,6 +16,7 @@ from central.coupons import cards, history
 from central.coupons.persons import Person
 from central.db.schema import cards as card_rows
 from central.db.schema import consents, persons, sessions
+from central.members import leaving
 
 COUPONS_MAX: Final = 100_000  # in one document
 LOOKS_MAX: Final = audit.LIMIT_MAX
@@ -49,6 +50,7 @@ class Export(msgspec.Struct, kw_only=True):
     pseudonym: str
     since_ms: int
     cards: list[str]  # UIDs
+    member_cards: list[leaving.CardRow]
     consents: list[consent.Consent]
     coupons: list[CouponRow]
     looks: list[LookRow]  # of whoever looked at these data, by role
@@ -63,6 +65,7 @@ def export(connection: Connection, person: Person) -> Export:
         pseudonym=f"{person.holder:012x}",
         since_ms=since_ms,
         cards=[uid.hex() for uid in uids],
+        member_cards=leaving.rows(connection, person),
         consents=consent.history(connection, person.id),
         coupons=[
             CouponRow(
@@ -93,6 +96,7 @@ def erase(connection: Connection, secret: bytes, person: Person, now_ms: int) ->
     """
     for uid in connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars().all():
         cards.release(connection, secret, uid)
+    leaving.leave(connection, secret, person)
     connection.execute(delete(sessions).where(sessions.c.person_id == person.id))
     connection.execute(delete(consents).where(consents.c.person_id == person.id))
     connection.execute(

@@ -41,6 +41,7 @@ class CardState(StrEnum):
     DOUBTED = "doubted"  # pulled away: it may say the old or the new
     LOST = "lost"  # blocked
     REPLACED = "replaced"
+    ERASED = "erased"  # its holder is nobody any more
 
 
 _OF_OUTCOME: Final = {
@@ -80,6 +81,8 @@ def next_card(
     """The next card of this member is the tag with this UID; gives the member as they are then. Raises MemberError."""
     if len(uid) not in bound.UID_BYTES:
         raise MemberError(f"a card's UID has 4, 7 or 10 bytes, not {len(uid)}")
+    if member.erased:
+        raise MemberError("whoever that was has erased their account")
     if member.generation >= GENERATION_MAX:
         raise MemberError(f"{member.person.name} has had {GENERATION_MAX} cards: a new person must be entered")
     if stoplist.stops(connection, stoplist.EVERYTHING, 0, member.person.holder):
@@ -118,6 +121,8 @@ def block(connection: Connection, secret: bytes, member: Member) -> Member:
 
 def unblock(connection: Connection, secret: bytes, member: Member) -> Member:
     """The blocked card was found again, and counts. Raises MemberError."""
+    if member.erased:
+        raise MemberError("whoever that was has erased their account")
     if not member.blocked:
         raise MemberError(f"the card of {member.person.name} is not blocked")
     after = membership.change(connection, secret, member, member.generation, blocked=False)
@@ -163,7 +168,7 @@ def _learn(connection: Connection, secret: bytes, fact: CardWriting) -> None:
     if member is not None and fact.generation > member.generation:
         _log.warning("member %s has had a card %d that was not known here", member.number, fact.generation)
         with suppress(MemberError):  # another one is given out at this moment: a later one than this
-            membership.change(connection, secret, member, fact.generation, blocked=False)
+            membership.change(connection, secret, member, fact.generation, blocked=member.erased)
 
 
 def _settle(connection: Connection, fact: CardSettled, now_ms: int) -> None:
