@@ -241,6 +241,12 @@ class HeadOffice:
         worker.desk.tidy(self.world.time.wall_ms)
         return worker.desk.orders() + worker.desk.card_grants(self.world.time.wall_ms)
 
+    def tell_grants(self) -> None:
+        """Kiosks hear of the cards that they are to write, as they do each second."""
+        if self.workers:
+            worker = self.workers[-1]
+            self._work(worker, lambda: worker.desk.card_grants(self.world.time.wall_ms))
+
     def _advance(self, worker: Worker) -> list[Outgoing]:
         worker.office.witness.advance()
         return []

@@ -15,6 +15,7 @@ from edge_agent.core.states import Mode
 from loyalty.barcode import moving
 from simulator.world import catalogue
 from simulator.world.catalogue import Code
+from simulator.world.members import BUSY, Drawer
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -43,6 +44,7 @@ class Shopper:
         self.card = self.rng.randbytes(7)
         self.person: Person = world.operators.person(f"person {number}")
         self.purse: list[Held] = []
+        self.drawer = Drawer()
         if number % 2 == 0:
             world.operators.bind_card(self.person, self.card)
         world.operators.floor(catalogue.PROGRAMME, self.person.holder, FLOOR)
@@ -62,7 +64,7 @@ class People:
 
     def __init__(self, world: World, count: int) -> None:
         self._world = world
-        self._shoppers = [Shopper(world, number) for number in range(count)]
+        self.shoppers = [Shopper(world, number) for number in range(count)]
         self._last: dict[str, tuple[Shopper, Code]] = {}  # by unit: who was there last, and what they held up
         self._copied: list[tuple[Shopper, Held]] = []
         self._given: list[tuple[int, int]] = []  # campaign and serial of the newest coupons
@@ -70,7 +72,7 @@ class People:
         world.operators.floor(catalogue.PROGRAMME, 0, 10 * FLOOR)
 
     def download(self, rng: Random) -> None:
-        world, shopper = self._world, rng.choice(self._shoppers)
+        world, shopper = self._world, rng.choice(self.shoppers)
         number = rng.choice(catalogue.DOWNLOADED)
         nobody = number not in catalogue.NEED_PERSON and number != catalogue.MOVING and rng.random() < 0.3
         home = rng.choice(list(world.lans)) if number == catalogue.HOME and rng.random() < 0.8 else ""
@@ -84,7 +86,7 @@ class People:
 
     def code(self, rng: Random) -> tuple[Shopper, Code]:
         """Somebody, and what they hold up."""
-        shopper, luck = rng.choice(self._shoppers), rng.random()
+        shopper, luck = rng.choice(self.shoppers), rng.random()
         wall_ms = self._world.time.wall_ms
         if luck < 0.15:
             return shopper, catalogue.odd(rng, list(catalogue.TRADE))
@@ -134,8 +136,8 @@ class People:
         unit.put(ev.BasketPaid() if luck < 0.85 else ev.BasketCancelled())
 
     def points(self, rng: Random, unit: Unit) -> None:
-        shopper = rng.choice(self._shoppers)
-        if unit.eyes.meant is View.ASKING:
+        shopper = rng.choice(self.shoppers)
+        if unit.eyes.meant in BUSY:
             return  # the display waits for the answer to something else, and points would not be seen
         holder, points = shopper.person.holder, rng.randrange(1, 120)
         if rng.random() < 0.5:
