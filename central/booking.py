@@ -29,10 +29,12 @@ from central.db.schema import (
     stored_serial,
 )
 from central.ledger import lanes
+from central.offers import purchases
 from central.offsets import Timed
 from central.registry import Device
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
 from wire.facts import (
+    Bought,
     Cancelled,
     CardFact,
     EpochOpened,
@@ -156,6 +158,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     cancelled: list[tuple[int, Cancelled]] = []
     alone_facts: list[tuple[int, LeaseFact | HomeFact | CardFact]] = []
     points: list[tuple[int, PointsFact, bytes]] = []
+    bought: list[tuple[int, Bought]] = []
     stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
@@ -181,6 +184,10 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             points.append((seq, fact, body))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, alone.TAGS[type(fact)], body, now_ms))
+        elif isinstance(fact, Bought):
+            bought.append((seq, fact))
+            stamps.append((seq, fact.at))
+            rows.append((epoch_id, seq, digest, "bo", body, now_ms))
         elif not isinstance(fact, EpochOpened):
             alone_facts.append((seq, fact))
             stamps.append((seq, fact.at))
@@ -202,6 +209,9 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
     if points:
         _points(connection, booking, points, times)
+    if bought:
+        told = [purchases.Told(fact, _when(seq, fact.at, times)) for seq, fact in bought]
+        purchases.book(connection, told, now_ms)
     return len(aside)
 
 
@@ -212,11 +222,13 @@ def _points(
     spent = [(carried(booking, seq), fact) for seq, fact, _ in points if isinstance(fact, Spent)]
     leases.book_points(connection, booking.device.id, spent, booking.now_ms)
     now_ms = booking.now_ms
-    told = [
-        lanes.told_at(seq, fact, body, times[seq].at_ms if seq in times else fact.at.wall_ms, now_ms)
-        for seq, fact, body in points
-    ]
+    told = [lanes.told_at(seq, fact, body, _when(seq, fact.at, times), now_ms) for seq, fact, body in points]
     lanes.book(connection, booking.epoch.id, told, now_ms)
+
+
+def _when(seq: int, at: Stamp, times: dict[int, Timed]) -> int:
+    """When a fact happened, as far as the centre knows."""
+    return times[seq].at_ms if seq in times else at.wall_ms
 
 
 def carried(booking: Booking, seq: int) -> leases.Carried:
@@ -255,6 +267,8 @@ def _unbookable(fact: Fact, seq: int) -> str:
         if len(fact.previous) not in (0, EPOCH_BYTES) or not (0 <= fact.after <= _MS_MAX >= fact.carried >= 0):
             return "it names an epoch or a number that can't be"
         return "" if len(fact.reason) <= _WORD_CHARS_MAX and NUL not in fact.reason else "its reason can't be"
+    if isinstance(fact, Bought):
+        return purchases.unbookable(fact)
     if not isinstance(fact, Redeemed | Cancelled):
         return alone.unbookable(fact)
     names_none = isinstance(fact, Cancelled) and not fact.campaign and not fact.serial  # a payment by account

@@ -19,14 +19,16 @@ from central.bank.states import Happening, State
 from central.bank.teller import Teller
 from central.db.database import StorageError
 from central.db.schema import NUL
-from central.decide import Decider, Elsewhere
+from central.decide import QUESTION_BYTES, Decider, Elsewhere
 from central.ingest import Ingest, Origin
 from central.leasing import Lessor, Told
 from central.ledger import expiry, lanes
 from central.members import requests
+from central.offers import told
 from central.office import Office
 from central.spool import Snapshots
 from central.waiting import Open, Waiting
+from loyalty.card import HOLDER_MAX
 from loyalty.reason import Reason
 from wire.envelope import seal
 from wire.messages import (
@@ -36,6 +38,7 @@ from wire.messages import (
     AskCard,
     AskHome,
     AskLease,
+    AskOffers,
     AskSettlement,
     CardNo,
     CommandResult,
@@ -44,6 +47,7 @@ from wire.messages import (
     Hint,
     Info,
     LogLine,
+    Offers,
     PullAck,
     PullFeed,
     Report,
@@ -143,6 +147,8 @@ class Desk:
             return self._on_payment(address, request, origin.now_ms)
         if isinstance(request, AskCard):
             return self._on_ask_card(address, request, origin.now_ms)
+        if isinstance(request, AskOffers):
+            return self._on_ask_offers(address, request, origin.now_ms)
         if isinstance(request, AskLease):
             return self._told(self._lessor.answer(request, address.device, origin.now_ms))
         return self._on_pull(address, request, origin.now_ms)
@@ -198,6 +204,14 @@ class Desk:
                     connection, self._secret, device.id, wanted.question, wanted.uid, wanted.chip, now_ms, page
                 )
         return [self._sealed(address, DN_CMD, answer or CardNo(wanted.question))]
+
+    def _on_ask_offers(self, address: Address, wanted: AskOffers, now_ms: int) -> list[Outgoing]:
+        """What was picked for whoever has a card in a kiosk (M9)."""
+        if len(wanted.question) != QUESTION_BYTES or not 0 < wanted.holder <= HOLDER_MAX:
+            return []
+        with self._database.read() as connection:
+            titles = told.titles(connection, wanted.holder, now_ms)
+        return [self._sealed(address, DN_CMD, Offers(wanted.question, titles))]
 
     def _holders(self, wanted: Elsewhere, ask: Ask, asker: str) -> list[Told]:
         """What to tell those who hold what is asked for."""

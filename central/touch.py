@@ -15,7 +15,7 @@ import msgspec
 
 from central.db import locks
 from loyalty.lease import POINTS
-from wire.facts import Earned, Redeemed, Spent, decode_fact
+from wire.facts import Bought, Earned, Redeemed, Spent, decode_fact
 
 LEDGER: Final = "l"
 """The accounts of a programme are locked together: a spending may reach any of them by the programme's policy."""
@@ -39,7 +39,7 @@ def of(device: str, bodies: Sequence[bytes]) -> Touched:
             found.add(locks.pot(LEDGER, fact.programme, 0))
         elif isinstance(fact, Earned):
             found.add(locks.pot(LEDGER, fact.programme, 0))
-        else:
+        elif not isinstance(fact, Bought):  # a purchase touches its own rows alone
             return EVERYTHING
     found |= {locks.campaign(number) for number in campaigns}
     return frozenset(found) if len(found) <= locks.HELD_MAX else EVERYTHING

@@ -26,6 +26,7 @@ from edge_agent.core.events import (
     Heard,
     HomeWanted,
     KeeperEnds,
+    OffersTold,
     PartRecalled,
     PaymentAnswered,
     Stirred,
@@ -43,11 +44,14 @@ from wire.envelope import NotSealed, unseal
 from wire.facts import Redeemed
 from wire.leasing import Leasing
 from wire.messages import (
+    OFFER_CHARS_MAX,
+    OFFERS_MAX,
     Ack,
     Answer,
     Ask,
     AskCard,
     AskHome,
+    AskOffers,
     AskSettlement,
     Batch,
     CardGrant,
@@ -58,6 +62,7 @@ from wire.messages import (
     FeedMessage,
     Grants,
     Hint,
+    Offers,
     PullAck,
     Recall,
     Rescan,
@@ -82,6 +87,7 @@ ForCore = (
     CardOffered
     | CardGranted
     | CardDenied
+    | OffersTold
     | Answered
     | PaymentAnswered
     | Heard
@@ -234,6 +240,9 @@ class Centre:
     def ask_card(self, question: bytes, uid: bytes, chip: str) -> None:
         self._mqtt.publish(topics.UP_REQ, encode(AskCard(question, uid, chip)))
 
+    def ask_offers(self, question: bytes, holder: int) -> None:
+        self._mqtt.publish(topics.UP_REQ, encode(AskOffers(question, holder)))
+
     def hint(self, position: int, fact: Redeemed) -> None:
         journal = self._store.journal
         hint = Hint(journal.epoch, journal.number(position), fact.at.wall_ms, fact.campaign, fact.serial, fact.holder)
@@ -379,6 +388,9 @@ class Centre:
             )
         elif isinstance(command, CardNo):
             return CardDenied(question=command.question)
+        elif isinstance(command, Offers):
+            titles = tuple(title[:OFFER_CHARS_MAX] for title in command.titles[:OFFERS_MAX])
+            return OffersTold(question=command.question, titles=titles)
         elif self._store.cache.homes.kept_term(self._store.me) == command.term:
             return KeeperEnds(term=command.term)
         return None

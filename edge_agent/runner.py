@@ -22,6 +22,7 @@ from edge_agent.core.effects import (
     AskCard,
     AskCentre,
     AskKeeper,
+    AskOffers,
     Effect,
     HandOver,
     KeepFrame,
@@ -400,6 +401,8 @@ class Agent:
             self._write_card(effect)
         elif isinstance(effect, AskCard):
             self._centre.ask_card(effect.question, effect.uid, effect.chip)
+        elif isinstance(effect, AskOffers):
+            self._centre.ask_offers(effect.question, effect.holder)
         elif isinstance(effect, AskCentre):
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, AskBank):

@@ -16,6 +16,7 @@ from loyalty.lease import Amount, Pot
 
 FACT_BYTES_MAX: Final = 8 * 1024
 TEXT_CHARS_MAX: Final = 1000
+SALE_LINES_MAX: Final = 256  # with the longest numbers a fact of so many lines has 5 KB
 
 
 class TimeSource(IntEnum):
@@ -183,6 +184,24 @@ class CardSuspected(_Fact, tag="cs", frozen=True):
     seen: int = 0  # the counter that this unit had seen on it before
 
 
+class SaleLine(msgspec.Struct, array_like=True, frozen=True):
+    """Goods of one kind that were bought together."""
+
+    gtin: int  # of up to 14 digits; 0: goods that have none, or that found no room
+    quantity: int
+    yen: int  # for all of them, before what was taken off the whole
+
+
+class Bought(_Fact, tag="bo", frozen=True):
+    """A purchase: what, how much, where and when (M3). It moves no money and no points; other facts do."""
+
+    sale: bytes  # 16 bytes, by the till: the same sale told twice is one
+    holder: int  # 0: nobody showed a card
+    site: str
+    total_yen: int  # what was to be paid for all
+    lines: list[SaleLine] = []
+
+
 LeaseFact = Returned | Given | Taken
 HomeFact = HomeLeft | KeeperLeft
 PointsFact = Earned | Spent
@@ -201,6 +220,7 @@ Fact = (
     | CardWriting
     | CardSettled
     | CardSuspected
+    | Bought
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -18,6 +18,8 @@ from wire.facts import Stamp
 
 T = TypeVar("T")
 NO_HASH: Final = b""
+OFFERS_MAX: Final = 5
+OFFER_CHARS_MAX: Final = 60
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True):
@@ -123,7 +125,14 @@ class AskCard(Message, tag="askcard", frozen=True):
     chip: str  # loyalty.card_slots.Chip
 
 
-Request = PullFeed | PullAck | Ask | AskLease | AskSettlement | AskCard
+class AskOffers(Message, tag="askoffers", frozen=True):
+    """A kiosk asks what was picked for whoever put a card in (M9). Answered by Offers at once, or not at all."""
+
+    question: bytes  # 16 random bytes
+    holder: int  # for whom the card speaks
+
+
+Request = PullFeed | PullAck | Ask | AskLease | AskSettlement | AskCard | AskOffers
 
 
 class CommandResult(Message, frozen=True):
@@ -491,7 +500,19 @@ class CardNo(Message, tag="cardno", frozen=True):
     question: bytes
 
 
-Command = Answer | Rescan | Grants | Recall | AskHome | KeepNoMore | Settlement | CardOffer | CardGrant | CardNo
+class Offers(Message, tag="offers", frozen=True):
+    """dn/cmd: the answer to AskOffers: titles of bargains, best first. Nothing in it says for whom they are.
+
+    At most OFFERS_MAX lines of OFFER_CHARS_MAX characters; none: nothing was picked, or nothing may be.
+    """
+
+    question: bytes
+    titles: list[str]
+
+
+Command = (
+    Answer | Rescan | Grants | Recall | AskHome | KeepNoMore | Settlement | CardOffer | CardGrant | CardNo | Offers
+)
 
 
 class Desired(Message, frozen=True):

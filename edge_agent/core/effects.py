@@ -76,6 +76,13 @@ class AskCard(msgspec.Struct, frozen=True, kw_only=True):
     chip: str
 
 
+class AskOffers(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the centre what was picked for this holder. Nothing waits for it: `OffersTold` comes, or does not."""
+
+    question: bytes
+    holder: int
+
+
 class AskKeeper(msgspec.Struct, frozen=True, kw_only=True):
     """Ask the lane of this site that keeps the serial's home. The question is on disk already (`Step.opened`)."""
 
@@ -169,6 +176,7 @@ Effect = (
     | AskCentre
     | WriteCard
     | AskCard
+    | AskOffers
     | AskKeeper
     | AskBank
     | ProbeCentre

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hal.events import ButtonPressed, CardPresented, CardRemoved, PartFault, PartHealed, Scanned
-from loyalty.basket import Basket
+from loyalty.basket import Basket, Line
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
 from loyalty.tax import Part, Price
@@ -207,6 +207,22 @@ class PointsWanted(msgspec.Struct, frozen=True, kw_only=True):
     points: int
 
 
+class Purchased(msgspec.Struct, frozen=True, kw_only=True):
+    """Something was bought (M3): the till tells it once it is paid. `sale`: the till's own id of it, 16 bytes."""
+
+    sale: bytes
+    holder: int  # 0: nobody showed a card
+    total_yen: int  # what was to be paid for all
+    lines: tuple[Line, ...] = ()
+
+
+class OffersTold(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre says what was picked for whoever put the card in (M9): titles, best first; perhaps none."""
+
+    question: bytes
+    titles: tuple[str, ...]
+
+
 class StoreFailed(msgspec.Struct, frozen=True, kw_only=True):
     """The store can't take a fact: disk full, disk failing, file corrupt. Nothing of the last event was kept."""
 
@@ -249,6 +265,8 @@ Event = (
     | KeeperEnds
     | PointsEarned
     | PointsWanted
+    | Purchased
+    | OffersTold
     | StoreFailed
     | StoreRecovered
 )

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.core import events as ev
-from edge_agent.core import sharing
+from edge_agent.core import sales, sharing
 from edge_agent.core.asking import ELSEWHERE
 from edge_agent.core.base import SHOW_NO_MS
 from edge_agent.core.cards import Cards
@@ -166,6 +166,13 @@ class Core(Cards, PayingByAccount):
             return False
         return reading.coupon.step > counted.coupon.step and counted.coupon.is_same(reading.coupon)
 
+    def _purchased(self, event: ev.Purchased, rows: tuple[Row, ...], at: Moment) -> Step:
+        """A sale goes to the journal; nobody is shown anything. Out of service nothing is sold."""
+        fact = sales.bought(event, self._site, at.stamp)
+        if fact is None or self.visit.state is State.OUT_OF_SERVICE:
+            return Step(visit=self.visit)
+        return Step(visit=self.visit, facts=(fact,))
+
     # --- time, trouble, and the rest -----------------------------------------------------------------
 
     def _time_up(self, event: ev.TimeUp, rows: tuple[Row, ...], at: Moment) -> Step:
@@ -246,6 +253,7 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.LanesChanged: Core._lanes_changed,
     ev.PointsEarned: Core._points,
     ev.PointsWanted: Core._points,
+    ev.Purchased: Core._purchased,
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,

@@ -38,7 +38,7 @@ def test_facts_are_read_as_they_are_written() -> None:
 
 def test_every_kind_of_fact_is_known_to_the_checkers_by_its_tag() -> None:
     tags = {kind.__struct_config__.tag for kind in get_args(facts.Fact)}
-    assert tags == {"rd", "cx", "ep", "lr", "lg", "lt", "hl", "kl", "pe", "ps", "cw", "cd", "cs"}
+    assert tags == {"rd", "cx", "ep", "lr", "lg", "lt", "hl", "kl", "pe", "ps", "cw", "cd", "cs", "bo"}
 
 
 def test_a_fact_of_an_older_unit_is_read_without_its_newer_fields() -> None:

@@ -35,6 +35,11 @@ CARDS_PER_PERSON_MAX: Final = 10
 SESSIONS_PER_PERSON_MAX: Final = 20
 ACCOUNTS_PER_PERSON_MAX: Final = 5
 SELECTED_MAX: Final = 20
+GOODS_MAX: Final = 1_000_000
+OFFER_RUNS_MAX: Final = 1_000
+SALE_LINES_MAX: Final = 256
+OFFERS_MAX: Final = 5  # of one person in one run
+GOODS_ALIKE_MAX: Final = 20
 
 UNIT: Final = {
     "meta": 64,
@@ -68,6 +73,8 @@ CENTRE: Final = {
     "campaigns": 100_000,
     "revocations": REVOKED_MAX,
     "bank_shops": 65_535,
+    "goods": GOODS_MAX,
+    "offer_runs": OFFER_RUNS_MAX,
     "alembic_version": 1,
 }
 """Rows that a table of the centre may have at most."""
@@ -78,6 +85,8 @@ CENTRE_HISTORY: Final = frozenset(
         "sessions", "coupons", "questions", "pots", "parts", "part_moves", "homes", "home_moves", "feeds",
         "feed_bodies", "change_log", "hints", "dead_letters", "programmes", "earn_rules", "accounts", "transfers",
         "postings", "lots", "lot_moves", "bank_accounts", "bank_selections", "bank_settlements",
+        "purchases", "purchase_lines", "bargains", "goods_people", "goods_pairs", "goods_alike", "offer_picks",
+        "offer_declines", "mail_addresses", "postal_addresses", "mails",
         "staff", "staff_sessions", "consents", "audit", "members", "issued_cards", "card_requests",
     }
 )  # fmt: skip
@@ -122,6 +131,18 @@ CENTRE_RULES: Final = (
         1,
         "SELECT max(n) FROM (SELECT count(*) n FROM questions WHERE state = 'granted' AND serial <> 0"
         " GROUP BY campaign, serial)",
+    ),
+    (
+        "lines of one purchase",
+        SALE_LINES_MAX,
+        "SELECT max(n) FROM (SELECT count(*) n FROM purchase_lines GROUP BY sale)",
+    ),
+    ("purchases without a fact", 0, "SELECT (SELECT count(*) FROM purchases) - count(*) FROM facts"),
+    ("offers of one person", OFFERS_MAX, "SELECT max(rank) FROM offer_picks"),
+    (
+        "goods that go with others",
+        GOODS_ALIKE_MAX,
+        "SELECT max(rank) FROM goods_alike",
     ),
     ("redemptions without a fact", 0, "SELECT (SELECT count(*) FROM redemptions) - count(*) FROM facts"),
     ("homes without a site", 0, "SELECT (SELECT count(*) FROM homes) - count(*) FROM sites"),
