@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_agent.core.effects import Show, Signal, View
+from edge_agent.core.pages import Page
 from edge_agent.screens.screen import Status
 from edge_agent.screens.states import screen_for
 from hal.errors import HalReason, PartFailed
@@ -38,6 +39,7 @@ class Eyes:
         self._unit = unit
         self.broken = False
         self.meant: View | None = None  # to be seen, whether it was or not
+        self.page: Page | None = None  # of a kiosk, that is on the display
         self.troubled = False  # out of service since somebody asked
         self.verdict: Verdict | None = None  # the last one that was seen
         self.fatal: Fatal | None = None
@@ -46,7 +48,7 @@ class Eyes:
 
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._unit.step()
-        self.meant = what.view
+        self.meant, self.page = what.view, what.page
         self.troubled = self.troubled or what.view is View.OUT_OF_SERVICE
         yes = what.view is View.VERDICT and what.verdict is not None and what.verdict.accepted
         if yes and self.fatal is Fatal.UNSEEN:
@@ -74,6 +76,8 @@ class Eyes:
             self._greeted()
         elif what.view is View.CARD_OFFER:
             self.link = what.detail
+        elif what.view is View.TAKEN and what.number:
+            self._unit.world.fire("card-coupon-taken")
         if yes and self.fatal is Fatal.UNMARKED:
             self._die()
 

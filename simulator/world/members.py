@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Final
 from central.members.requests import Granted
 from edge_agent.core import events as ev
 from edge_agent.core.effects import View
+from edge_agent.core.pages import PageKind
 from edge_agent.core.states import Mode
+from hal.events import ButtonPressed
 from hal.virtual.tag import UID_BYTES, Tag
 from loyalty.card_slots import WRITES_MAX, Chip
 from simulator.world import catalogue
+from simulator.world.observe import Violation
 
 if TYPE_CHECKING:
     from simulator.world.life import Life
@@ -152,6 +155,28 @@ def two_lanes(life: Life, rng: Random) -> None:
     life.world.fire("card-at-two-lanes")
 
 
+def browse(life: Life, rng: Random) -> None:
+    """A member turns pages at a kiosk, takes a coupon perhaps, and goes, at any moment."""
+    found, unit = _with_card(life, rng), _kiosk(life, rng)
+    if found is None or unit is None or unit.eyes.meant in BUSY:
+        return
+    _, tag = found
+    unit.slot.insert(tag)
+    life.world.run(rng.randrange(5, 300))
+    wants_one = rng.random() < 0.6
+    for _ in range(rng.randrange(1, 12)):
+        page = unit.eyes.page
+        takes = wants_one and page is not None and page.kind is PageKind.COUPON
+        unit.put(ButtonPressed(button=int(takes or rng.random() < 0.2)))
+        life.world.run(rng.choice((5, 400, 700, 1_500)))
+    if unit.eyes.meant in (View.PAGE, View.TAKE):
+        life.world.fire("card-pages")
+    unit.slot.take()
+    life.world.run(5)
+    if unit.up and not unit.eyes.broken and unit.eyes.meant in (View.PAGE, View.TAKE):
+        raise Violation("member-cards", f"{unit.device} shows a page of somebody whose card is out")
+
+
 def find_lost(life: Life, rng: Random) -> None:
     """Somebody has found a card that was replaced, and tries it."""
     lost = [(one, tag) for one in life.people.shoppers for tag in one.drawer.lost]
@@ -217,6 +242,7 @@ ACTS: Final[dict[str, Act]] = {
     "use": use,
     "use-again": use,
     "two-lanes": two_lanes,
+    "browse": browse,
     "find-lost": find_lost,
     "copy": copy,
     "twin": twin,
@@ -230,6 +256,9 @@ FIRED: Final = (
     "card-reissued",
     "card-used",
     "card-at-two-lanes",
+    "card-pages",
+    "card-coupon-taken",
+    "card-points-written",
     "card-lost-used",
     "card-copied",
     "card-twin",

@@ -15,6 +15,7 @@ from hal.card import PAGE_BYTES
 from hal.errors import CardGone, HalReason
 from hal.events import CardPresented, CardRemoved
 from hal.virtual.tag import Tag
+from wire.facts import Outcome
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -57,6 +58,8 @@ class Slot:
         """What `edge_agent.parts.CardPoller.ask` does."""
         outcome = write(self, job)
         self._unit.note("card", f"{job.uid.hex()} {outcome.value}")
+        if job.before is not None and outcome is Outcome.DONE:
+            self._unit.world.fire("card-points-written")
         self._unit.put(ev.CardWritten(id=job.id, outcome=outcome))
         return True
 

@@ -20,6 +20,7 @@ import pytest
 from simulator.world.extras import EXTRAS
 from simulator.world.faults import DISK_LOSSES, FAULTS, LAN_WEATHER, PREPARE, WEATHER
 from simulator.world.life import Plan
+from simulator.world.members import FIRED
 from simulator.world.run import Outcome, live
 
 STORIES: dict[str, int] = {
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.timeout(600)  # the lives are lived beside other tests,
 WORKERS = 2
 SOAK_SEEDS_ENV = "TOKUTEN_SOAK_SEEDS"
 SOAK_FROM = 100_000
-KINDS = (*(kind for kind in FAULTS if kind not in PREPARE), *EXTRAS, *WEATHER, *LAN_WEATHER, *DISK_LOSSES)
+KINDS = (*(kind for kind in FAULTS if kind not in PREPARE), *EXTRAS, *FIRED, *WEATHER, *LAN_WEATHER, *DISK_LOSSES)
 """All that must have happened in the fixed seeds."""
 
 BUSINESS = (
