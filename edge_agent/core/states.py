@@ -90,12 +90,11 @@ TABLE: Final = (
     Transition(S.BROWSING, "CouponTaken", (S.SHOWING,), "it is among the holder's coupons, or not"),
     Transition(S.BROWSING, "TimeUp", (S.BROWSING, S.READY, S.SHOWING), "nobody presses; the centre is silent"),
     Transition(S.BROWSING, "CardRemoved", (S.READY,), "nothing of a person stays on the display"),
-    Transition(S.BROWSING, "CardPresented", (S.SHOWING, S.ASKING), "another card"),
+    Transition(S.BROWSING, "CardPresented", (S.SHOWING,), "another card"),
     Transition(S.BROWSING, "Scanned", (S.SHOWING, S.ASKING), "a coupon"),
     Transition(S.BROWSING, "PointsEarned", (S.SHOWING,), "points for a purchase"),
     Transition(S.BROWSING, "PointsWanted", (S.SHOWING,), "points that pay, within the leased floors"),
     Transition(S.BROWSING, "CardWritten", (S.SHOWING,), "what became of writing a card"),
-    Transition(S.BROWSING, "BasketOpened", (S.BASKET,), "lane: the till begins"),
     Transition(S.OUT_OF_SERVICE, "StoreRecovered", (S.READY,), "facts can be stored again"),
     *(Transition(state, "StoreFailed", (S.OUT_OF_SERVICE,), "a fact can't be stored") for state in State),
 )
