@@ -48,11 +48,12 @@ def test_facts_of_cards_are_read_as_they_are_written(tmp_path: Path) -> None:
         sql.execute("CREATE TABLE facts (epoch_id, seq, type, body)")
         sql.execute("INSERT INTO devices VALUES (1, 'lane-1')")
         sql.execute("INSERT INTO epochs VALUES (1, 1)")
-        for seq, fact in enumerate((
+        every: list[facts.Fact] = [
             facts.CardWriting(AT, b"w" * 16, b"c" * 16, 7, 2, 9, "points"),
             facts.CardSettled(AT, b"w" * 16, facts.Outcome.DONE.value),
             facts.Spent(AT, b"n" * 16, 1, 7, 30, "ginza"),
-        )):  # fmt: skip
+        ]
+        for seq, fact in enumerate(every):
             body = encode_fact(fact)
             sql.execute("INSERT INTO facts VALUES (1, ?, ?, ?)", (seq, stores_tag(body), body))
     with stores.opened(books) as disk:
