@@ -179,6 +179,19 @@ def test_M12_the_next_card_sees_nothing_of_the_one_before(kiosk: Place) -> None:
     assert asked(kiosk).holder == HIM
 
 
+def test_M12_a_late_answer_about_one_card_is_never_shown_to_the_next(kiosk: Place) -> None:
+    press(kiosk)
+    first = asked(kiosk).question
+    kiosk.take()
+    kiosk.put(member_card(HIM, uid=OTHER_UID))
+    press(kiosk)
+    assert kiosk.event(ev.PagesTold(question=first, pages=TOLD)).effects == ()
+    kiosk.event(ev.OffersTold(question=first, titles=("珈琲豆",)))
+    browsing = kiosk.drive.core.visit.browsing
+    assert browsing is not None
+    assert (browsing.waits, browsing.pages) == (True, ())
+
+
 def test_M12_nobody_presses_and_the_page_goes(kiosk: Place) -> None:
     told(kiosk)
     kiosk.event(ev.TimeUp(id=timer(kiosk).id - 1))
