@@ -30,6 +30,7 @@ class What(StrEnum):
     CONSENT_GIVEN = "consent_given"
     CONSENT_WITHDRAWN = "consent_withdrawn"
     EXPORTED = "exported"
+    CARD_GIVEN = "card_given"  # a member card was granted to them
     ERASED = "erased"
     LETTER_PRINTED = "letter_printed"  # name, postal address and offers, for the printer
     ADDRESS_CHANGED = "address_changed"

@@ -13,14 +13,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from central import correction, deadletters, feed, hinting, registry
+from central import correction, deadletters, feed, hinting, kiosk, registry
 from central.bank import book, register
 from central.bank.states import Happening, State
 from central.bank.teller import Teller
+from central.coupons.keyring import KeyringError
 from central.db.database import StorageError
 from central.db.schema import NUL
 from central.decide import QUESTION_BYTES, Decider, Elsewhere
+from central.homes import HomeError
 from central.ingest import Ingest, Origin
+from central.keys import KeyFileError
 from central.leasing import Lessor, Told
 from central.ledger import expiry, lanes
 from central.members import requests
@@ -29,7 +32,7 @@ from central.office import Office
 from central.reversals import settle
 from central.spool import Snapshots
 from central.waiting import Open, Waiting
-from loyalty.campaign import DAY_MS
+from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS
 from loyalty.card import HOLDER_MAX
 from loyalty.reason import Reason
 from wire.envelope import seal
@@ -41,21 +44,25 @@ from wire.messages import (
     AskHome,
     AskLease,
     AskOffers,
+    AskPages,
     AskSettlement,
     CardNo,
     CommandResult,
     Conn,
+    CouponTaken,
     Heartbeat,
     Hint,
     Info,
     LogLine,
     Offers,
+    Pages,
     PullAck,
     PullFeed,
     Report,
     Request,
     Settled,
     Settlement,
+    TakeCoupon,
     decode,
     encode,
 )
@@ -151,6 +158,8 @@ class Desk:
             return self._on_ask_card(address, request, origin.now_ms)
         if isinstance(request, AskOffers):
             return self._on_ask_offers(address, request, origin.now_ms)
+        if isinstance(request, AskPages | TakeCoupon):
+            return self._on_kiosk(address, request, origin.now_ms)
         if isinstance(request, AskLease):
             return self._told(self._lessor.answer(request, address.device, origin.now_ms))
         return self._on_pull(address, request, origin.now_ms)
@@ -214,6 +223,26 @@ class Desk:
         with self._database.read() as connection:
             titles = told.titles(connection, wanted.holder, now_ms)
         return [self._sealed(address, DN_CMD, Offers(wanted.question, titles))]
+
+    def _on_kiosk(self, address: Address, wanted: AskPages | TakeCoupon, now_ms: int) -> list[Outgoing]:
+        """What a kiosk may show to whoever put a card in, and the coupons that are taken there (M6, M12)."""
+        if len(wanted.question) != QUESTION_BYTES or not 0 < wanted.holder <= HOLDER_MAX:
+            return []
+        if isinstance(wanted, AskPages):
+            with self._database.read() as connection:
+                member = kiosk.holder_of(connection, wanted.holder, wanted.generation)
+                page = self._office.settings.card_page
+                shown = [] if member is None else kiosk.pages(connection, member, address.site, page, now_ms)
+            return [self._sealed(address, DN_CMD, Pages(wanted.question, shown))]
+        given = False
+        try:
+            with self._database.write() as connection:
+                member = kiosk.holder_of(connection, wanted.holder, wanted.generation)
+                if member is not None and 0 < wanted.campaign <= CAMPAIGN_ID_MAX:
+                    given = kiosk.take(connection, self._office.keys, member, wanted.campaign, now_ms)
+        except (HomeError, KeyringError, KeyFileError) as error:
+            _log.error("a coupon could not be given out at %s: %s", address.device, error)
+        return [self._sealed(address, DN_CMD, CouponTaken(wanted.question, given))]
 
     def _holders(self, wanted: Elsewhere, ask: Ask, asker: str) -> list[Told]:
         """What to tell those who hold what is asked for."""

@@ -22,8 +22,6 @@ from central.db.schema import (
     bank_settlements,
     consents,
     coupons,
-    issued_cards,
-    members,
     persons,
     sessions,
 )
@@ -31,6 +29,7 @@ from central.db.schema import cards as card_rows
 from central.ledger import balances, programmes, statement
 from central.ledger.balances import Balance
 from central.ledger.statement import Move
+from central.members import leaving
 from central.offers import addresses, purchases
 
 COUPONS_MAX: Final = 100_000  # in one document
@@ -102,19 +101,6 @@ class AccountRow(msgspec.Struct, kw_only=True):
     payments: list[PaymentRow]
 
 
-class CardRow(msgspec.Struct, kw_only=True):
-    generation: int
-    uid: str
-    state: str
-    granted_ms: int
-
-
-class MemberRow(msgspec.Struct, kw_only=True):
-    number: str
-    blocked: bool
-    cards: list[CardRow]
-
-
 class PurchaseRow(msgspec.Struct, kw_only=True):
     at_ms: int
     site: str
@@ -129,7 +115,7 @@ class Export(msgspec.Struct, kw_only=True):
     pseudonym: str
     since_ms: int
     cards: list[str]  # UIDs
-    member: MemberRow | None
+    member_cards: list[leaving.CardRow]
     bank_accounts: list[AccountRow]
     points: list[PointsRow]
     points_history: list[MoveRow]
@@ -151,7 +137,7 @@ def export(connection: Connection, person: Person, now_ms: int) -> Export:
         pseudonym=f"{person.holder:012x}",
         since_ms=since_ms,
         cards=[uid.hex() for uid in uids],
-        member=_member(connection, person),
+        member_cards=leaving.rows(connection, person),
         bank_accounts=_accounts(connection, person),
         points=_points(connection, person, now_ms),
         points_history=[_move(one) for one in statement.of_person(connection, person.holder, MOVES_MAX)],
@@ -235,23 +221,6 @@ def _accounts(connection: Connection, person: Person) -> list[AccountRow]:
     return list(rows.values())
 
 
-def _member(connection: Connection, person: Person) -> MemberRow | None:
-    row = connection.execute(select(members).where(members.c.person_id == person.id)).one_or_none()
-    if row is None:
-        return None
-    given = connection.execute(
-        select(issued_cards).where(issued_cards.c.person_id == person.id).order_by(issued_cards.c.generation)
-    )
-    return MemberRow(
-        number=row.number,
-        blocked=row.blocked,
-        cards=[
-            CardRow(generation=one.generation, uid=bytes(one.uid).hex(), state=one.state, granted_ms=one.granted_ms)
-            for one in given
-        ],
-    )
-
-
 def erase(connection: Connection, secret: bytes, person: Person, now_ms: int) -> None:
     """Takes away what leads from the pseudonym to the person, in the caller's write transaction.
 
@@ -260,6 +229,7 @@ def erase(connection: Connection, secret: bytes, person: Person, now_ms: int) ->
     for uid in connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars().all():
         cards.release(connection, secret, uid)
     accounts.forget(connection, person, now_ms)
+    leaving.leave(connection, secret, person)
     connection.execute(delete(sessions).where(sessions.c.person_id == person.id))
     addresses.erase(connection, person.id)
     connection.execute(delete(consents).where(consents.c.person_id == person.id))

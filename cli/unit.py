@@ -37,6 +37,7 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
 
     from nacl.signing import VerifyKey
 
+    from edge_agent.buttons import ButtonPoller
     from edge_agent.panel import Panel
     from edge_agent.parts import CardPoller
     from edge_agent.runner import Agent
@@ -90,13 +91,16 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     )
     cards = CardPoller(backends.open_card(settings.parts.card, options), agent.inbox.put)
     agent.card_writer = cards.ask
+    buttons = ButtonPoller(indicators, agent.inbox.put)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     camera.start()
     cards.start()
+    buttons.start()
     try:
         agent.run()
     finally:
+        buttons.stop()
         cards.stop()
         camera.stop()
         lines.close()

@@ -17,6 +17,8 @@ import msgspec
 from nacl.signing import SigningKey, VerifyKey
 
 from edge_agent.awaited import Awaited
+from edge_agent.core import effects
+from edge_agent.core import events as ev
 from edge_agent.core.effects import AnswerHome, AskBank
 from edge_agent.core.events import (
     Answered,
@@ -27,10 +29,12 @@ from edge_agent.core.events import (
     HomeWanted,
     KeeperEnds,
     OffersTold,
+    PagesTold,
     PartRecalled,
     PaymentAnswered,
     Stirred,
 )
+from edge_agent.core.pages import Page, PageKind
 from edge_agent.core.visit import Moment
 from edge_agent.leases import StoredPots
 from edge_agent.steps import StepLog
@@ -46,12 +50,15 @@ from wire.leasing import Leasing
 from wire.messages import (
     OFFER_CHARS_MAX,
     OFFERS_MAX,
+    PAGE_CHARS_MAX,
+    PAGES_MAX,
     Ack,
     Answer,
     Ask,
     AskCard,
     AskHome,
     AskOffers,
+    AskPages,
     AskSettlement,
     Batch,
     CardGrant,
@@ -59,14 +66,17 @@ from wire.messages import (
     CardOffer,
     Command,
     CommandResult,
+    CouponTaken,
     FeedMessage,
     Grants,
     Hint,
     Offers,
+    Pages,
     PullAck,
     Recall,
     Rescan,
     Settlement,
+    TakeCoupon,
     decode,
     encode,
 )
@@ -88,6 +98,8 @@ ForCore = (
     | CardGranted
     | CardDenied
     | OffersTold
+    | PagesTold
+    | ev.CouponTaken
     | Answered
     | PaymentAnswered
     | Heard
@@ -96,6 +108,8 @@ ForCore = (
     | HomeWanted
     | KeeperEnds
 )
+
+PAGE_KINDS: Final = frozenset(kind.value for kind in PageKind)
 
 
 class Publisher(Protocol):
@@ -242,6 +256,13 @@ class Centre:
 
     def ask_offers(self, question: bytes, holder: int) -> None:
         self._mqtt.publish(topics.UP_REQ, encode(AskOffers(question, holder)))
+
+    def ask_pages(self, wanted: effects.AskPages) -> None:
+        self._mqtt.publish(topics.UP_REQ, encode(AskPages(wanted.question, wanted.holder, wanted.generation)))
+
+    def take_coupon(self, wanted: effects.TakeCoupon) -> None:
+        asked = TakeCoupon(wanted.question, wanted.holder, wanted.generation, wanted.campaign)
+        self._mqtt.publish(topics.UP_REQ, encode(asked))
 
     def hint(self, position: int, fact: Redeemed) -> None:
         journal = self._store.journal
@@ -391,6 +412,10 @@ class Centre:
         elif isinstance(command, Offers):
             titles = tuple(title[:OFFER_CHARS_MAX] for title in command.titles[:OFFERS_MAX])
             return OffersTold(question=command.question, titles=titles)
+        elif isinstance(command, Pages):
+            return PagesTold(question=command.question, pages=_pages(command))
+        elif isinstance(command, CouponTaken):
+            return ev.CouponTaken(question=command.question, given=command.given)
         elif self._store.cache.homes.kept_term(self._store.me) == command.term:
             return KeeperEnds(term=command.term)
         return None
@@ -452,3 +477,12 @@ def _say(action: uplink.Action) -> None:
         log.error("the centre booked nothing of a batch: %s", action.detail)
     elif isinstance(action, uplink.Ignored):
         log.info("an acknowledgement changed nothing: %s", action.why)
+
+
+def _pages(told: Pages) -> tuple[Page, ...]:
+    """Those that this version can show."""
+    known = [page for page in told.pages[:PAGES_MAX] if page.kind in PAGE_KINDS]
+    return tuple(
+        Page(kind=PageKind(page.kind), title=page.title[:PAGE_CHARS_MAX], number=page.number, link=page.link)
+        for page in known
+    )

@@ -23,6 +23,7 @@ from edge_agent.core.effects import (
     AskCentre,
     AskKeeper,
     AskOffers,
+    AskPages,
     Effect,
     HandOver,
     KeepFrame,
@@ -32,6 +33,7 @@ from edge_agent.core.effects import (
     Show,
     Signal,
     StartTimer,
+    TakeCoupon,
     TellHint,
     TellTaken,
     View,
@@ -403,6 +405,10 @@ class Agent:
             self._centre.ask_card(effect.question, effect.uid, effect.chip)
         elif isinstance(effect, AskOffers):
             self._centre.ask_offers(effect.question, effect.holder)
+        elif isinstance(effect, AskPages):
+            self._centre.ask_pages(effect)
+        elif isinstance(effect, TakeCoupon):
+            self._centre.take_coupon(effect)
         elif isinstance(effect, AskCentre):
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, AskBank):

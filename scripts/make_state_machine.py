@@ -10,21 +10,23 @@ from edge_agent.core.states import TABLE, State
 
 PAGE: Final = "docs/state-machine.md"
 DIAGRAM: Final = "docs/state-machine.svg"
-WIDTH, HEIGHT = 1230, 760
+WIDTH, HEIGHT = 1330, 880
 BOX_WIDTH, BOX_HEIGHT = 170, 46
 PLACES: Final = {
-    State.READY: (590, 60),
-    State.ASKING: (170, 300),
-    State.SHOWING: (590, 560),
-    State.BASKET: (1010, 300),
-    State.PAYING: (1010, 690),
-    State.OUT_OF_SERVICE: (130, 60),
+    State.READY: (640, 110),
+    State.ASKING: (130, 560),
+    State.SHOWING: (640, 610),
+    State.BASKET: (1090, 350),
+    State.BROWSING: (130, 110),
+    State.PAYING: (1090, 810),
+    State.OUT_OF_SERVICE: (1090, 110),
 }
 WORDS: Final = {
     State.READY: "ready",
     State.ASKING: "asking",
     State.SHOWING: "showing",
     State.BASKET: "basket",
+    State.BROWSING: "browsing",
     State.PAYING: "paying",
     State.OUT_OF_SERVICE: "out of service",
 }
@@ -52,7 +54,7 @@ def _page() -> str:
 Made from the table in `edge_agent/core/states.py`, which the machine asks before it changes state. An event that has no
 row leaves the state as it is. Kiosk and lane are the same machine: the basket's events come from a till.
 
-![Five states and the events that lead from one to another.](state-machine.svg)
+![Seven states and the events that lead from one to another.](state-machine.svg)
 
 | state | event | leads to | because |
 |---|---|---|---|

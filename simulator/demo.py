@@ -96,7 +96,10 @@ def prepare(home: Home, chosen: Ports, language: Lang) -> None:
     home.make_logins(DEVICE)
     central: dict[str, dict[str, object]] = {
         "broker": {"port": chosen.broker, "password_file": str(home.passwords)},
-        "central": {"data_dir": str(home.central)},
+        "central": {
+            "data_dir": str(home.central),
+            "card_page": f"http://127.0.0.1:{chosen.centre}/card/{{code}}",
+        },
         "central.broker": {"port": chosen.broker, "password_file": str(home.password_file("centre"))},
         "central.http": {"port": chosen.centre},
     }

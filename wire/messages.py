@@ -18,6 +18,8 @@ from wire.facts import Stamp
 
 T = TypeVar("T")
 NO_HASH: Final = b""
+PAGES_MAX: Final = 20
+PAGE_CHARS_MAX: Final = 60  # of a title
 OFFERS_MAX: Final = 5
 OFFER_CHARS_MAX: Final = 60
 
@@ -133,7 +135,25 @@ class AskOffers(Message, tag="askoffers", frozen=True):
     holder: int  # for whom the card speaks
 
 
-Request = PullFeed | PullAck | Ask | AskLease | AskSettlement | AskCard | AskOffers
+class AskPages(Message, tag="askpages", frozen=True):
+    """A kiosk asks what it may show to whoever put a member card in (M6, M12). Answered by Pages at once, or not."""
+
+    question: bytes  # 16 random bytes
+    holder: int
+    generation: int  # of the card: a replaced one is told nothing
+
+
+class TakeCoupon(Message, tag="take", frozen=True):
+    """A kiosk takes a coupon for whoever put a member card in: it is among theirs afterwards, once however often this
+    is sent. Answered by CouponTaken."""
+
+    question: bytes
+    holder: int
+    generation: int
+    campaign: int
+
+
+Request = PullFeed | PullAck | Ask | AskLease | AskSettlement | AskCard | AskOffers | AskPages | TakeCoupon
 
 
 class CommandResult(Message, frozen=True):
@@ -512,8 +532,43 @@ class Offers(Message, tag="offers", frozen=True):
     titles: list[str]
 
 
+class KioskPage(Message, frozen=True):
+    """One page. A kind that a unit does not know it does not show: new ones (questionnaires) need no new message."""
+
+    kind: str  # edge_agent.core.effects.PageKind
+    title: str
+    number: int = 0  # points; a coupon's campaign
+    link: str = ""  # for a QR
+
+
+class Pages(Message, tag="pages", frozen=True):
+    """dn/cmd: the answer to AskPages, at most PAGES_MAX of them; none: that card is told nothing here."""
+
+    question: bytes
+    pages: list[KioskPage]
+
+
+class CouponTaken(Message, tag="taken", frozen=True):
+    """dn/cmd: the answer to TakeCoupon."""
+
+    question: bytes
+    given: bool
+
+
 Command = (
-    Answer | Rescan | Grants | Recall | AskHome | KeepNoMore | Settlement | CardOffer | CardGrant | CardNo | Offers
+    Answer
+    | Rescan
+    | Grants
+    | Recall
+    | AskHome
+    | KeepNoMore
+    | Settlement
+    | CardOffer
+    | CardGrant
+    | CardNo
+    | Offers
+    | Pages
+    | CouponTaken
 )
 
 

@@ -23,7 +23,7 @@ from central.coupons import clearing, disputes, download, history, issue, person
 from central.coupons.keyring import KeyringError
 from central.db.database import StorageError
 from central.homes import HomeError
-from central.http import answers, cards
+from central.http import answers
 from central.http.limits import Tries
 from central.keys import KeyFileError, read_secret
 from central.office import Office, now_ms
@@ -346,7 +346,6 @@ def create_app(office: Office) -> Litestar:
         [
             *(health, session, on_offer, held, take, redemptions, conflicts, end_conflict, told, see_notices),
             *([] if door is None else handlers(door)),
-            *cards.routes(office, api.tries, _body),
         ],
         exception_handlers={
             answers.ApiRefusal: _refused,

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from central.coupons import cards as bound
 from central.coupons import stoplist
@@ -39,8 +39,9 @@ class CardState(StrEnum):
     WRITTEN = "written"
     UNDONE = "undone"  # the kiosk could not write it, and it is as it was
     DOUBTED = "doubted"  # pulled away: it may say the old or the new
-    LOST = "lost"  # blocked
+    LOST = "lost"  # blocked: said of it, never stored, so that a card that is found is again what it was
     REPLACED = "replaced"
+    ERASED = "erased"  # its holder is nobody any more
 
 
 _OF_OUTCOME: Final = {
@@ -80,6 +81,8 @@ def next_card(
     """The next card of this member is the tag with this UID; gives the member as they are then. Raises MemberError."""
     if len(uid) not in bound.UID_BYTES:
         raise MemberError(f"a card's UID has 4, 7 or 10 bytes, not {len(uid)}")
+    if member.erased:
+        raise MemberError("whoever that was has erased their account")
     if member.generation >= GENERATION_MAX:
         raise MemberError(f"{member.person.name} has had {GENERATION_MAX} cards: a new person must be entered")
     if stoplist.stops(connection, stoplist.EVERYTHING, 0, member.person.holder):
@@ -88,7 +91,9 @@ def next_card(
     if owner is not None and owner != member.person.id:
         raise MemberError("that card is somebody else's")
     after = membership.change(connection, secret, member, member.generation + 1, blocked=False)
-    _end(connection, secret, member, CardState.REPLACED)
+    _let_go(connection, secret, member)
+    replaced = (issued_cards.c.person_id == member.person.id) & issued_cards.c.state.in_(_IN_USE)
+    connection.execute(update(issued_cards).where(replaced).values(state=CardState.REPLACED.value))
     bound.release(connection, secret, uid)
     connection.execute(
         insert(issued_cards).values(
@@ -112,21 +117,17 @@ def block(connection: Connection, secret: bytes, member: Member) -> Member:
     if member.blocked:
         raise MemberError(f"the card of {member.person.name} is blocked already")
     after = membership.change(connection, secret, member, member.generation, blocked=True)
-    _end(connection, secret, member, CardState.LOST)
+    _let_go(connection, secret, member)
     return after
 
 
 def unblock(connection: Connection, secret: bytes, member: Member) -> Member:
     """The blocked card was found again, and counts. Raises MemberError."""
+    if member.erased:
+        raise MemberError("whoever that was has erased their account")
     if not member.blocked:
         raise MemberError(f"the card of {member.person.name} is not blocked")
-    after = membership.change(connection, secret, member, member.generation, blocked=False)
-    connection.execute(
-        update(issued_cards)
-        .where(_valid(member), issued_cards.c.state == CardState.LOST.value)
-        .values(state=CardState.WRITTEN.value)
-    )
-    return after
+    return membership.change(connection, secret, member, member.generation, blocked=False)
 
 
 def unbookable(fact: CardFact) -> str:
@@ -163,7 +164,7 @@ def _learn(connection: Connection, secret: bytes, fact: CardWriting) -> None:
     if member is not None and fact.generation > member.generation:
         _log.warning("member %s has had a card %d that was not known here", member.number, fact.generation)
         with suppress(MemberError):  # another one is given out at this moment: a later one than this
-            membership.change(connection, secret, member, fact.generation, blocked=False)
+            membership.change(connection, secret, member, fact.generation, blocked=member.erased)
 
 
 def _settle(connection: Connection, fact: CardSettled, now_ms: int) -> None:
@@ -183,7 +184,7 @@ def owner_of(connection: Connection, uid: bytes, now_ms: int) -> int | None:
     A grant that its kiosk has not answered in time leaves the tag to others: kiosks ask for empty tags alone.
     """
     fresh = issued_cards.c.question.is_(None) | (issued_cards.c.granted_ms > now_ms - GRANT_LIFE_MS)
-    is_card = issued_cards.c.state.in_((CardState.WRITTEN.value, CardState.DOUBTED.value, CardState.LOST.value))
+    is_card = issued_cards.c.state.in_((CardState.WRITTEN.value, CardState.DOUBTED.value))
     in_use = is_card | ((issued_cards.c.state == CardState.GRANTED.value) & fresh)
     return connection.execute(
         select(issued_cards.c.person_id).where(issued_cards.c.uid == uid, in_use).limit(1)
@@ -206,18 +207,17 @@ def cards_of(connection: Connection, member: Member) -> list[IssuedCard]:
         .order_by(issued_cards.c.generation.desc())
         .limit(LISTED_MAX)
     )
-    return [IssuedCard(**row._asdict()) for row in rows]
+    cards = [IssuedCard(**row._asdict()) for row in rows]
+    return [
+        msgspec.structs.replace(card, state=CardState.LOST.value)
+        if member.blocked and card.generation == member.generation and card.state in _IN_USE
+        else card
+        for card in cards
+    ]
 
 
-def _valid(member: Member) -> ColumnElement[bool]:
-    return (issued_cards.c.person_id == member.person.id) & (issued_cards.c.generation == member.generation)
-
-
-def _end(connection: Connection, secret: bytes, member: Member, state: CardState) -> None:
-    """The valid card is valid no more, also where its UID alone spoke for it."""
-    theirs = issued_cards.c.person_id == member.person.id
-    before = (*_IN_USE, CardState.LOST.value) if state is CardState.REPLACED else _IN_USE
-    ended = connection.execute(select(issued_cards.c.uid).where(theirs, issued_cards.c.state.in_(before))).scalars()
-    for uid in ended.all():
+def _let_go(connection: Connection, secret: bytes, member: Member) -> None:
+    """The cards of a member speak by their UID alone no more."""
+    theirs = (issued_cards.c.person_id == member.person.id) & issued_cards.c.state.in_(_IN_USE)
+    for uid in connection.execute(select(issued_cards.c.uid).where(theirs)).scalars().all():
         bound.release(connection, secret, uid)
-    connection.execute(update(issued_cards).where(theirs, issued_cards.c.state.in_(before)).values(state=state.value))

@@ -48,7 +48,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     person: Person
     number: str  # ten digits
     generation: int  # of the valid card; 0: there was none yet
-    blocked: bool  # the valid card was lost
+    blocked: bool  # the valid card was lost, or its holder erased their account
+    erased: bool = False
 
 
 def shown(number: str) -> str:
@@ -103,7 +104,7 @@ def _free_number(connection: Connection) -> str:
 
 
 def all_members(connection: Connection, limit: int) -> list[Member]:
-    rows = connection.execute(_SELECT.order_by(people.c.name).limit(limit))
+    rows = connection.execute(_SELECT.where(people.c.erased_ms.is_(None)).order_by(people.c.name).limit(limit))
     return [member for member in map(_read, rows) if member is not None]
 
 
@@ -173,13 +174,19 @@ def _told(secret: bytes, member: Member) -> PutGeneration:
 
 
 _SELECT: Final = select(
-    people.c.id, people.c.name, people.c.holder, members.c.number, members.c.generation, members.c.blocked
+    people.c.id,
+    people.c.name,
+    people.c.holder,
+    members.c.number,
+    members.c.generation,
+    members.c.blocked,
+    people.c.erased_ms.is_not(None),
 ).join_from(members, people)
 
 
-def _read(row: Row[int, str, int, str, int, bool] | None) -> Member | None:
+def _read(row: Row[int, str, int, str, int, bool, bool] | None) -> Member | None:
     if row is None:
         return None
-    number, name, holder, digits, generation, blocked = row
+    number, name, holder, digits, generation, blocked, erased = row
     person = Person(id=number, name=name, holder=holder)
-    return Member(person=person, number=digits, generation=generation, blocked=bool(blocked))
+    return Member(person=person, number=digits, generation=generation, blocked=bool(blocked), erased=bool(erased))

@@ -3,6 +3,7 @@
     kiosk   an empty tag is in the slot: AskCard                      -> `ask`: a code, shown as a QR
     phone   opens the page of the code: a new name and password       -> `register` (M1)
             or number (or name) and password of before                -> `claim` (M2)
+            or is logged in as somebody already                       -> `confirm` (M2)
     kiosk   is told the holder and the generation (`grants`), writes the tag, reports what became of it (`CardSettled`)
 
 No password and no name pass through the kiosk. A code has 128 bits that only the centre can work out from the kiosk's
@@ -14,22 +15,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from central import audit, consent
+from central.consent import Purpose
 from central.coupons import persons
 from central.coupons.cards import UID_BYTES
-from central.coupons.persons import PersonError
+from central.coupons.persons import Person, PersonError
 from central.db.database import Database
 from central.db.schema import card_requests, devices, issued_cards, members, sites
 from central.db.schema import persons as people
-from central.members import giving, membership
+from central.members import card_balances, giving, membership
+from central.members.card_balances import Wanted
 from central.members.giving import CardState
 from central.members.membership import Member, MemberError
+from central.staff import Role
 from loyalty.card_slots import chip_named
+from loyalty.cells import printable
 from wire.messages import CardGrant, CardOffer
 
 LIFE_MS: Final = giving.GRANT_LIFE_MS  # of a code, and of a grant that the kiosk has not answered
@@ -77,7 +84,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request stands, for the phone that waits: 'open', 'granted', or what became of the card."""
 
     state: str
-    number: str = ""
+    site: str  # what people call the shop whose kiosk asks
+    number: str = ""  # of the member to whom it was granted
 
 
 # --- the kiosk ------------------------------------------------------------------------------------------
@@ -144,9 +152,15 @@ def grants(connection: Connection, now_ms: int, question: bytes = b"") -> list[t
     )
     if question:
         query = query.where(card_requests.c.question == question)
+    rows = connection.execute(query).all()
+    points = card_balances.usable(connection, {Wanted(row.holder, row.site) for row in rows}, now_ms)
     return [
-        (row.device, row.site, CardGrant(row.question, row.holder, row.generation, row.number))
-        for row in connection.execute(query)
+        (
+            row.device,
+            row.site,
+            CardGrant(row.question, row.holder, row.generation, row.number, points[Wanted(row.holder, row.site)]),
+        )
+        for row in rows
     ]
 
 
@@ -158,15 +172,27 @@ def standing(connection: Connection, code: str, now_ms: int) -> Standing | No:
     row = _of_code(connection, code, now_ms)
     if row is None:
         return No.GONE
+    site = connection.execute(
+        select(sites.c.title).join_from(devices, sites).where(devices.c.id == row.device_id)
+    ).scalar_one()
     if row.person_id is None:
-        return Standing(state="open")
+        return Standing(state="open", site=site)
     state = connection.execute(select(issued_cards.c.state).where(issued_cards.c.question == row.question)).scalar()
     number = connection.execute(select(members.c.number).where(members.c.person_id == row.person_id)).scalar()
-    return Standing(state=state or "open", number=number or "")
+    return Standing(state=state or "open", site=site, number=number or "")
 
 
-def register(database: Database, secret: bytes, code: str, name: str, password: str, now_ms: int) -> Granted | No:
-    """A new person and their first card (M1). Takes its time: the password is hashed outside any transaction."""
+def register(
+    database: Database,
+    secret: bytes,
+    code: str,
+    name: str,
+    password: str,
+    now_ms: int,
+    agreed: Collection[Purpose] = (Purpose.SERVICE,),
+) -> Granted | No:
+    """A new person, with what they agreed to, and their first card (M1). Takes its time: the password is hashed outside
+    any transaction."""
     with database.read() as connection:
         trouble = _cannot_register(connection, code, name, now_ms)
     if trouble is not None:
@@ -179,8 +205,11 @@ def register(database: Database, secret: bytes, code: str, name: str, password: 
         trouble = _cannot_register(connection, code, name, now_ms)
         if trouble is not None:
             return trouble
-        member = membership.enrol(connection, persons.add(connection, name, hashed, now_ms))
-        return _grant(connection, secret, code, member, now_ms)
+        person = persons.add(connection, name, hashed, now_ms)
+        for purpose in agreed:
+            consent.give(connection, person.id, purpose, now_ms)
+        audit.note(connection, Role.PERSON, f"{person.holder:012x}", audit.What.REGISTERED, now_ms, person.holder)
+        return _grant(connection, secret, code, membership.enrol(connection, person), now_ms)
 
 
 def _cannot_register(connection: Connection, code: str, name: str, now_ms: int) -> No | None:
@@ -189,7 +218,7 @@ def _cannot_register(connection: Connection, code: str, name: str, now_ms: int) 
         return No.GONE
     if giving.owner_of(connection, row.uid, now_ms) is not None:
         return No.NOT_POSSIBLE
-    if not persons.NAME.fullmatch(name):
+    if not persons.NAME.fullmatch(name) or name != printable(name):
         return No.BAD_NAME
     return No.NAME_TAKEN if persons.find(connection, name) is not None else None
 
@@ -216,6 +245,13 @@ def claim(database: Database, secret: bytes, code: str, login: str, password: st
         return _grant(connection, secret, code, now, now_ms)
 
 
+def confirm(connection: Connection, secret: bytes, code: str, person: Person, now_ms: int) -> Granted | No:
+    """The next card of somebody who is logged in on their phone, and so need not type who they are again."""
+    if _open(connection, code, now_ms) is None:
+        return No.GONE
+    return _grant(connection, secret, code, membership.enrol(connection, person), now_ms)
+
+
 def _grant(connection: Connection, secret: bytes, code: str, member: Member, now_ms: int) -> Granted | No:
     row = _open(connection, code, now_ms)
     if row is None:
@@ -236,6 +272,8 @@ def _grant(connection: Connection, secret: bytes, code: str, member: Member, now
     except MemberError:  # raised before anything is written
         connection.execute(delete(card_requests).where(card_requests.c.question == row.question))
         return No.NOT_POSSIBLE
+    holder = after.person.holder
+    audit.note(connection, Role.PERSON, f"{holder:012x}", audit.What.CARD_GIVEN, now_ms, holder)
     return Granted(number=after.number, generation=after.generation)
 
 

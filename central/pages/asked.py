@@ -17,6 +17,7 @@ from loyalty.campaign import Lang
 
 FIELDS_MAX: Final = 300  # a checkbox for each shop
 TOKEN_CHARS_MAX: Final = 100
+CODE_CHARS_MAX: Final = 64
 NUMBER_MAX: Final = 2**53
 
 
@@ -118,6 +119,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     lang: Lang
     now_ms: int
     part: bool  # htmx asks for a part of a page
+    code: str = ""  # of the card request that the path names
     peer: str = ""  # the client's address, for limits alone; never kept
 
     @property

@@ -37,7 +37,7 @@ class Counter:
         """`key`: who is tried, for the limits. Raises Refused after too many tries."""
         if not self.tries.allowed(key, now_ms):
             raise Refused(Refusal.TOO_MANY_TRIES)
-        with self._turn():
+        with self.turn():
             fits = persons.password_fits(stored, password)
         if fits:
             self.tries.succeeded(key)
@@ -47,12 +47,14 @@ class Counter:
 
     def hashed(self, password: str) -> str:
         """Raises PersonError; Refused as above."""
-        with self._turn():
+        with self.turn():
             return persons.hash_password(password)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Passwords are checked a few at a time: a crowd that tries them does not take the threads of all pages."""
+    def turn(self) -> Iterator[None]:
+        """Passwords are checked a few at a time: a crowd that tries them does not take the threads of all pages.
+
+        Raises Refused when there are too many."""
         if not self.tries.checking.acquire(timeout=TURN_WITHIN_S):
             raise Refused(Refusal.TOO_MANY_TRIES)
         try:

@@ -32,6 +32,7 @@ from central.office import Office, now_ms
 from central.pages import (
     account,
     bargains,
+    card,
     customers,
     entrance,
     offers,
@@ -91,6 +92,11 @@ ROUTES: Final = (
     Route("GET", "/offers", ANYBODY, person.offers),
     Route("GET", "/offers/{number}", ANYBODY, person.offer),
     Route("POST", "/offers/{number}", PEOPLE, person.download),
+    Route("GET", "/card/{code}", ANYBODY, card.page),
+    Route("GET", "/card/{code}/state", ANYBODY, card.state),
+    Route("POST", "/card/{code}/register", ANYBODY, card.register),
+    Route("POST", "/card/{code}/claim", ANYBODY, card.claim),
+    Route("POST", "/card/{code}/confirm", ANYBODY, card.confirm),
     Route("GET", "/coupons", PEOPLE, person.wallet),
     Route("GET", "/coupons/{number}", PEOPLE, person.coupon),
     Route("GET", "/coupons/{number}/state", PEOPLE, person.state),
@@ -221,6 +227,7 @@ class Door:
             lang=ask.language(request.cookies.get(COOKIE_LANG), request.headers.get("accept-language", "")),
             now_ms=now,
             part=request.headers.get("hx-request") == "true",
+            code=request.path_params.get("code", "")[: ask.CODE_CHARS_MAX],
             peer=self._peer(request),
         )
 
@@ -362,4 +369,4 @@ def _handler(door: Door, route: Route) -> HTTPRouteHandler:
         return await door.serve(route, request)
 
     make = get if route.method == "GET" else post
-    return make(route.path.replace("{number}", "{number:str}"))(serve)
+    return make(route.path.replace("{number}", "{number:str}").replace("{code}", "{code:str}"))(serve)

@@ -101,7 +101,7 @@ class Base:
 
     def _timed(self, state: State, after_ms: int, **changes: object) -> tuple[Visit, StartTimer]:
         number = self.visit.timer + 1
-        shown = {"offered": False, **changes}  # a QR is off the display with whatever else is shown
+        shown = {"offered": False, "browsing": None, **changes}  # what was there is off the display
         visit = msgspec.structs.replace(self.visit, state=state, timer=number, **shown)
         return visit, StartTimer(id=number, after_ms=after_ms)
 

@@ -34,6 +34,8 @@ from wire.facts import CardSettled, CardSuspected, CardWriting, Earned, Fact, Ou
 WRITING_MS: Final = 5_000  # longer than any write takes; its end is told in any case
 OFFER_MS: Final = 180_000  # a QR stands so long for somebody who types a name and a password
 NOTHING_SEEN: Final = CardSeen()
+FREE: Final = (State.READY, State.SHOWING, State.BROWSING)
+"""In these nobody waits for an answer that may cost something."""
 WAITING: Final = (State.ASKING, State.PAYING)
 """In these what is on the display waits for its own answer."""
 
@@ -52,7 +54,7 @@ class Cards(Till):
         elif self._is_refused(seen):
             assert seen.refusal is not None, "a refusal has a reason"
             step = self._show(Verdict(reason=seen.refusal), pending=before.pending)
-        elif before.state not in (State.READY, State.SHOWING) or before.basket_yen is not None:
+        elif before.state not in FREE or before.basket_yen is not None:
             step = Step(visit=before)
         else:
             step = self._greet(event, row, seen, at)
@@ -71,14 +73,15 @@ class Cards(Till):
 
     def _is_refused(self, seen: CardSeen) -> bool:
         """Whether the shopper is to hear that this card may not speak; a tag that was torn here is written anew."""
-        if seen.refusal is None or self.visit.state not in (State.READY, State.SHOWING, State.BASKET):
+        if seen.refusal is None or self.visit.state not in (*FREE, State.BASKET):
             return False
         return not (self._mode is Mode.KIOSK and seen.torn)
 
     def _greet(self, event: CardPresented, row: Row, seen: CardSeen, at: Moment) -> Step:
         if row.known.card_holder > 0:
             visit, timer = self._timed(State.SHOWING, SHOW_NO_MS, pending=None)
-            return Step(visit=visit, effects=(Show(view=View.KNOWN_CARD), timer))
+            pages = self._mode is Mode.KIOSK and seen.holder > 0
+            return Step(visit=visit, effects=(Show(view=View.KNOWN_CARD, number=int(pages)), timer))
         if self._mode is Mode.KIOSK and (seen.kind is Kind.EMPTY or seen.torn):
             return self._ask_for_card(event, seen)
         visit, timer = self._timed(State.SHOWING, SHOW_NO_MS, pending=None)
@@ -107,6 +110,9 @@ class Cards(Till):
 
     def _card_removed(self, event: CardRemoved, rows: tuple[Row, ...], at: Moment) -> Step:
         visit = msgspec.structs.replace(self.visit, card=b"", member=None, refused=False)
+        if visit.state is State.BROWSING:  # nothing of a person stays on the display
+            visit = msgspec.structs.replace(visit, state=State.READY, browsing=None)
+            return Step(visit=visit, effects=(visit.idle,))
         if visit.offered and visit.state is State.SHOWING:  # the QR belongs to the tag
             visit = msgspec.structs.replace(visit, state=State.READY, offered=False)
             return Step(visit=visit, effects=(visit.idle,))

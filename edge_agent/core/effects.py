@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from edge_agent.core.pages import Page
 from hal.events import CardPresented
 from hal.indicators import Light, Sound
 from loyalty.card import Record
@@ -34,14 +35,20 @@ class View(StrEnum):
     EARNED = "earned"
     SPENT = "spent"
     REVERSED = "reversed"
+    PAGE = "page"  # of what the kiosk has for whoever put a card in
+    TAKE = "take"  # a coupon: the QR for the phone, or the button
+    TAKEN = "taken"
     OUT_OF_SERVICE = "out_of_service"
 
 
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     view: View
     verdict: Verdict | None = None
-    number: int = 0  # BASKET, PAID, PAYING, SETTLED: yen; REVERSED: yen, 0: the whole sale; EARNED, SPENT: points
+    number: int = 0
+    """BASKET, PAID, PAYING, SETTLED: yen; REVERSED: yen, 0: the whole sale; EARNED, SPENT: points; TAKEN: 1 yes, 0 no;
+    KNOWN_CARD: 1 with pages."""
     detail: str = ""  # views CARD_OFFER: the link; CARD_GIVEN: the member's number
+    page: Page | None = None  # views PAGE and TAKE
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +89,23 @@ class AskOffers(msgspec.Struct, frozen=True, kw_only=True):
 
     question: bytes
     holder: int
+
+
+class AskPages(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the centre what may be shown to this holder. `PagesTold` comes, or does not."""
+
+    question: bytes
+    holder: int
+    generation: int
+
+
+class TakeCoupon(msgspec.Struct, frozen=True, kw_only=True):
+    """Take a coupon for this holder. `CouponTaken` comes, or does not; asked twice it is taken once."""
+
+    question: bytes
+    holder: int
+    generation: int
+    campaign: int
 
 
 class AskKeeper(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +203,8 @@ Effect = (
     | WriteCard
     | AskCard
     | AskOffers
+    | AskPages
+    | TakeCoupon
     | AskKeeper
     | AskBank
     | ProbeCentre

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edge_agent.core.pages import Page
 from hal.events import ButtonPressed, CardPresented, CardRemoved, PartFault, PartHealed, Scanned
 from loyalty.basket import Basket, Line
 from loyalty.lease import Amount, Pot
@@ -240,6 +241,20 @@ class OffersTold(msgspec.Struct, frozen=True, kw_only=True):
     titles: tuple[str, ...]
 
 
+class PagesTold(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre says what may be shown to whoever put the card in (M6, M12)."""
+
+    question: bytes
+    pages: tuple[Page, ...]  # none: that card is told nothing
+
+
+class CouponTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre has given the coupon to the card's holder, or not."""
+
+    question: bytes
+    given: bool
+
+
 class StoreFailed(msgspec.Struct, frozen=True, kw_only=True):
     """The store can't take a fact: disk full, disk failing, file corrupt. Nothing of the last event was kept."""
 
@@ -285,6 +300,8 @@ Event = (
     | SaleReversed
     | Purchased
     | OffersTold
+    | PagesTold
+    | CouponTaken
     | StoreFailed
     | StoreRecovered
 )

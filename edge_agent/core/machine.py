@@ -20,7 +20,7 @@ from edge_agent.core import events as ev
 from edge_agent.core import sales, sharing
 from edge_agent.core.asking import ELSEWHERE
 from edge_agent.core.base import SHOW_NO_MS
-from edge_agent.core.cards import Cards
+from edge_agent.core.browsing import Pages
 from edge_agent.core.effects import MarkShown, Show, Signal, View
 from edge_agent.core.examine import coupon_in, examine, wants
 from edge_agent.core.paying import PayingByAccount
@@ -28,7 +28,7 @@ from edge_agent.core.reversing import Reversing
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.till import BASKET_LIFE_MS
 from edge_agent.core.visit import Moment, Pending, Reserved, Row, Step, Visit, Want
-from hal.events import CardPresented, CardRemoved, PartFault, PartHealed, Scanned
+from hal.events import ButtonPressed, CardPresented, CardRemoved, PartFault, PartHealed, Scanned
 from hal.indicators import Light, Sound
 from loyalty.barcode import Own, Reading
 from loyalty.campaign import Policy
@@ -41,7 +41,7 @@ _FOR_A_CARD: Final = frozenset({Reason.NEEDS_CARD, Reason.WRONG_HOLDER})
 """After these a coupon that needs its holder's card waits for it."""
 
 
-class Core(Cards, PayingByAccount, Reversing):
+class Core(Pages, PayingByAccount, Reversing):
     """The machine of one unit. See the module."""
 
     # --- the three calls of the runner --------------------------------------------------------------
@@ -188,6 +188,8 @@ class Core(Cards, PayingByAccount, Reversing):
             return self._give_up(Reason.NOT_NOW, at)
         if visit.state is State.BASKET:
             return self._release(at)
+        if visit.state is State.BROWSING:
+            return self._nobody_presses()
         if visit.state is not State.SHOWING:
             return Step(visit=visit)
         if visit.basket_yen is not None:
@@ -258,6 +260,10 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.PointsWanted: Core._points,
     ev.SaleReversed: Core._sale_reversed,
     ev.Purchased: Core._purchased,
+    ButtonPressed: Core._button_pressed,
+    ev.PagesTold: Core._pages_told,
+    ev.OffersTold: Core._offers_told,
+    ev.CouponTaken: Core._coupon_taken,
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,

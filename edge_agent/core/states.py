@@ -21,6 +21,7 @@ class State(StrEnum):
     ASKING = "asking"  # a question to the centre is open
     SHOWING = "showing"  # an answer is on the display
     BASKET = "basket"  # the till has a basket open
+    BROWSING = "browsing"  # kiosk: whose card is in turns the pages
     PAYING = "paying"  # the bank is asked, through the centre
     OUT_OF_SERVICE = "out_of_service"  # money can't be stored
 
@@ -85,6 +86,18 @@ TABLE: Final = (
     Transition(S.PAYING, "Missed", (S.SHOWING,), "the centre is out of reach: not now, the payment is withdrawn"),
     Transition(S.PAYING, "BasketPaid", (S.SHOWING,), "paid in another way: the payment by account is withdrawn"),
     Transition(S.PAYING, "BasketCancelled", (S.SHOWING,), "the payment is withdrawn, all is released"),
+    Transition(S.READY, "ButtonPressed", (S.BROWSING, S.SHOWING), "kiosk: the pages of the card in the slot"),
+    Transition(S.SHOWING, "ButtonPressed", (S.BROWSING,), "kiosk: the pages of the card in the slot"),
+    Transition(S.BROWSING, "ButtonPressed", (S.BROWSING, S.SHOWING), "the next page; a coupon is taken, or can't be"),
+    Transition(S.BROWSING, "PagesTold", (S.BROWSING, S.SHOWING), "what the centre has for this card, or nothing"),
+    Transition(S.BROWSING, "CouponTaken", (S.SHOWING,), "it is among the holder's coupons, or not"),
+    Transition(S.BROWSING, "TimeUp", (S.BROWSING, S.READY, S.SHOWING), "nobody presses; the centre is silent"),
+    Transition(S.BROWSING, "CardRemoved", (S.READY,), "nothing of a person stays on the display"),
+    Transition(S.BROWSING, "CardPresented", (S.SHOWING,), "another card"),
+    Transition(S.BROWSING, "Scanned", (S.SHOWING, S.ASKING), "a coupon"),
+    Transition(S.BROWSING, "PointsEarned", (S.SHOWING,), "points for a purchase"),
+    Transition(S.BROWSING, "PointsWanted", (S.SHOWING,), "points that pay, within the leased floors"),
+    Transition(S.BROWSING, "CardWritten", (S.SHOWING,), "what became of writing a card"),
     Transition(S.OUT_OF_SERVICE, "StoreRecovered", (S.READY,), "facts can be stored again"),
     *(Transition(state, "StoreFailed", (S.OUT_OF_SERVICE,), "a fact can't be stored") for state in State),
 )

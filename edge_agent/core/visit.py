@@ -6,6 +6,7 @@ import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
 from edge_agent.core.events import OpenQuestion, PointsWanted
+from edge_agent.core.pages import Page
 from edge_agent.core.reach import Reach
 from edge_agent.core.states import State
 from hal.events import CardPresented, Scanned
@@ -193,6 +194,21 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
     number: str = ""  # of the member whose card is given out
 
 
+class Browsing(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody turns pages."""
+
+    question: bytes  # that the centre was asked; empty: it is out of reach
+    pages: tuple[Page, ...]
+    at: int = 0
+    waits: bool = False  # nothing was shown yet: the centre may say more than the card
+    offered: bool = False  # the coupon of this page is on the display to be taken
+    taking: bytes = b""  # the question with which it is being taken
+
+    @property
+    def page(self) -> Page:
+        return self.pages[self.at]
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """All that the machine remembers between events."""
 
@@ -209,6 +225,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     writing: Writing | None = None
     wanted: CardWanted | None = None  # an empty tag for which a card was asked
     offered: bool = False  # the display shows the QR for it
+    browsing: Browsing | None = None
     suspected: bytes = b""  # the card (keyed hash) that was reported last
     pending: Pending | None = None
     counted: Counted | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from edge_agent.core.effects import Show, View
-from edge_agent.screens import lane
+from edge_agent.screens import kiosk, lane
 from edge_agent.screens.screen import Icon, Screen, Status, Tone
 from loyalty.campaign import Lang
 from loyalty.coupon import Verdict
@@ -64,7 +64,7 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
         case View.FOREIGN_CARD:
             return lane.foreign_card(lang)
         case View.KNOWN_CARD:
-            return card_greeting(lang)
+            return card_greeting(lang, kiosk.HINT[lang] if show.number else "")
         case View.CARD_WRITING:
             return _screen(Icon.WAIT, CARD_WRITING[lang])
         case View.CARD_OFFER:
@@ -86,6 +86,11 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
             return lane.reversed_sale(lang, show.number)
         case View.RELEASED:
             return lane.released(lang)
+        case View.PAGE | View.TAKE:
+            assert show.page is not None, "a view of a page has one"
+            return (kiosk.take if show.view is View.TAKE else kiosk.page)(lang, show.page)
+        case View.TAKEN:
+            return kiosk.taken(lang, given=bool(show.number))
         case View.OUT_OF_SERVICE:
             return out_of_service(lang, status)
 

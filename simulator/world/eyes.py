@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_agent.core.effects import Show, Signal, View
+from edge_agent.core.pages import Page
 from edge_agent.screens.screen import Status
 from edge_agent.screens.states import screen_for
 from hal.errors import HalReason, PartFailed
 from loyalty.campaign import Lang
+from loyalty.card_slots import look
 from loyalty.coupon import Verdict
 from loyalty.reason import Reason
-from simulator.world.observe import Blank, DiskFull, Green, PaymentSeen, PointsSeen, Refused, ReversalSeen
+from simulator.world.observe import (
+    Blank,
+    CardGreeted,
+    DiskFull,
+    Green,
+    PaymentSeen,
+    PointsSeen,
+    Refused,
+    ReversalSeen,
+)
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -37,14 +48,16 @@ class Eyes:
         self._unit = unit
         self.broken = False
         self.meant: View | None = None  # to be seen, whether it was or not
+        self.page: Page | None = None  # of a kiosk, that is on the display
         self.troubled = False  # out of service since somebody asked
         self.verdict: Verdict | None = None  # the last one that was seen
         self.fatal: Fatal | None = None
+        self.link = ""  # that the display shows as a QR to whoever wants a card
         self._lang: Lang = "ja" if sum(unit.device.encode()) % 2 else "en"
 
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._unit.step()
-        self.meant = what.view
+        self.meant, self.page = what.view, what.page
         self.troubled = self.troubled or what.view is View.OUT_OF_SERVICE
         yes = what.view is View.VERDICT and what.verdict is not None and what.verdict.accepted
         if yes and self.fatal is Fatal.UNSEEN:
@@ -72,6 +85,12 @@ class Eyes:
             self._points(what)
         else:
             self._unit.note("shows", what.view)
+        if what.view is View.KNOWN_CARD:
+            self._greeted()
+        elif what.view is View.CARD_OFFER:
+            self.link = what.detail
+        elif what.view is View.TAKEN and what.number:
+            self._unit.world.fire("card-coupon-taken")
         if yes and self.fatal is Fatal.UNMARKED:
             self._die()
 
@@ -185,6 +204,27 @@ class Eyes:
                 asked.sale,
             )
         )
+
+    def _greeted(self) -> None:
+        """The card in the slot speaks, if it is a member's. Cards that speak by their UID say nothing themselves."""
+        unit, tag = self._unit, self._unit.slot.tag
+        if tag is None or unit.agent is None:
+            return
+        cache = unit.agent.store.cache
+        found = look(tag.user_memory, tag.chip, tag.uid, cache.card_keys).found
+        if found is None and not unit.slot.copied:
+            return
+        office = unit.world.office
+        told = (0, False)
+        record = found.record if found is not None else None
+        there = office.up and not office.disk.dead
+        if there and cache.position == (office.incarnation, office.feed_heads().get(unit.site, 0)):
+            told = unit.world.operators.card_of(record.holder if record is not None else 0)
+        holder, generation, counter = (
+            (record.holder, record.generation, record.counter) if record is not None else (0, 0, 0)
+        )
+        now_ms = unit.world.time.now_ms
+        unit.world.saw(CardGreeted(now_ms, unit.device, tag.uid, holder, generation, counter, unit.slot.copied, *told))
 
 
 _any = msgspec.msgpack.Decoder()

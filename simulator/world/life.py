@@ -18,7 +18,7 @@ from central.coupons import keyring
 from central.coupons.issue import IssueError
 from edge_agent.core.states import Mode
 from loyalty.campaign import Policy
-from simulator.world import bank, cards, catalogue, extras, paper
+from simulator.world import bank, cards, catalogue, extras, members, paper
 from simulator.world.faults import CENTRES, DISKS, FAULTS, LAN_WEATHER, WEATHER
 from simulator.world.lan_ground import LanRates
 from simulator.world.observe import Checker
@@ -128,6 +128,10 @@ class Life:
                 extras.one_more(self, self.plan.random(f"extra/{self._step}"), self.plan.without)
             except CentreAway:
                 self.world.note("world", "no centre")
+            try:
+                members.one_more(self, self.plan.random(f"member/{self._step}"), self.plan.without)
+            except CentreAway:
+                self.world.note("world", "no centre")
         self._pass(_gap_ms(rng))
         self._step += 1
 
@@ -156,6 +160,8 @@ class Life:
         self.world.heal()
         self.world.settle()
         self.people.purses.again()
+        members.roll_call(self)
+        self.world.settle()
         self.world.check_at_rest()
 
 

@@ -100,6 +100,20 @@ class PaymentSeen(NamedTuple):
     yen: int  # that were debited
 
 
+class CardGreeted(NamedTuple):
+    """A unit greeted a member card: it speaks for its holder there."""
+
+    at_ms: int
+    device: str
+    uid: bytes
+    holder: int
+    generation: int
+    counter: int
+    copied: bool  # from another tag
+    told_generation: int  # of this holder, by a feed of which the unit has everything; 0: it may not have
+    told_blocked: bool
+
+
 class Downloaded(NamedTuple):
     """A person was given a coupon."""
 
@@ -224,6 +238,7 @@ Seen = (
     | PointsMoved
     | TakenBack
     | ReversalSeen
+    | CardGreeted
     | Downloaded
     | Issued
     | Down

@@ -15,23 +15,28 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from central import feed, incarnation
 from central.bank import book
 from central.bank.teller import Teller
 from central.db.database import StorageError, StorageReason
 from central.db.migrate import upgrade
+from central.db.schema import coupons, persons
 from central.desk import Desk, Outgoing
 from central.incarnation import MARK_EVERY_S
 from central.mqtt import PUSH_EVERY_S, SNAPSHOT_ROOM, TIDY_EVERY_S
 from central.office import Office, create, restore
 from central.settings import CentralSettings
 from loyalty.barcode.instore import BarcodeSettings
+from loyalty.campaign import CAMPAIGN_ID_MAX
+from loyalty.card import HOLDER_MAX
 from simulator.world.bank import WorldBank
 from simulator.world.clock import NEVER_MS
 from simulator.world.disk import Disk
-from simulator.world.observe import CentreDown, CentreRestored
+from simulator.world.observe import CentreDown, CentreRestored, Downloaded
+from wire import topics
+from wire.messages import Request, TakeCoupon, decode
 
 if TYPE_CHECKING:
     from simulator.world.world import World
@@ -182,10 +187,25 @@ class HeadOffice:
         if not self.workers:
             return
         worker = self.workers[0] if len(self.workers) == 1 else self.rng.choice(self.workers)
+        taken = _taken(topic, payload)
+        before = self._coupons(taken) if taken is not None else set()
         self._work(worker, lambda: worker.desk.handle(topic, payload, self.world.time.wall_ms))
+        if taken is not None and self.workers:  # else it stopped, perhaps after it had given the coupon out
+            for serial in sorted(self._coupons(taken) - before):
+                self.world.saw(Downloaded(self.world.time.now_ms, taken.campaign, serial, taken.holder, ""))
         self._push_ms = min(self._push_ms, self._in_s(PUSH_EVERY_S))
         if self._bank_ms == NEVER_MS and any(one.desk.paying for one in self.workers):
             self._bank_ms = self.world.time.now_ms + self.rng.randrange(1, BANK_TAKES_MS)
+
+    def _coupons(self, taken: TakeCoupon) -> set[int]:
+        """The serials of the coupons that this holder has of the campaign."""
+        with self.office.database.read() as connection:
+            rows = connection.execute(
+                select(coupons.c.serial)
+                .join_from(coupons, persons)
+                .where(persons.c.holder == taken.holder, coupons.c.campaign == taken.campaign)
+            )
+            return {serial % 2**64 for serial in rows.scalars()}
 
     def _work(self, worker: Worker, work: Callable[[], list[Outgoing]]) -> None:
         """One piece of work; what it says is published unless the worker did not live to say it."""
@@ -263,6 +283,12 @@ class HeadOffice:
         worker.teller.mend()
         return worker.desk.paid() + worker.desk.orders() + worker.desk.card_grants(self.world.time.wall_ms)
 
+    def tell_grants(self) -> None:
+        """Kiosks hear of the cards that they are to write, as they do each second."""
+        if self.workers:
+            worker = self.workers[-1]
+            self._work(worker, lambda: worker.desk.card_grants(self.world.time.wall_ms))
+
     def _advance(self, worker: Worker) -> list[Outgoing]:
         worker.office.witness.advance()
         return []
@@ -335,3 +361,15 @@ class HeadOffice:
         """Whether a payment by account has not come to its end."""
         with self.office.database.read() as connection:
             return bool(book.newest(connection, 1, only_open=True))
+
+
+def _taken(topic: str, payload: bytes) -> TakeCoupon | None:
+    """A kiosk that takes a coupon for somebody, if this message is one."""
+    if not topic.endswith(topics.UP_REQ.path):
+        return None
+    try:
+        request = decode(payload, Request)
+    except ValueError:
+        return None
+    sound = isinstance(request, TakeCoupon) and request.holder <= HOLDER_MAX and 0 < request.campaign <= CAMPAIGN_ID_MAX
+    return request if sound else None

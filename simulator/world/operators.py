@@ -16,6 +16,8 @@ from central.coupons.persons import Person
 from central.db.schema import DeviceState
 from central.homes import HomeError
 from central.ledger import programmes
+from central.members import giving, membership, requests
+from central.members.requests import Granted
 from loyalty.campaign import Campaign
 from loyalty.lease import POINTS, Pot
 from loyalty.points import Programme
@@ -161,6 +163,33 @@ class Operators:
         with self._world.office.writing() as connection:
             secret = self._world.office.office.keys.cache_secret()
             cards.bind(connection, secret, person, uid, self._world.time.wall_ms)
+
+    def confirm_card(self, code: str, person: Person) -> Granted | requests.No:
+        """Somebody who is logged in on their phone takes the tag in a kiosk for their card."""
+        world = self._world
+        with world.office.writing() as connection:
+            secret = world.office.office.keys.cache_secret()
+            given = requests.confirm(connection, secret, code, person, world.time.wall_ms)
+        world.note("person", "card", str(given.generation) if isinstance(given, Granted) else given.value)
+        return given
+
+    def block_card(self, person: Person) -> bool:
+        """A card was lost, or, where it was blocked before, found again. False: there is none."""
+        world = self._world
+        with world.office.writing() as connection:
+            secret = world.office.office.keys.cache_secret()
+            member = membership.of_holder(connection, person.holder)
+            if member is None or member.generation == 0:
+                return False
+            (giving.unblock if member.blocked else giving.block)(connection, secret, member)
+        world.note("operator", "card found" if member.blocked else "card blocked", f"{person.holder:012x}")
+        return True
+
+    def card_of(self, holder: int) -> tuple[int, bool]:
+        """(generation of the valid card, whether it is blocked), as the centre has it; (0, False): there is none."""
+        with self._world.office.office.database.read() as connection:
+            member = membership.of_holder(connection, holder)
+        return (0, False) if member is None else (member.generation, member.blocked)
 
     def download(self, number: int, person: Person | None, *, home: str = "", phone: bytes = b"") -> Given | No:
         world = self._world

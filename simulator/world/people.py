@@ -18,6 +18,7 @@ from loyalty.points import Programme
 from loyalty.tax import Price
 from simulator.world import catalogue
 from simulator.world.catalogue import Code
+from simulator.world.members import BUSY, Drawer
 from simulator.world.office import CentreAway
 from simulator.world.purses import Purses
 
@@ -59,6 +60,7 @@ class Shopper:
         self.card = self.rng.randbytes(7)
         self.person: Person = world.operators.person(f"person {number}")
         self.purse: list[Held] = []
+        self.drawer = Drawer()
         if number % 2 == 0:
             world.operators.bind_card(self.person, self.card)
         world.operators.floor(catalogue.PROGRAMME, self.person.holder, FLOOR)
@@ -81,18 +83,18 @@ class People:
 
     def __init__(self, world: World, count: int) -> None:
         self._world = world
-        self._shoppers = [Shopper(world, number) for number in range(count)]
+        self.shoppers = [Shopper(world, number) for number in range(count)]
         self._last: dict[str, tuple[Shopper, Code]] = {}  # by unit: who was there last, and what they held up
         self._copied: list[tuple[Shopper, Held]] = []
         self._sales: list[Sale] = []  # the newest
         self._slips: list[ev.SaleReversed] = []  # the newest reversals
         self._given: list[tuple[int, int]] = []  # campaign and serial of the newest coupons
         world.operators.enter(Programme(id=catalogue.PROGRAMME, name="街のポイント"))
-        self.purses = Purses(world, [shopper.person.holder for shopper in self._shoppers])
+        self.purses = Purses(world, [shopper.person.holder for shopper in self.shoppers])
         world.operators.floor(catalogue.PROGRAMME, 0, 10 * FLOOR)
 
     def download(self, rng: Random) -> None:
-        world, shopper = self._world, rng.choice(self._shoppers)
+        world, shopper = self._world, rng.choice(self.shoppers)
         number = rng.choice(catalogue.DOWNLOADED)
         nobody = number not in catalogue.NEED_PERSON and number != catalogue.MOVING and rng.random() < 0.3
         home = rng.choice(list(world.lans)) if number == catalogue.HOME and rng.random() < 0.8 else ""
@@ -106,7 +108,7 @@ class People:
 
     def code(self, rng: Random) -> tuple[Shopper, Code]:
         """Somebody, and what they hold up."""
-        shopper, luck = rng.choice(self._shoppers), rng.random()
+        shopper, luck = rng.choice(self.shoppers), rng.random()
         wall_ms = self._world.time.wall_ms
         if luck < 0.15:
             return shopper, catalogue.odd(rng, list(catalogue.TRADE))
@@ -171,7 +173,7 @@ class People:
 
     def bring_back(self, rng: Random, unit: Unit) -> None:
         """Somebody brings a sale back, to any lane: all of it or some, perhaps once more or with the same slip."""
-        if unit.eyes.meant in (View.ASKING, View.PAYING):
+        if unit.eyes.meant in BUSY:
             return  # the display waits for another answer, and nobody would see this one
         luck = rng.random()
         if luck < 0.15 and self._slips:
@@ -193,9 +195,9 @@ class People:
     def pay(self, rng: Random, unit: Unit) -> None:
         """Somebody pays a basket by account (B2): only the card is carried. Where nothing was said, the till asks
         again under the same name, or takes cash, or lets it be."""
-        if unit.mode is not Mode.LANE or unit.eyes.meant in (View.ASKING, View.PAYING):
+        if unit.mode is not Mode.LANE or unit.eyes.meant in BUSY:
             return
-        shopper = rng.choice(self._shoppers)
+        shopper = rng.choice(self.shoppers)
         if rng.random() < 0.3 and self._world.office.up:
             with suppress(CentreAway):
                 self._world.operators.select(shopper.person, shopper.account, catalogue.ONLINE)
@@ -221,8 +223,8 @@ class People:
             self._world.office.bank.books.open(shopper.account_number, FIRST_YEN)
 
     def points(self, rng: Random, unit: Unit) -> None:
-        shopper = rng.choice(self._shoppers)
-        if unit.eyes.meant is View.ASKING:
+        shopper = rng.choice(self.shoppers)
+        if unit.eyes.meant in BUSY:
             return  # the display waits for the answer to something else, and points would not be seen
         holder, points = shopper.person.holder, rng.randrange(1, 120)
         programme = catalogue.PROGRAMME

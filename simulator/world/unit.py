@@ -34,6 +34,7 @@ from simulator.world.clock import NEVER_MS, UnitClock
 from simulator.world.disk import Disk
 from simulator.world.eyes import Eyes, plain
 from simulator.world.observe import DiskSpoilt, Down, Started, TakenBack, UnitAtRest
+from simulator.world.slot import Slot
 from simulator.world.wan import Line
 from wire.topics import Address
 
@@ -64,6 +65,7 @@ class Unit:
         self.disk.watch_plain(IDENTITY_NAME)
         self.clock = UnitClock(world.time, world.entropy.stream(f"{device}/clock"))
         self.eyes = Eyes(self)
+        self.slot = Slot(self)
         self.agent: Agent | None = None
         self.line: Line | None = None
         self.enrolled = True
@@ -102,7 +104,7 @@ class Unit:
         steps = StepLog(lambda line: None, lambda: 0)
 
         def plug_in(store: Store) -> Agent:
-            return Agent(
+            agent = Agent(
                 settings,
                 store=store,
                 panel=self.eyes,
@@ -113,6 +115,8 @@ class Unit:
                 open_broker=self._open_broker,
                 open_site=self._open_site,
             )
+            agent.card_writer = self.slot.ask
+            return agent
 
         try:
             self.agent = on_store(settings, self, steps, plug_in)
@@ -127,6 +131,7 @@ class Unit:
         self.world.came_up(self)
         self.agent.start()
         self.due_ms = self.world.time.now_ms
+        self.slot.present()
 
     def _open_broker(self, where: Address, login: BrokerLogin, sink: Callable[[LinkEvent], Any]) -> Line:
         self.line = self.world.wan.open(where, self._waking(sink), self.step)
@@ -331,6 +336,7 @@ class Unit:
         self.put(Scanned(text=text, format=format, confirmed=confirmed, frame=1))
 
     def insert_card(self, uid: bytes) -> None:
+        self.slot.tag = None
         self.put(CardPresented(uid=uid))
 
     def take_card(self, uid: bytes) -> None:

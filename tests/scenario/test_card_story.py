@@ -14,13 +14,18 @@ from nacl.signing import SigningKey
 from sqlalchemy import select
 
 from central import registry
-from central.coupons import persons
+from central.coupons import history, issue, persons
 from central.db.schema import facts
 from central.desk import Desk, Outgoing
+from central.ledger import programmes, tills
+from central.ledger.tills import Purchase
 from central.members import giving, membership, requests
 from central.office import Office, create
 from central.settings import CentralSettings
+from edge_agent.buttons import ButtonPoller
+from edge_agent.core.browsing import LEFT, RIGHT
 from edge_agent.core.effects import Show, View
+from edge_agent.core.pages import Page, PageKind
 from edge_agent.core.states import Mode
 from edge_agent.mqtt import Arrived, Connected, LinkEvent
 from edge_agent.panel import Panel
@@ -33,7 +38,9 @@ from edge_agent.timekeeper import Timekeeper
 from hal import backends
 from hal.virtual.tag import Tag
 from hal.virtual.world import World
+from loyalty.campaign import Campaign, Kind, Policy
 from loyalty.card_slots import Chip, look
+from loyalty.points import Programme
 from loyalty.reason import Reason
 from wire import topics
 from wire.topics import Address
@@ -75,6 +82,7 @@ class Watched:
     def show(self, what: Show, *, online: bool, waiting: int) -> None:
         self._panel.show(what, online=online, waiting=waiting)
         self._unit.shown.append((what.view, what.detail))
+        self._unit.page = what.page
         if what.verdict is not None:
             self._unit.reasons.append(what.verdict.reason)
 
@@ -84,6 +92,7 @@ class Unit:
 
     def __init__(self, shop: Shop, folder: Path, device: str, mode: Mode) -> None:
         self.world, self.shown = World(), list[tuple[View, str]]()
+        self.page: Page | None = None  # of a kiosk, that is on the display
         key = SigningKey.generate()
         with shop.office.database.write() as connection:
             registry.add_device(connection, device, "ginza", key.verify_key.encode(), shop.now_ms())
@@ -120,8 +129,10 @@ class Unit:
         )
         self.cards = CardPoller(backends.open_card("virtual", options), self.agent.inbox.put)
         self.agent.card_writer = self.cards.ask
+        self.buttons = ButtonPoller(backends.open_indicators("virtual", options), self.agent.inbox.put)
         self.agent.start()
         self.cards.start()
+        self.buttons.start()
 
     def until(self, done: Callable[[], bool]) -> None:
         for _ in range(TURNS_MAX):
@@ -140,7 +151,13 @@ class Unit:
         self.until(lambda: view in self.views())
         return dict(self.shown)[view]
 
+    def press(self, button: int, done: Callable[[], bool]) -> None:
+        self.shown.clear()
+        self.world.press_button(button)
+        self.until(lambda: bool(self.shown) and done())
+
     def close(self) -> None:
+        self.buttons.stop()
         self.cards.stop()
         self.agent.close()
 
@@ -304,3 +321,42 @@ def test_M1_a_kiosk_that_lost_power_while_it_wrote_says_that_it_is_in_doubt(shop
     kiosk.until(lambda: View.CARD_WRITING in kiosk.views())
     kiosk.agent.decide(kiosk.agent._begun())  # what the unit begins with after the cut
     kiosk.until(lambda: shop.card_states("山田") == [(1, "doubted")])
+
+
+def test_M6_M12_a_member_reads_their_pages_with_two_buttons_and_takes_a_coupon(shop: Shop) -> None:
+    kiosk, tag = shop.kiosk, Tag(UID)
+    with shop.office.database.write() as connection:
+        programmes.put(connection, Programme(id=9, name="街のポイント", shared=True), shop.now_ms())
+        issue.issue(
+            connection,
+            Campaign(id=1, name="紅茶", kind=Kind.GIFT, gift="紅茶", policy=Policy.SIGNED, provider="shop"),
+            shop.now_ms(),
+        )
+        person = persons.add(connection, "山田", persons.hash_password(PASSWORD), shop.now_ms())
+        tills.earn(connection, Purchase(b"n" * 16, 9, person.holder, "ginza", 380, shop.now_ms()), shop.now_ms())
+    granted = shop.claimed(code_of(kiosk.put(tag, View.CARD_OFFER)), "山田")
+    kiosk.until(lambda: View.CARD_GIVEN in kiosk.views())
+    found = look(tag.user_memory, tag.chip, tag.uid, kiosk.agent.store.cache.card_keys).found
+    assert found is not None
+    assert found.record.points(9) == 380, "the card says what the ledger has (M2)"
+    kiosk.world.remove_card()
+    kiosk.until(lambda: not kiosk.agent._core.visit.card)
+
+    kiosk.put(tag, View.KNOWN_CARD)
+    kiosk.press(LEFT, lambda: kiosk.page is not None)
+    assert kiosk.page == Page(kind=PageKind.MEMBER, title=membership.shown(granted.number))
+    kiosk.press(LEFT, lambda: kiosk.page is not None and kiosk.page.kind is PageKind.POINTS)
+    assert kiosk.page == Page(kind=PageKind.POINTS, title="街のポイント", number=380)
+    kiosk.press(LEFT, lambda: kiosk.page is not None and kiosk.page.kind is PageKind.COUPON)
+    kiosk.press(RIGHT, lambda: View.TAKE in kiosk.views())
+    assert kiosk.page is not None
+    assert kiosk.page.link == "http://127.0.0.1:8470/offers/1"
+    kiosk.press(RIGHT, lambda: View.TAKEN in kiosk.views())
+    with shop.office.database.read() as connection:
+        assert [line.campaign.id for line in history.shown_to(connection, person.id, 10)] == [1]
+
+    kiosk.press(LEFT, lambda: kiosk.page is not None)
+    kiosk.shown.clear()
+    kiosk.world.remove_card()
+    kiosk.until(lambda: View.READY in kiosk.views())
+    assert kiosk.page is None, "nothing of a person stays when the card is out"

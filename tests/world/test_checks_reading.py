@@ -5,16 +5,20 @@ The checkers import nothing of the production code; here the two are held side b
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
+from central.members.giving import CardState
 from edge_agent.settings import UnitSettings
 from edge_agent.store.connection import Connection
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
-from simulator.world.checks import exactly_once, stores, unseen_yes_is_repeated
+from simulator.world.checks import exactly_once, member_cards, stores, unseen_yes_is_repeated
 from simulator.world.checks.facts import Opened, Other, Points, Reversal, Use, read
 from wire import chain, facts
 from wire.facts import Stamp, encode_fact
@@ -38,6 +42,35 @@ def test_facts_are_read_as_they_are_written() -> None:
     assert read(encode_fact(opened)) == Opened("fork", b"e" * 16, 4, 2)
     given = facts.Given(AT, b"t" * 16, "lane-2", POT, Amount(2))
     assert read(encode_fact(given)) == Other("lg", (b"t" * 16, "lane-2", ["c", 3, 0], [2, 0]))
+
+
+def test_facts_of_cards_are_read_as_they_are_written(tmp_path: Path) -> None:
+    books = tmp_path / "centre.db"
+    with closing(sqlite3.connect(books, isolation_level=None)) as sql:
+        sql.execute("CREATE TABLE devices (id, name)")
+        sql.execute("CREATE TABLE epochs (id, device_id)")
+        sql.execute("CREATE TABLE facts (epoch_id, seq, type, body)")
+        sql.execute("INSERT INTO devices VALUES (1, 'lane-1')")
+        sql.execute("INSERT INTO epochs VALUES (1, 1)")
+        every: list[facts.Fact] = [
+            facts.CardWriting(AT, b"w" * 16, b"c" * 16, 7, 2, 9, "points"),
+            facts.CardSettled(AT, b"w" * 16, facts.Outcome.DONE.value),
+            facts.Spent(AT, b"n" * 16, 1, 7, 30, "ginza"),
+        ]
+        for seq, fact in enumerate(every):
+            body = encode_fact(fact)
+            sql.execute("INSERT INTO facts VALUES (1, ?, ?, ?)", (seq, stores_tag(body), body))
+    with stores.opened(books) as disk:
+        began, ended, spent = member_cards._facts(disk)
+    assert began == {b"w" * 16: member_cards.Began("lane-1", 7, 2, "points")}
+    assert ended == {b"w" * 16: [member_cards.Ended("lane-1", (b"bootboot", 4_000), "done")]}
+    assert spent == {(b"bootboot", 4_000): 30}
+    assert {state.value for state in CardState} >= member_cards.WRITTEN
+
+
+def stores_tag(body: bytes) -> str:
+    """A fact's tag, as the centre keeps it beside the fact."""
+    return str(msgspec.msgpack.decode(body)[0])
 
 
 def test_every_kind_of_fact_is_known_to_the_checkers_by_its_tag() -> None:

@@ -21,6 +21,7 @@ from simulator.world import bank, purses
 from simulator.world.extras import EXTRAS
 from simulator.world.faults import DISK_LOSSES, FAULTS, LAN_WEATHER, PREPARE, WEATHER
 from simulator.world.life import Plan
+from simulator.world.members import FIRED
 from simulator.world.run import Outcome, live
 
 STORIES: dict[str, int] = {
@@ -44,6 +45,7 @@ SOAK_FROM = 100_000
 KINDS = (
     *(kind for kind in FAULTS if kind not in PREPARE),
     *EXTRAS,
+    *FIRED,
     *WEATHER,
     *LAN_WEATHER,
     *DISK_LOSSES,

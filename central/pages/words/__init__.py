@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from central.pages.words import consent, frame, offers, person, points, staff
+from central.pages.words import card, consent, frame, offers, person, points, staff
 from loyalty.campaign import Lang
 from loyalty.points import EarnRule, Rate, Rounding
 
@@ -13,6 +13,7 @@ Text = tuple[str, str]
 EVERY: Final[dict[str, Text]] = {
     **frame.WORDS,
     **person.WORDS,
+    **card.WORDS,
     **consent.WORDS,
     **staff.WORDS,
     **points.WORDS,

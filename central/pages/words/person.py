@@ -142,6 +142,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "what.password_changed": ("パスワードの変更", "Changed the password"),
     "what.consent_given": ("同意", "Gave consent"),
     "what.consent_withdrawn": ("同意の取り消し", "Withdrew consent"),
+    "what.card_given": ("会員カードの発行", "Was given a member card"),
     "what.exported": ("データの書き出し", "Exported data"),
     "what.erased": ("アカウントの消去", "Erased the account"),
 }

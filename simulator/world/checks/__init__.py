@@ -12,6 +12,7 @@ from simulator.world.checks.caches import CachesConverge
 from simulator.world.checks.cap_holds_in_sum import CapHoldsInSum
 from simulator.world.checks.exactly_once import ExactlyOnce
 from simulator.world.checks.ledger import LedgerBalances
+from simulator.world.checks.member_cards import MemberCards
 from simulator.world.checks.one_use_per_serial import OneUsePerSerial
 from simulator.world.checks.only_what_was_given import OnlyWhatWasGiven
 from simulator.world.checks.parts import PartsAreKnown
@@ -47,6 +48,7 @@ def all_checkers() -> list[Checker]:
         PaidOnce(),
         MovedAsAsked(),
         ReversalsAreSettled(),
+        MemberCards(),
         PartsAreKnown(),
         Auditor(),
     ]

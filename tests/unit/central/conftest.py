@@ -26,6 +26,7 @@ SELDOM_ON_POSTGRESQL = (
     "test_central_homes",
     "test_central_trade",
     "test_pages_customers",
+    "test_pages_card",
     "test_pages_guarded",
     "test_pages_person",
     "test_pages_points",

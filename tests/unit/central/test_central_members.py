@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
-from central import snapshot
+from central import own_data, snapshot
 from central.coupons import cards, persons, stoplist
-from central.http.app import create_app
 from central.members import giving, membership, requests
 from central.members.membership import Member, MemberError
 from central.members.requests import Granted, No
@@ -401,39 +399,117 @@ def test_a_card_bound_by_hand_to_somebody_else_is_theirs_no_more_when_it_is_give
     assert not [change for change in every if isinstance(change, PutCard)]
 
 
-# --- over HTTP, as a phone does it --------------------------------------------------------------------------------
+# --- erasure (M10) ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def client(shop: Centre) -> Iterator[TestClient[Any]]:
-    with TestClient(create_app(shop.office), raise_server_exceptions=False) as client:
-        yield client
+def erase(shop: Centre, login: str = "BBB") -> Member:
+    """Gives the member as they were."""
+    before = member(shop, login)
+    with shop.office.database.write() as connection:
+        own_data.erase(connection, shop.secret, before.person, NOW_MS)
+    return before
 
 
-def test_M1_M2_a_phone_sees_where_its_card_stands(
-    shop: Centre, lane: Lane, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("central.http.cards.now_ms", lambda: NOW_MS)
-    path = f"/api/cards/{code_for(shop, lane)}"
-    assert client.get(path).json() == {"state": "open", "number": ""}
-    wrong = client.post(f"{path}/claim", json={"login": "BBB", "password": "wrong"})
-    assert (wrong.status_code, wrong.json()["reason"]) == (403, "wrong")
-    assert set(wrong.json()["detail"]) == {"ja", "en"}
-    done = client.post(f"{path}/register", json={"name": "山田", "password": PASSWORD})
-    assert done.status_code == 200
-    number = membership.shown(member(shop, "山田").number)
-    assert done.json() == {"number": number, "generation": 1}
-    assert client.get(path).json() == {"state": "granted", "number": number}
+def test_M10_the_card_of_somebody_who_erased_their_account_is_refused_on_every_lane(shop: Centre, lane: Lane) -> None:
+    granted(claim(shop, code_for(shop, lane)))
     report(shop, lane, CardSettled(lane.stamp(), QUESTION, "done"))
-    assert client.get(path).json() == {"state": "written", "number": number}
-    assert client.post(f"{path}/claim", json={"login": "BBB", "password": PASSWORD}).status_code == 404
+    before = erase(shop)
+    told_last = PutGeneration(sealing.holder_hash(shop.secret, before.person.holder), 1, True)
+    assert told(shop, lane)[-1:] == [told_last]
+    assert told_last in in_snapshot(shop), "a unit that comes back after a month hears it too"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"name": 5}', b'{"login": "x"}', b"\xff"])
-def test_odd_bodies_are_refused_in_words(client: TestClient[Any], body: bytes) -> None:
-    for leaf in ("register", "claim"):
-        answer = client.post(f"/api/cards/{'x' * 22}/{leaf}", content=body)
-        assert (answer.status_code, answer.json()["reason"]) == (400, "bad_request")
+def test_M10_nothing_leads_from_a_card_to_an_erased_person_and_the_books_still_say_that_it_was_given_out(
+    shop: Centre, lane: Lane
+) -> None:
+    number = granted(claim(shop, code_for(shop, lane))).number
+    granted(claim(shop, code_for(shop, lane, SECOND, OTHER_UID)))
+    before = erase(shop)
+    kept = str(
+        [shop.query(f"SELECT * FROM {table}") for table in ("members", "issued_cards", "card_requests", "cards")]
+    )
+    assert number not in kept
+    assert str(UID) not in kept
+    assert str(OTHER_UID) not in kept
+    with shop.office.database.read() as connection:
+        assert membership.find(connection, number) is None
+        assert membership.find(connection, "BBB") is None
+        gone = membership.of_holder(connection, before.person.holder)
+        assert gone is not None
+        rows = [(card.generation, card.state, card.device) for card in giving.cards_of(connection, gone)]
+        assert membership.all_members(connection, 10) == []
+    assert rows == [(2, "erased", lane.name), (1, "erased", lane.name)]
+
+
+def test_M10_a_kiosk_that_was_to_write_the_card_of_an_erased_person_is_told_nothing_more(
+    shop: Centre, lane: Lane
+) -> None:
+    granted(claim(shop, code_for(shop, lane)))
+    shop.desk._present[lane.name] = lane.address
+    assert shop.desk.card_grants(NOW_MS)
+    before = erase(shop)
+    assert shop.desk.card_grants(NOW_MS) == []
+    report(
+        shop,
+        lane,
+        CardWriting(lane.stamp(), QUESTION, sealing.card_hash(shop.secret, UID), before.person.holder, 1, 1, "issue"),
+        CardSettled(lane.stamp(), QUESTION, "done"),
+    )
+    with shop.office.database.read() as connection:
+        gone = membership.of_holder(connection, before.person.holder)
+        assert gone is not None
+        assert [card.state for card in giving.cards_of(connection, gone)] == ["erased"]
+
+
+def test_M10_a_card_that_was_written_later_than_a_backup_does_not_wake_an_erased_person(
+    shop: Centre, lane: Lane
+) -> None:
+    granted(claim(shop, code_for(shop, lane)))
+    before = erase(shop)
+    card = sealing.card_hash(shop.secret, UID)
+    report(shop, lane, CardWriting(lane.stamp(), SECOND, card, before.person.holder, 3, 1, "issue"))
+    with shop.office.database.read() as connection:
+        gone = membership.of_holder(connection, before.person.holder)
+    assert gone is not None
+    assert (gone.generation, gone.blocked) == (3, True)
+
+
+def test_M10_nobody_gives_an_erased_person_a_card_or_finds_the_old_one_again(shop: Centre, lane: Lane) -> None:
+    granted(claim(shop, code_for(shop, lane)))
+    before = erase(shop)
+    with shop.office.database.write() as connection:
+        gone = membership.of_holder(connection, before.person.holder)
+        assert gone is not None
+        with pytest.raises(MemberError):
+            giving.unblock(connection, shop.secret, gone)
+        with pytest.raises(MemberError):
+            giving.next_card(connection, shop.secret, gone, uid=UID, chip=Chip.NTAG213, now_ms=NOW_MS)
+
+
+def test_M10_the_tag_of_an_erased_person_may_become_somebody_elses_card(shop: Centre, lane: Lane) -> None:
+    granted(claim(shop, code_for(shop, lane)))
+    report(shop, lane, CardSettled(lane.stamp(), QUESTION, "done"))
+    erase(shop)
+    granted(register(shop, code_for(shop, lane, SECOND), "CCC"))
+
+
+def test_M10_a_person_can_take_along_what_is_known_of_their_cards(shop: Centre, lane: Lane) -> None:
+    granted(claim(shop, code_for(shop, lane)))
+    report(shop, lane, CardSettled(lane.stamp(), QUESTION, "done"))
+    with shop.office.database.read() as connection:
+        taken = own_data.export(connection, member(shop).person)
+    (row,) = taken.member_cards
+    assert (row.number, row.generation, row.uid, row.chip) == (member(shop).number, 1, UID.hex(), "ntag213")
+    assert (row.state, row.kiosk, row.given_ms) == ("written", lane.name, NOW_MS)
+
+
+def test_M10_whoever_never_had_a_card_is_erased_all_the_same(shop: Centre, lane: Lane) -> None:
+    with shop.office.database.write() as connection:
+        person = persons.find(connection, "BBB")
+        assert person is not None
+        assert own_data.export(connection, person).member_cards == []
+        own_data.erase(connection, shop.secret, person, NOW_MS)
+    assert told(shop, lane) == []
 
 
 def test_the_record_that_a_kiosk_writes_after_a_grant_is_read_with_the_key_of_the_snapshot(

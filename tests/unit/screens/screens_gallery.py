@@ -13,7 +13,8 @@ from typing import Final, get_args
 from PIL import Image
 
 from edge_agent.core.effects import Show, View
-from edge_agent.screens import lane, states
+from edge_agent.core.pages import Page, PageKind
+from edge_agent.screens import kiosk, lane, states
 from edge_agent.screens.layout import draw
 from edge_agent.screens.screen import Screen, Status
 from loyalty.basket import Missing
@@ -70,11 +71,31 @@ def gallery(lang: Lang) -> dict[str, Screen]:
         "card_given": lane.card_given(lang, "4821093757"),
         "card_writing": states.screen_for(Show(view=View.CARD_WRITING), lang, TZ_OFFSET_MIN, ONLINE),
         "foreign_card": lane.foreign_card(lang),
+        "card_kiosk": states.screen_for(Show(view=View.KNOWN_CARD, number=1), lang, TZ_OFFSET_MIN, ONLINE),
+        **_kiosk_pages(lang),
         "verdict_ok_discount": states.answer(verdict(Reason.OK, lang, discount_yen=100), lang, TZ_OFFSET_MIN),
     }
     for reason in Reason:
         screens[f"verdict_{reason.value}"] = states.answer(verdict(reason, lang), lang, TZ_OFFSET_MIN)
     return screens
+
+
+def _kiosk_pages(lang: Lang) -> dict[str, Screen]:
+    """Pages with names as shops give them."""
+    link = "http://127.0.0.1:8470/offers/4294967295"
+    programme = "街のポイント" if lang == "ja" else "Town points"
+    coupon = Page(kind=PageKind.COUPON, title=campaign(lang).name, number=7, link=link)
+    bargain = "深煎り珈琲豆 200g 二割引" if lang == "ja" else "Dark roast beans 200 g, 20 % off"
+    return {
+        "page_member": kiosk.page(lang, Page(kind=PageKind.MEMBER, title="4821 093 757")),
+        "page_points": kiosk.page(lang, Page(kind=PageKind.POINTS, title=programme, number=1_280)),
+        "page_points_of_card": kiosk.page(lang, Page(kind=PageKind.POINTS, number=16_777_215, of_card=True)),
+        "page_coupon": kiosk.page(lang, coupon),
+        "page_bargain": kiosk.page(lang, Page(kind=PageKind.BARGAIN, title=bargain)),
+        "take": kiosk.take(lang, coupon),
+        "taken": kiosk.taken(lang, given=True),
+        "not_taken": kiosk.taken(lang, given=False),
+    }
 
 
 def _sheet() -> Image.Image:
