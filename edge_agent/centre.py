@@ -228,7 +228,7 @@ class Centre:
 
     def ask_bank(self, asking: AskBank) -> None:
         lines = list(asking.lines)
-        message = AskSettlement(asking.question, asking.account, lines, asking.wait_ms, asking.points_yen)
+        message = AskSettlement(asking.question, asking.account, lines, asking.wait_ms, asking.points_yen, asking.sale)
         self._mqtt.publish(topics.UP_REQ, encode(message))
 
     def ask_card(self, question: bytes, uid: bytes, chip: str) -> None:

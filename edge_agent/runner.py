@@ -270,7 +270,7 @@ class Agent:
             if isinstance(event, ev.TillAsks):
                 self._tell_till(event.reply, TillAnswer(refusal=TillReason.OUT_OF_SERVICE))
             return
-        step, before = decided.step, self._core.visit.reach
+        step, visit, before = decided.step, self._core.visit, self._core.visit.reach
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
@@ -279,7 +279,7 @@ class Agent:
         self._perform(step, decided.position, scan)
         if step.facts:
             self._guarded(lambda: self.site.appended(decided.position, step.facts))
-        if self.till is not None:
+        if self.till is not None and self._core.visit is not visit:
             self.till.stirred()
         reach = self._core.visit.reach
         if reach.online != before.online:

@@ -96,12 +96,10 @@ class WedgeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
         str,
         Meta(
             max_length=64,
-            description="Typed for an amount off: `{yen:6}` the yen in 6 digits, `{campaign:4}`, `{check}` a JAN's digit.",
+            description="Typed for an amount off: {yen:6} the yen in 6 digits, {campaign:4}, {check} a JAN's digit.",
         ),
     ] = "{yen}\n"
-    percent: Annotated[str, Meta(max_length=64, description="For a percentage: `{percent:2}` too; empty: nothing.")] = (
-        ""
-    )
+    percent: Annotated[str, Meta(max_length=64, description="For a percentage: {percent:2} too; empty: nothing.")] = ""
     gift: Annotated[str, Meta(max_length=64, description="For a gift or a ticket; empty: nothing.")] = ""
 
 

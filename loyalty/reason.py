@@ -78,6 +78,7 @@ class Reason(StrEnum):
     NOT_HOME = "not_home"  # the serial may be decided at its home alone, and that could not be asked
     NO_POINTS = "no_points"  # more points than may be spent here without the centre
     BUSY = "busy"
+    NO_REVERSAL = "no_reversal"  # the till asks for a reversal that can't be, or names another one by the same id
     # payment by bank account
     NO_FUNDS = "no_funds"
     NO_ACCOUNT = "no_account"  # not known, or closed: here or at the bank

@@ -59,6 +59,7 @@ class Redeemed(_Fact, tag="rd", frozen=True):
     clock_doubted: bool = False
     leased: bool = False  # it took of this unit's part of the campaign's limits
     cost_yen: int = 0  # what it counts for in the budget
+    sale: bytes = b""  # 16 bytes, the till's own id of the sale; empty: of none
 
 
 class Cancelled(_Fact, tag="cx", frozen=True):
@@ -133,6 +134,7 @@ class Earned(_Fact, tag="pe", frozen=True):
     site: str
     spend_yen: int
     revision: int = 0  # of the shop's rule
+    sale: bytes = b""
 
 
 class Spent(_Fact, tag="ps", frozen=True):
@@ -144,6 +146,27 @@ class Spent(_Fact, tag="ps", frozen=True):
     points: int
     site: str
     question: bytes = b""  # the question whose answer allowed it; empty: out of this unit's parts
+    sale: bytes = b""
+
+
+class Reversal(StrEnum):
+    """How a sale is taken back. On the wire a plain string."""
+
+    VOID = "void"  # the whole sale, as if it had never been: cashier's mistake, goods not handed over
+    REFUND = "refund"  # goods came back, all of them or some
+
+
+class Reversed(_Fact, tag="rv", frozen=True):
+    """A sale is taken back, whole or in part; told by whichever lane the shopper came to.
+
+    The lane need not know the sale: the centre settles it, in whichever order sale and reversal arrive.
+    """
+
+    id: bytes  # 16 bytes, the till's own id of this reversal: told again it is the same one
+    sale: bytes  # 16 bytes
+    kind: str  # Reversal
+    yen: int  # of the price that is given back; 0: all that is left of it
+    site: str
 
 
 class Outcome(StrEnum):
@@ -201,6 +224,7 @@ Fact = (
     | CardWriting
     | CardSettled
     | CardSuspected
+    | Reversed
 )
 
 _encoder = msgspec.msgpack.Encoder()

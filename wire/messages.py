@@ -114,6 +114,7 @@ class AskSettlement(Message, tag="settle", frozen=True):
     lines: list[Price]  # what the goods cost with their tax, each with its rate
     wait_ms: int
     points_yen: int = 0  # paid with points: lowers what is debited, and no tax
+    sale: bytes = b""  # 16 bytes, the till's own id of the sale: by it the payment is taken back later; empty: none
 
 
 class AskCard(Message, tag="askcard", frozen=True):

@@ -123,7 +123,7 @@ class Cards(Till):
         if isinstance(event, ev.PointsEarned):
             earned = Earned(
                 at.stamp, self._new_id(), event.programme, event.holder, event.points, self._site, event.spend_yen,
-                event.revision,
+                event.revision, event.sale,
             )  # fmt: skip
             return self._with_card(event, self._moved(event.points, View.EARNED, earned), at)
         refusal = self._cannot_pay(event, rows)
@@ -153,7 +153,7 @@ class Cards(Till):
         return tuple(SeekPart(pot=pot, cost=Amount(event.points)) for pot in sharing.floors(event))
 
     def _spent(self, event: ev.PointsWanted, at: Moment) -> Spent:
-        return Spent(at.stamp, self._new_id(), event.programme, event.holder, event.points, self._site)
+        return Spent(at.stamp, self._new_id(), event.programme, event.holder, event.points, self._site, sale=event.sale)
 
     def _moved(self, points: int, view: View, fact: Fact) -> Step:
         """Points have moved; what is on the display and waits for its own answer stays."""

@@ -33,6 +33,7 @@ from edge_agent.core.receipt import (
     TillAnswer,
     TillReason,
 )
+from edge_agent.core.reversing import Reversing
 from edge_agent.core.states import Mode, State
 from edge_agent.core.till import BASKET_LIFE_MS
 from edge_agent.core.visit import (
@@ -68,6 +69,7 @@ STANDS_FOR: Final[dict[type, str]] = {
     ev.DropCoupon: "BasketOpened",
     ev.PaySale: "BasketPaid",
     ev.CancelSale: "BasketCancelled",
+    ev.ReverseSale: "SaleReversed",
     ev.ReadSale: "ReadSale",
 }
 """The event whose transitions an act may make (`core.states`)."""
@@ -93,7 +95,7 @@ class _Bill(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
 
 
-class Checkout(Cards, PayingByAccount):
+class Checkout(Cards, PayingByAccount, Reversing):
     """See the module."""
 
     # --- what must be looked up --------------------------------------------------------------------------
@@ -108,6 +110,8 @@ class Checkout(Cards, PayingByAccount):
 
     def _wants_of_till(self, event: ev.TillAsks) -> tuple[Want, ...]:
         wanted = self._sale_wants(event.sale)
+        if isinstance(event.act, ev.ReverseSale):
+            return (wanted[0], Want(reversal=event.act.id))
         if isinstance(event.act, ev.AddCoupon) and self._may_scan():
             visit = self.visit
             return (*wanted, *wants(self._reading(_scan(event.act)), visit.card, visit.card_holder))
@@ -129,6 +133,8 @@ class Checkout(Cards, PayingByAccount):
         known = rows[0].till or NOTHING_KNOWN
         if self._mode is not Mode.LANE:
             return self._told(event, TillAnswer(refusal=TillReason.NOT_A_LANE))
+        if isinstance(event.act, ev.ReverseSale):
+            return self._reverse(event, event.act, known, rows, at)
         if known.ended is not None:
             return self._told(event, _of_ended(known.ended, event.act))
         if visit.state is State.OUT_OF_SERVICE:
@@ -211,7 +217,7 @@ class Checkout(Cards, PayingByAccount):
             return self._refused(event, TillReason.BUSY, by_want, at)
         gone = [one for one in visit.reserved if receipt.coupon_id(one.coupon) == act.coupon]
         if not gone:
-            return self._refused(event, TillReason.UNKNOWN_COUPON, by_want, at)
+            return Step(visit=visit)
         kept = tuple(one for one in visit.reserved if one not in gone)
         held = [one for one in gone if one.question]
         after, timer = self._timed(State.BASKET, BASKET_LIFE_MS, reserved=kept, pending=None)
@@ -231,6 +237,23 @@ class Checkout(Cards, PayingByAccount):
         ended = Ended(sale=sale.id, state=SaleState.CANCELLED, body=_encode(gone))
         step = msgspec.structs.replace(self._release(at), ended=ended)
         return self._told(event, TillAnswer(sale=gone), step)
+
+    def _reverse(
+        self, event: ev.TillAsks, act: ev.ReverseSale, known: AtTill, rows: tuple[Row, ...], at: Moment
+    ) -> Step:
+        """Any sale that is not open, whether this lane made it or not; what has to come of it is the centre's."""
+        if self.visit.sale is not None and self.visit.sale.id == event.sale:
+            return self._told(event, TillAnswer(refusal=TillReason.SALE_OPEN))
+        if known.ended is not None and known.ended.state is SaleState.CANCELLED:
+            return self._told(event, TillAnswer(refusal=TillReason.SALE_CANCELLED))
+        asked = ev.SaleReversed(id=act.id, sale=event.sale, kind=act.kind, yen=act.yen)
+        step = self._sale_reversed(asked, rows[1:], at)
+        view = _decode(known.ended.body) if known.ended is not None else None
+        reason = step.verdict.reason if step.verdict is not None else Reason.NO_REVERSAL
+        if reason is Reason.OK:
+            return self._told(event, TillAnswer(sale=view), step)
+        out = TillReason.OUT_OF_SERVICE if reason is Reason.OUT_OF_SERVICE else TillReason.NO_REVERSAL
+        return self._told(event, TillAnswer(refusal=out, sale=view), step)
 
     # --- payment -----------------------------------------------------------------------------------------
 
@@ -256,7 +279,8 @@ class Checkout(Cards, PayingByAccount):
         if self.visit.state in (State.ASKING, State.PAYING):
             return self._refused(event, TillReason.BUSY, by_want, at)
         lines = tuple(Price(part.rate_bp, part.gross_yen) for part in self._bill(self.visit, by_want, at).parts)
-        step = self._pay_by_account(ev.PayByAccount(account=act.account, lines=lines, payment=act.payment), (), at)
+        asked = ev.PayByAccount(account=act.account, lines=lines, payment=act.payment, sale=event.sale)
+        step = self._pay_by_account(asked, (), at)
         step = _of_sale(step, paying=act if step.visit.paying is not None else None)
         if step.visit.paying is not None:
             return step
@@ -273,7 +297,7 @@ class Checkout(Cards, PayingByAccount):
             return self._refused(event, TillReason.NO_WORTH, by_want, at)
         if act.points > POINTS_MAX or _worth_yen(here, act.points) > self._bill(self.visit, by_want, at).total_yen:
             return self._refused(event, TillReason.TOO_MANY_POINTS, by_want, at)
-        wanted = ev.PointsWanted(programme=act.programme, holder=known.holder, points=act.points)
+        wanted = ev.PointsWanted(programme=act.programme, holder=known.holder, points=act.points, sale=event.sale)
         refusal = self._cannot_pay(wanted, (Row(left=Amount(here.spendable)),))
         if refusal is not None:
             step = self._show(Verdict(reason=refusal)) if self._may_scan() else Step(visit=self.visit)
@@ -290,9 +314,11 @@ class Checkout(Cards, PayingByAccount):
 
     def _complete(self, event: ev.TillAsks | None, act: ev.PaySale, by_want: Mapping[Want, Row], at: Moment) -> Step:
         """Paid: coupons redeem, points move, and the receipt is kept, in one step."""
+        sale = self.visit.sale
+        assert sale is not None, "it is the open one"
         rows = tuple(by_want[reserved.want] for reserved in self.visit.reserved)
         made = self._bill(self.visit, by_want, at)
-        step = self._basket_paid(ev.BasketPaid(), rows, at)
+        step = self._basket_paid(ev.BasketPaid(sale=sale.id), rows, at)
         return self._ended(event, step, act, made, made.total_yen, by_want, at)
 
     def _ended(
@@ -313,9 +339,11 @@ class Checkout(Cards, PayingByAccount):
         if act.points:
             here = next(one for one in known.programmes if one.programme.id == act.programme)
             points_yen = min(_worth_yen(here, act.points), total_yen)
-            facts.append(Spent(at.stamp, self._new_id(), act.programme, known.holder, act.points, self._site))
+            facts.append(
+                Spent(at.stamp, self._new_id(), act.programme, known.holder, act.points, self._site, sale=sale.id)
+            )
         money_yen = total_yen - points_yen
-        facts += self._earned(known, money_yen, at)
+        facts += self._earned(sale.id, known, money_yen, at)
         step = msgspec.structs.replace(step, facts=(*step.facts, *facts))
         if self.visit.writing is None:  # where points pay with the card, it says all of it already
             step = self._card_follows(step, act, by_want, at)
@@ -341,7 +369,7 @@ class Checkout(Cards, PayingByAccount):
         step = msgspec.structs.replace(step, ended=ended)
         return step if event is None else self._told(event, TillAnswer(sale=view), step)
 
-    def _earned(self, known: AtTill, money_yen: int, at: Moment) -> list[Fact]:
+    def _earned(self, sale: bytes, known: AtTill, money_yen: int, at: Moment) -> list[Fact]:
         facts: list[Fact] = []
         for here in known.programmes if known.holder else ():
             rule = rules_of_points.in_force(here.rule, at.wall_ms)
@@ -350,7 +378,7 @@ class Checkout(Cards, PayingByAccount):
                 facts.append(
                     Earned(
                         at.stamp, self._new_id(), here.programme.id, known.holder, points, self._site, money_yen,
-                        rule.revision,
+                        rule.revision, sale,
                     )
                 )  # fmt: skip
         return facts

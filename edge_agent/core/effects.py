@@ -34,13 +34,14 @@ class View(StrEnum):
     RELEASED = "released"
     EARNED = "earned"
     SPENT = "spent"
+    REVERSED = "reversed"
     OUT_OF_SERVICE = "out_of_service"
 
 
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     view: View
     verdict: Verdict | None = None
-    number: int = 0  # views BASKET, PAID, PAYING, SETTLED: yen; EARNED, SPENT: points
+    number: int = 0  # BASKET, PAID, PAYING, SETTLED: yen; REVERSED: yen, 0: the whole sale; EARNED, SPENT: points
     detail: str = ""  # views CARD_OFFER: the link; CARD_GIVEN: the member's number
 
 
@@ -94,6 +95,7 @@ class AskBank(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Price, ...]
     points_yen: int
     wait_ms: int
+    sale: bytes = b""
 
 
 class TellTill(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,6 +123,8 @@ class BasketOpened(msgspec.Struct, frozen=True, kw_only=True):
 class BasketPaid(msgspec.Struct, frozen=True, kw_only=True):
     """The basket was paid: what was reserved is redeemed."""
 
+    sale: bytes = b""  # 16 bytes, the till's own id of the sale: what `SaleReversed` names; empty: it can't be named
+
 
 class BasketCancelled(msgspec.Struct, frozen=True, kw_only=True):
     """The basket was given up: what was reserved is released."""
@@ -140,6 +142,7 @@ class PayByAccount(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Price, ...]
     points_yen: int = 0  # of it, paid with points
     payment: bytes = b""
+    sale: bytes = b""  # as in `BasketPaid`
 
 
 class PaymentAnswered(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +203,15 @@ class CancelSale(msgspec.Struct, frozen=True, kw_only=True):
     """The sale is given up; it never opens again."""
 
 
-Act = OpenSale | ReadSale | AddCoupon | DropCoupon | PaySale | CancelSale
+class ReverseSale(msgspec.Struct, frozen=True, kw_only=True):
+    """The sale is taken back, whole or in part (`SaleReversed`)."""
+
+    id: bytes  # 16 bytes, the till's own id of this reversal
+    kind: str  # wire.facts.Reversal
+    yen: int = 0
+
+
+Act = OpenSale | ReadSale | AddCoupon | DropCoupon | PaySale | CancelSale | ReverseSale
 
 
 class TillAsks(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,6 +273,7 @@ class PointsEarned(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     spend_yen: int
     revision: int = 0
+    sale: bytes = b""  # as in `BasketPaid`
 
 
 class PointsWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,6 +282,19 @@ class PointsWanted(msgspec.Struct, frozen=True, kw_only=True):
     programme: int
     holder: int
     points: int
+    sale: bytes = b""  # as in `BasketPaid`
+
+
+class SaleReversed(msgspec.Struct, frozen=True, kw_only=True):
+    """A sale is taken back, whole or in part: a void or a refund. Any lane takes it, whether it knows the sale or not.
+
+    `id` is the till's own id of this reversal, 16 bytes: asked again, it has the same answer and changes nothing more.
+    """
+
+    id: bytes
+    sale: bytes  # 16 bytes
+    kind: str  # wire.facts.Reversal
+    yen: int = 0  # of the price that is given back; 0: all that is left of it
 
 
 class StoreFailed(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,6 +340,7 @@ Event = (
     | KeeperEnds
     | PointsEarned
     | PointsWanted
+    | SaleReversed
     | StoreFailed
     | StoreRecovered
 )

@@ -87,7 +87,14 @@ def coupon_in(reading: Reading, campaign: Campaign | None, now: Now, shop: Shop)
 
 
 def redeemed(
-    verdict: Verdict, coupon: Coupon, *, question: bytes, site: str, spend_yen: int | None, at: Moment
+    verdict: Verdict,
+    coupon: Coupon,
+    *,
+    question: bytes,
+    site: str,
+    spend_yen: int | None,
+    at: Moment,
+    sale: bytes = b"",
 ) -> Redeemed:
     """The fact that this verdict becomes."""
     campaign = verdict.campaign
@@ -107,6 +114,7 @@ def redeemed(
         clock_doubted=verdict.clock_doubted,
         leased=verdict.leased is not None,
         cost_yen=verdict.cost_yen if campaign.budget_yen is not None else 0,
+        sale=sale,
     )
 
 

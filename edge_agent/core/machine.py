@@ -67,6 +67,8 @@ class Core(Checkout):
             return (wanted[0], *self._sale_wants(visit.sale.id))
         if isinstance(event, ev.BasketPaid):
             return tuple(reserved.want for reserved in visit.reserved)
+        if isinstance(event, ev.SaleReversed):
+            return self._wants_of_reversal(event)
         return sharing.needs(event)
 
     def _needs_of_card(self, event: CardPresented) -> tuple[Want, ...]:
@@ -253,6 +255,7 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.LanesChanged: Core._lanes_changed,
     ev.PointsEarned: Core._points,
     ev.PointsWanted: Core._points,
+    ev.SaleReversed: Core._sale_reversed,
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,

@@ -46,7 +46,7 @@ class PayingByAccount(Till):
         if impossible or not visit.reach.wait_ms:
             return self._show(Verdict(reason=Reason.NOT_NOW))
         question = event.payment or self._new_id()
-        paying = Paying(question=question, price_yen=sum(line.yen for line in event.lines))
+        paying = Paying(question=question, price_yen=sum(line.yen for line in event.lines), sale=event.sale)
         after, timer = self._timed(State.PAYING, PAY_WAIT_MS, paying=paying, pending=None)
         asking = AskBank(
             question=question,
@@ -54,6 +54,7 @@ class PayingByAccount(Till):
             lines=event.lines,
             points_yen=event.points_yen,
             wait_ms=PAY_WAIT_MS,
+            sale=event.sale,
         )
         return Step(
             visit=after,
@@ -80,7 +81,7 @@ class PayingByAccount(Till):
     def _settled(self, event: ev.PaymentAnswered, rows: tuple[Row, ...], at: Moment) -> Step:
         """The basket is paid: its own coupons redeem, and so does the one that was selected for the account."""
         campaign, seen = rows[0].known.campaign, rows[0].known.seen
-        step = super()._basket_paid(ev.BasketPaid(), rows[1:], at)
+        step = super()._basket_paid(ev.BasketPaid(sale=self._sale), rows[1:], at)
         saved_yen = sum(part.price_yen - part.gross_yen for part in event.parts)
         verdict = Verdict(reason=Reason.OK, campaign=campaign if event.campaign else None, discount_yen=saved_yen)
         effects = tuple(
@@ -103,11 +104,17 @@ class PayingByAccount(Till):
             0,
             event.question,
             cost_yen=event.discount_yen if campaign is not None and campaign.budget_yen is not None else 0,
+            sale=self._sale,
         )
         hint = TellHint(index=len(step.facts))
         return msgspec.structs.replace(
             step, facts=(*step.facts, fact), effects=(*effects, hint), closed=closed, verdict=verdict
         )
+
+    @property
+    def _sale(self) -> bytes:
+        """Of the payment that is under way."""
+        return b"" if self.visit.paying is None else self.visit.paying.sale
 
     # --- paid in another way, or given up, while the bank is asked ---------------------------------------
 

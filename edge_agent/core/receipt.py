@@ -47,15 +47,16 @@ class TillReason(StrEnum):
     BUSY = "busy"  # the step before is not done yet
     OTHER_SALE = "other_sale"  # another sale is open: one at a time
     UNKNOWN_SALE = "unknown_sale"  # not open here: open it (again), and show the coupons again
+    SALE_OPEN = "sale_open"  # it can't be taken back: cancel it
     SALE_PAID = "sale_paid"
     SALE_CANCELLED = "sale_cancelled"
     BAD_LINES = "bad_lines"  # no purchase can be like that (loyalty.tax)
-    UNKNOWN_COUPON = "unknown_coupon"  # it does not lie in this sale
     PAYMENT_UNDER_WAY = "payment_under_way"
     NO_MEMBER = "no_member"  # points, and no member's card is in the slot
     NO_WORTH = "no_worth"  # points of that kind buy nothing here
     TOO_MANY_POINTS = "too_many_points"  # they are worth more than what is to be paid
     POINTS_AND_ACCOUNT = "points_and_account"  # one or the other
+    NO_REVERSAL = "no_reversal"  # it can't be, or its id stands for another one
     REFUSED = "refused"  # the payment; its reason says why
 
 

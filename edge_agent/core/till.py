@@ -63,7 +63,13 @@ class Till(Asking):
                     still_up = Counted(coupon=coupon, mono_ms=at.mono_ms)
                 facts.append(
                     redeemed(
-                        verdict, coupon, question=reserved.question, site=self._site, spend_yen=visit.basket_yen, at=at
+                        verdict,
+                        coupon,
+                        question=reserved.question,
+                        site=self._site,
+                        spend_yen=visit.basket_yen,
+                        at=at,
+                        sale=event.sale,
                     )
                 )
                 saved_yen += verdict.discount_yen or 0

@@ -18,7 +18,7 @@ from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from loyalty.points import EarnRule, Programme
 from loyalty.reason import Reason
-from wire.facts import Fact, Stamp, TimeSource
+from wire.facts import Fact, Reversed, Stamp, TimeSource
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +107,7 @@ class Want(msgspec.Struct, frozen=True):
     slot: CardPresented | None = None  # a card that was just put in: what is known of it?
     holder: int = 0  # for whom the card in the slot speaks, by its record; STRANGER: it may not speak
     sale: bytes = b""  # the till's: is it over, and what are points worth here?
+    reversal: bytes = b""  # a reversal by its id: was it told here before?
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -118,6 +119,7 @@ class Row(msgspec.Struct, frozen=True):
     transferred: bool = False  # the wanted transfer is known here
     seen: CardSeen | None = None  # the wanted card
     till: AtTill | None = None  # for the wanted sale
+    reversed: Reversed | None = None  # the wanted reversal, if this unit told it before
 
 
 class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +189,7 @@ class Paying(msgspec.Struct, frozen=True, kw_only=True):
 
     question: bytes
     price_yen: int
+    sale: bytes = b""
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):

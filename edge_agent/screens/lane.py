@@ -44,6 +44,14 @@ SPENT: Final[Words] = {
     "ja": ("ポイントで\nお支払い", "{points}ポイント"),
     "en": ("Paid with points", "{points} points"),
 }
+REVERSED: Final[Words] = {
+    "ja": ("取消しました", "クーポンとポイントを\nお戻しします"),
+    "en": ("Sale taken back", "Coupons and points\ncome back to you."),
+}
+REVERSED_PART: Final[Words] = {
+    "ja": ("一部返品です", "{yen}円の返品を\n受付けました"),
+    "en": ("Part taken back", "Goods for {yen} yen\nwere returned."),
+}
 FOREIGN_CARD: Final[Words] = {
     "ja": ("このカードは\n使えません", "クーポンのコードを\nカメラにお見せ下さい"),
     "en": ("Unknown card", "Please show a coupon\nto the camera."),
@@ -99,6 +107,13 @@ def points(lang: Lang, number: int, *, spent: bool) -> Screen:
     headline, detail = (SPENT if spent else EARNED)[lang]
     text = detail.format(points=f"{number:,}")
     return Screen(icon=Icon.CHECK, headline=headline, detail=text, strong=0, tone=Tone.YES)
+
+
+def reversed_sale(lang: Lang, part_yen: int) -> Screen:
+    """A sale was taken back; `part_yen`: that much of its price, 0: the whole of it."""
+    headline, detail = (REVERSED_PART if part_yen else REVERSED)[lang]
+    text = detail.format(yen=f"{part_yen:,}")
+    return Screen(icon=Icon.CHECK, headline=headline, detail=text, tone=Tone.YES)
 
 
 def card_offer(lang: Lang, link: str) -> Screen:

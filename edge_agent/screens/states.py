@@ -82,6 +82,8 @@ def screen_for(show: Show, lang: Lang, tz_offset_min: int, status: Status) -> Sc
             return lane.settled(lang, show.number, used.name if used is not None else "", saved_yen)
         case View.EARNED | View.SPENT:
             return lane.points(lang, show.number, spent=show.view is View.SPENT)
+        case View.REVERSED:
+            return lane.reversed_sale(lang, show.number)
         case View.RELEASED:
             return lane.released(lang)
         case View.OUT_OF_SERVICE:

@@ -143,12 +143,17 @@ class Cache:
 
     def seen(self, key: bytes) -> tuple[int, str] | None:
         """(at_ms, site) of a redemption told by the centre, by the keyed hash of its serial."""
-        row = self._sql.row(f"SELECT at_ms, site FROM seen_{self._generation} WHERE key = ?", (key,))  # noqa: S608
+        row = self._sql.row(
+            f"SELECT at_ms, site FROM seen_{self._generation} WHERE key = ?"  # noqa: S608
+            " AND fact NOT IN (SELECT fact FROM given_back)",
+            (key,),
+        )
         return None if row is None else (row[0], row[1])
 
     def facts_of_holder(self, campaign: int, holder: bytes, at_most: int) -> list[bytes]:
         rows = self._sql.rows(
-            f"SELECT fact FROM seen_{self._generation} WHERE holder = ? AND campaign = ? AND holder <> x'' LIMIT ?",  # noqa: S608
+            f"SELECT fact FROM seen_{self._generation} WHERE holder = ? AND campaign = ? AND holder <> x''"  # noqa: S608
+            " AND fact NOT IN (SELECT fact FROM given_back) LIMIT ?",
             (holder, campaign, at_most),
         )
         return [row[0] for row in rows]
@@ -268,13 +273,14 @@ class Cache:
         self._put_redemptions(run, generation)
 
     def _put_redemptions(self, rows: list[tuple[Any, ...]], generation: int) -> None:
-        """The first one told stands; what was only a hint gives way to what is booked."""
+        """The first one told stands; a hint gives way to what is booked, and what we gave back to anything."""
         if rows:
             self._sql.executemany(
                 f"INSERT INTO seen_{generation} VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
                 " ON CONFLICT (key) DO UPDATE SET campaign = excluded.campaign, holder = excluded.holder,"
                 " at_ms = excluded.at_ms, site = excluded.site, fact = excluded.fact, provisional = 0"
-                " WHERE provisional = 1 AND excluded.provisional = 0",
+                " WHERE (provisional = 1 AND excluded.provisional = 0)"
+                f" OR seen_{generation}.fact IN (SELECT fact FROM given_back)",
                 rows,
             )
 

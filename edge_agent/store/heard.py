@@ -178,7 +178,9 @@ class Heard:
         return Run(epoch, after, self._hash(epoch, after), upto, self._hash(epoch, upto), spent, span.oldest)
 
     def _is_taken_back(self, fact: bytes) -> bool:
-        return self._sql.row("SELECT 1 FROM taken_back WHERE fact = ?", (fact,)) is not None
+        """Whether the centre took it back, or this unit gave it back with its sale."""
+        query = "SELECT 1 FROM taken_back WHERE fact = ?1 UNION ALL SELECT 1 FROM given_back WHERE fact = ?1"
+        return self._sql.row(query, (fact,)) is not None
 
     def _told(self, number: int, fact: Fact) -> Spent | None:
         """What of a fact the other lanes must know."""

@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from edge_agent.store.connection import Connection, StoreCorrupt
+from edge_agent.store.reversals import Reversals
 from wire import chain, sealing
-from wire.facts import EpochOpened, Fact, Redeemed, Stamp, encode_fact
+from wire.facts import EpochOpened, Fact, Redeemed, Reversed, Stamp, encode_fact
 from wire.uplink import EpochState
 
 BATCH_FACTS_MAX: Final = 1_000
@@ -42,6 +43,7 @@ class Journal:
 
     def __init__(self, connection: Connection, device: str) -> None:
         self._sql, self._device = connection, device
+        self._reversals = Reversals(connection)
         self.epoch = b""
         self._base = self._position = 0
         self._hash = b""
@@ -84,13 +86,15 @@ class Journal:
             self._append(body, fact.at.wall_ms)
             if isinstance(fact, Redeemed):
                 self._sql.execute(
-                    "INSERT INTO own (position, campaign, serial, holder, at_ms, shown, fact)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO own (position, campaign, serial, holder, at_ms, shown, fact, sale)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         self._position, fact.campaign, signed64(fact.serial), fact.holder, fact.at.wall_ms,
-                        shown, self.fact_id(self._position),
+                        shown, self.fact_id(self._position), fact.sale,
                     ),
                 )  # fmt: skip
+            elif isinstance(fact, Reversed):
+                self._reversals.keep(self._position, fact, body)
         return first
 
     def _append(self, body: bytes, at_ms: int) -> None:
@@ -214,6 +218,7 @@ class Journal:
                     "UPDATE own SET position = ?, fact = ? WHERE position = ?",
                     (self._position, self.fact_id(self._position), old),
                 )
+                self._reversals.carried(old, self._position, self.fact_id(self._position))
             low = rows[-1][0]
         self._sql.execute("DELETE FROM journal WHERE position > ? AND position <= ?", (base + after, high))
 

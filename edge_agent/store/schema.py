@@ -228,6 +228,26 @@ CREATE TABLE earn_rules (
 ) WITHOUT ROWID;
 """
 
+_REVERSALS: Final = """
+-- Sales that can be taken back: which of this unit's own redemptions belong to which sale of its till.
+ALTER TABLE own ADD COLUMN sale BLOB NOT NULL DEFAULT x'';
+CREATE INDEX own_sale ON own (sale) WHERE sale <> x'';
+
+-- Reversals that this unit told, by the till's id: asked again they have the same answer.
+CREATE TABLE reversals (
+    position INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    body BLOB NOT NULL               -- wire.facts.Reversed
+);
+
+-- Redemptions of this unit that do not count any more, whoever still tells of them.
+CREATE TABLE given_back (
+    fact BLOB PRIMARY KEY,           -- wire.sealing.fact_id
+    position INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX given_back_position ON given_back (position);
+"""
+
 STEPS: Final = (
     _TABLES + _SEEN.format(n=0) + _SEEN.format(n=1),
     _PARTS,
@@ -236,6 +256,7 @@ STEPS: Final = (
     _SITE,
     _TRANSFERS_IN_ORDER,
     _MEMBER_CARDS,
+    _REVERSALS,
     _TILL,
 )
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""

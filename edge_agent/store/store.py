@@ -27,6 +27,7 @@ from edge_agent.store.heard import Heard
 from edge_agent.store.homes import Me
 from edge_agent.store.journal import Journal, signed64, unsigned64
 from edge_agent.store.parts import Parts
+from edge_agent.store.reversals import Reversals
 from edge_agent.store.sales import Sales
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign, Policy
@@ -81,6 +82,7 @@ class Store:
             self.device = device or str(owner)
             self.ages = Ages(self.cache)
             self.journal = Journal(self.connection, self.device)
+            self.reversals = Reversals(self.connection)
             self.parts = Parts(self.connection)
             self.cards = Cards(self.connection, self.cache)
             self.sales = Sales(self.connection)
@@ -142,6 +144,8 @@ class Store:
         else:
             coupon = want.coupon
             campaign = self.cache.campaign(coupon.campaign)
+        if want.reversal:
+            return Row(reversed=self.reversals.told(want.reversal))
         seen = None if want.slot is None else self.cards.seen(want.slot)
         card_holder = self._card_holder(want, seen)
         if want.coupon is None and not want.found_by:
@@ -348,6 +352,7 @@ class Store:
                 " (SELECT coalesce(min(position), 0) FROM journal) ORDER BY position LIMIT ?)",
                 (TIDY_ROWS_MAX,),
             )
+            self.reversals.tidy(TIDY_ROWS_MAX)
             self.cache.empty_old(TIDY_ROWS_MAX)
             self._forget_phones()
             self.cards.tidy(TIDY_ROWS_MAX)

@@ -64,6 +64,8 @@ def gallery(lang: Lang) -> dict[str, Screen]:
         "released": lane.released(lang),
         "earned": lane.points(lang, 1_280, spent=False),
         "spent": lane.points(lang, 500, spent=True),
+        "reversed": lane.reversed_sale(lang, 0),
+        "reversed_part": lane.reversed_sale(lang, 12_800),
         "card_offer": lane.card_offer(lang, "http://127.0.0.1:8470/card/Zm9vYmFyYmF6cXV4MTIzNA"),
         "card_given": lane.card_given(lang, "4821093757"),
         "card_writing": states.screen_for(Show(view=View.CARD_WRITING), lang, TZ_OFFSET_MIN, ONLINE),
