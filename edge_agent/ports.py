@@ -54,6 +54,10 @@ class Panel(Protocol):
 class TillPort(Protocol):
     """Who speaks with the till (`edge_agent.till.desk.Desk`). Called on the deciding thread; must not block."""
 
+    @property
+    def alive(self) -> bool:
+        """False: what speaks with the till has ended, and will not come back by itself."""
+
     def answered(self, reply: int, answer: TillAnswer) -> None: ...
 
     def stirred(self) -> None:

@@ -39,7 +39,7 @@ from edge_agent.core.effects import (
 )
 from edge_agent.core.machine import Core
 from edge_agent.core.receipt import TillAnswer, TillReason
-from edge_agent.core.visit import Moment, Step
+from edge_agent.core.visit import Moment, Step, Visit
 from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
 from edge_agent.ports import OpenBroker, OpenSite, Panel, TillPort
@@ -140,6 +140,11 @@ class Agent:
     def store(self) -> Store:
         """The one in use: a damaged one is replaced while the unit runs."""
         return self._store
+
+    @property
+    def visit(self) -> Visit:
+        """What is going on, as one value that never changes: any thread may look at it."""
+        return self._core.visit
 
     @property
     def waiting(self) -> int:
@@ -480,6 +485,8 @@ class Agent:
             self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
+            if self.till is not None and not self.till.alive:
+                raise RuntimeError("the thread of the till's interface ended: the unit restarts")
             if not self.site.alive:
                 raise RuntimeError("the thread of the site's network ended: the unit restarts")
         try:
