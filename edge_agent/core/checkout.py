@@ -508,7 +508,7 @@ class Checkout(Cards, PayingByAccount, Reversing):
             price_yen=made.price_yen,
             discount_yen=made.discount_yen,
             total_yen=made.total_yen,
-            tax=made.parts,
+            tax=receipt.tax_views(made.parts),
             member=known.holder > 0,
             points=tuple(self._points_view(here, money_yen, at) for here in known.programmes if known.holder),
             failed=failed,

@@ -77,6 +77,17 @@ class CouponView(msgspec.Struct, frozen=True, kw_only=True):
     words: Words
 
 
+class TaxView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the receipt says of one rate: net and tax are the gross, which is what is to be paid for it."""
+
+    rate_bp: int
+    net_yen: int
+    tax_yen: int
+    gross_yen: int
+    discount_yen: int
+    price_yen: int  # before
+
+
 class PointsView(msgspec.Struct, frozen=True, kw_only=True):
     """Points of the member whose card is in the slot."""
 
@@ -120,7 +131,7 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
     price_yen: int = 0  # before discounts
     discount_yen: int = 0
     total_yen: int = 0  # after discounts, tax included
-    tax: tuple[Part, ...] = ()
+    tax: tuple[TaxView, ...] = ()
     member: bool = False  # a member's card is in the slot
     points: tuple[PointsView, ...] = ()
     paid: PaidView | None = None
@@ -146,6 +157,20 @@ def bill(lines: Sequence[Line], discount_yen: int, rules: TillRules, points_yen:
     """The sale after its discounts. Raises ValueError for one that can't be (`loyalty.tax.problems`)."""
     prices = [Price(line.rate_bp, line.yen) for line in lines]
     return tax.bill(prices, Off(yen=discount_yen), basis=rules.basis, rounding=rules.rounding, points_yen=points_yen)
+
+
+def tax_views(parts: Sequence[Part]) -> tuple[TaxView, ...]:
+    return tuple(
+        TaxView(
+            rate_bp=part.rate_bp,
+            net_yen=part.net_yen,
+            tax_yen=part.tax_yen,
+            gross_yen=part.gross_yen,
+            discount_yen=part.discount_yen,
+            price_yen=part.price_yen,
+        )
+        for part in parts
+    )
 
 
 def words(verdict: Verdict, rules: TillRules) -> Words:

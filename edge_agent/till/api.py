@@ -30,6 +30,7 @@ from edge_agent.till.problem import BY_STATUS, MEDIA_TYPE, PROBLEMS, TillProblem
 from edge_agent.till.shapes import (
     CouponAnswer,
     CouponText,
+    Goods,
     Lane,
     Opening,
     Payment,
@@ -39,6 +40,12 @@ from edge_agent.till.shapes import (
     Void,
 )
 
+ABOUT: Final = """\
+One sale at a time: open it, replace its lines as goods are scanned, add coupons (those that shoppers hold to the lane's
+own camera come by themselves), pay or cancel. Every answer is the whole sale. Ids of sales, payments and reversals are
+made by the till; said again, an act has the same answer, also after the lane was switched off in between. A coupon that
+does not count is an answer with its reason; what was not done is a problem (RFC 9457). Money is whole yen."""
+API_VERSION: Final = "1"  # also in the paths; what is added to it breaks no till
 STATIC: Final = Path(__file__).parent / "static"
 PAY_WITHIN_S: Final = 12.0  # longer than the bank and the card together take (core.paying, core.cards)
 ASK_MARGIN_S: Final = 1.0
@@ -58,7 +65,7 @@ Why = Annotated[str, PathParameter(max_length=64, description="The `reason` of a
 def _says(*statuses: int) -> dict[int, ResponseSpec]:
     always = (400, 401, 403, 404, 408, 409, 413, 415, 422, 503)
     return {
-        status: ResponseSpec(Problem, description="Why not", media_type=MEDIA_TYPE)
+        status: ResponseSpec(Problem, description="Why not", media_type=MEDIA_TYPE, generate_examples=False)
         for status in sorted({*always, *statuses})
     }
 
@@ -101,7 +108,7 @@ def _sale(answer: TillAnswer) -> SaleView:
     return answer.sale
 
 
-def create_app(interface: Interface, version: str) -> Litestar:
+def create_app(interface: Interface) -> Litestar:
     """The application; `till.door` stands before it."""
 
     @get("/v1/lane", responses=_says(), operation_id="readLane", summary="The lane, as it is now", sync_to_thread=False)
@@ -129,7 +136,8 @@ def create_app(interface: Interface, version: str) -> Litestar:
         text = data.text.encode("utf-8", "replace")
         return await interface.add_coupon(sale, ev.AddCoupon(text=text, format=data.format.value))
 
-    @delete("/v1/sales/{sale:str}/coupons/{coupon:str}", responses=_says(), operation_id="dropCoupon", status_code=200, summary="Take a coupon out of the sale")  # fmt: skip
+    @delete("/v1/sales/{sale:str}/coupons/{coupon:str}", responses=_says(), operation_id="dropCoupon", status_code=200,
+            summary="Take a coupon out of the sale")  # fmt: skip
     async def drop_coupon(sale: Name, coupon: CouponName) -> SaleView:
         return await interface.done(sale, ev.DropCoupon(coupon=bytes.fromhex(coupon)))
 
@@ -168,15 +176,15 @@ def create_app(interface: Interface, version: str) -> Litestar:
     def page() -> bytes:
         return (STATIC / "cashier.html").read_bytes()
 
-    return Litestar(
+    app = Litestar(
         [
             read_lane, open_sale, read_sale, cancel_sale, add_coupon, drop_coupon, pay_sale, void_sale, refund_sale,
             read_problem, page, create_static_files_router("/static", [STATIC], include_in_schema=False),
         ],
         openapi_config=OpenAPIConfig(
             title="Tokuten: the till interface of a lane",
-            version=version,
-            description=__doc__.partition("\n\n")[2].strip() if __doc__ else "",
+            version=API_VERSION,
+            description=ABOUT,
             path="/v1",
             render_plugins=[JsonRenderPlugin()],
             components=Components(
@@ -190,6 +198,12 @@ def create_app(interface: Interface, version: str) -> Litestar:
             Exception: _fault,
         },
     )  # fmt: skip
+    schemas = app.openapi_schema.components.schemas if app.openapi_schema.components else None
+    for sent in (Goods, Opening, CouponText, Payment, Void, Refund):  # a field that is not known is refused
+        found = schemas.get(sent.__name__) if schemas else None
+        assert found is not None, f"{sent.__name__} stands in the document"
+        found.additional_properties = False
+    return app
 
 
 def _response(body: Problem) -> Response[Problem]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge_agent.till.shapes import Lane
 
 
-def open_till(agent: Agent, settings: UnitSettings, version: str) -> ExitStack:
+def open_till(agent: Agent, settings: UnitSettings) -> ExitStack:
     """Close it before the agent. Raises TillSettingsError, HalError."""
     with ExitStack() as stack:
         till = settings.till
@@ -21,16 +21,16 @@ def open_till(agent: Agent, settings: UnitSettings, version: str) -> ExitStack:
             desk = Desk(agent.inbox.put)
             agent.till = desk
             if till.enabled:
-                _serve(agent, settings, version, desk, stack)
+                _serve(agent, settings, desk, stack)
         return stack.pop_all()
 
 
-def _serve(agent: Agent, settings: UnitSettings, version: str, desk: Desk, stack: ExitStack) -> None:
+def _serve(agent: Agent, settings: UnitSettings, desk: Desk, stack: ExitStack) -> None:
     from edge_agent.till.api import Interface, create_app
     from edge_agent.till.server import TillServer
 
     interface = Interface(desk, lambda: _lane(agent, settings), settings.ask_wait_ms)
-    server = TillServer(create_app(interface, version), settings.till)
+    server = TillServer(create_app(interface), settings.till)
     server.start()
     stack.callback(server.stop)
     desk.watch(server)

@@ -23,6 +23,7 @@ from litestar.types import ASGIApp
 
 from edge_agent.settings import TillSettings
 from edge_agent.till.door import Door
+from edge_agent.till.faults import TillSettingsError
 
 CONNECTIONS_MAX: Final = 128
 HEADERS_WITHIN_MS: Final = 5_000
@@ -31,10 +32,6 @@ START_WITHIN_S: Final = 10.0
 STOP_WITHIN_S: Final = 5.0
 TOKEN_BYTES_MIN: Final = 16
 log = logging.getLogger(__name__)
-
-
-class TillSettingsError(ValueError):
-    """The till's interface can't be opened as it is set; the sentence says why."""
 
 
 def token_of(settings: TillSettings) -> str:

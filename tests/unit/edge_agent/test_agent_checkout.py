@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent.core import events as ev
 from edge_agent.core.effects import AskBank, Show, TellHint, TellTill, View, WriteCard
-from edge_agent.core.receipt import SaleState, SaleView, TillAnswer, TillReason
+from edge_agent.core.receipt import SaleState, SaleView, TillAnswer, TillReason, tax_views
 from edge_agent.core.states import Mode, State
 from edge_agent.core.visit import Step
 from edge_agent.store import sales as held
@@ -26,7 +26,7 @@ from tests.unit.edge_agent.agent_world import NOW_MS, ONLINE, OPEN, SIGNED, Driv
 from tests.unit.edge_agent.test_agent_cards import HER, KEY, Place, member_card, points_on
 from tests.unit.edge_agent.test_agent_pay_by_account import ACCOUNT, settled
 from wire.facts import Cancelled, Earned, Outcome, Redeemed, Reversed, Spent
-from wire.messages import PutCampaign, PutCardKey, PutProgramme, PutRule, Settled
+from wire.messages import Change, PutCampaign, PutCardKey, PutProgramme, PutRule, Settled
 
 SALE, OTHER = b"S" * 16, b"T" * 16
 FIRST, SECOND = b"1" * 16, b"2" * 16
@@ -76,7 +76,7 @@ def refusal(step: Step) -> TillReason | None:
 @pytest.fixture
 def lane(store: Store) -> Driver:
     with store.transaction():
-        changes = [PutCampaign(SPENDS), PutProgramme(POINTS_HERE), PutRule(RULE), PutCardKey(1, KEY)]
+        changes: list[Change] = [PutCampaign(SPENDS), PutProgramme(POINTS_HERE), PutRule(RULE), PutCardKey(1, KEY)]
         store.cache.apply(changes, b"i" * 16, 9)
         for pot in (Pot(POINTS, PROGRAMME, HER), Pot(POINTS, PROGRAMME)):
             store.parts.grant(pot, Amount(1_000), NOW_MS * 2)
@@ -101,7 +101,7 @@ def place(store: Store, lane: Driver, tag: Tag) -> Place:
 def test_M3_a_sale_is_priced_with_the_tax_of_each_rate(lane: Driver) -> None:
     made = view(lane(opens()))
     assert (made.state, made.price_yen, made.discount_yen, made.total_yen) == (SaleState.OPEN, 1_640, 0, 1_640)
-    assert made.tax == (Part(1_000, 1_000, 100, 1_100, 0, 1_100), Part(800, 500, 40, 540, 0, 540))
+    assert made.tax == tax_views((Part(1_000, 1_000, 100, 1_100, 0, 1_100), Part(800, 500, 40, 540, 0, 540)))
     assert lane.core.visit.state is State.BASKET
 
 

@@ -90,7 +90,7 @@ class TillRig:
         )
         self._cards = CardPoller(backends.open_card("virtual", options), self.agent.inbox.put)
         self.agent.card_writer = self._cards.ask
-        self._till = open_till(self.agent, self.settings, "1.2.3")
+        self._till = open_till(self.agent, self.settings)
         self._cards.start()
         self.thread = threading.Thread(target=self.agent.run, daemon=True)
         self.thread.start()
