@@ -2,8 +2,8 @@
 
 `write` takes one unchanging view of the database and spools the parts to a file, so that neither a transaction
 nor much memory is held while they are sent; `parts` then reads them back one by one. The order is fixed (secret,
-keys, stop lists, cards, members, lanes, campaigns, redemptions by serial and stamp), so the same state gives the same
-digest.
+keys, stop lists, cards, members, lanes, points, campaigns, redemptions by serial and stamp), so the same state gives
+the same digest.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from central.db.schema import (
     redemptions,
     sites,
 )
+from central.ledger import programmes
 from central.members import membership
 from loyalty.campaign import DAY_MS, Campaign, Policy
 from wire import sealing
@@ -134,6 +135,7 @@ def changes(
     yield from cards.listed(connection, secret)
     yield from membership.changes(connection, secret)
     yield from registry.lanes(connection, site)
+    yield from programmes.changes(connection, site)
     tracked: list[int] = []
     by_home: list[int] = []
     for issued in issue.listed(connection):

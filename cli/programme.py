@@ -72,15 +72,14 @@ def list_programmes(config: Config = None) -> None:
     from central.ledger import programmes
     from central.office import now_ms
     from cli.office import opened, print_table
+    from loyalty.points import in_force
 
     with opened(config) as office, office.database.read() as connection:
         found = programmes.listed(connection)
         rules = programmes.all_rules(connection)
     rows: list[tuple[str, ...]] = []
     for one in found:
-        mine = [
-            (site, programmes.in_force(given, now_ms())) for (number, site), given in rules.items() if number == one.id
-        ]
+        mine = [(site, in_force(given, now_ms())) for (number, site), given in rules.items() if number == one.id]
         given = ", ".join(f"{site}: {_rule(rule)}" for site, rule in sorted(mine) if rule is not None)
         rows.append((str(one.id), one.name, _words(one), given or "—"))
     print_table(("No.", "name", "what it is", "earned"), rows)

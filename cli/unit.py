@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.exits import Stop
 from cli.machine import Lines, enrolled
 from cli.settings import load
 
@@ -44,6 +45,8 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     from edge_agent.start import on_store
     from edge_agent.steps import StepLog
     from edge_agent.store.store import Store
+    from edge_agent.till.faults import TillSettingsError
+    from edge_agent.till.open import open_till
     from edge_agent.timekeeper import Timekeeper
     from hal import backends
     from hal.decode.process import CameraProcess
@@ -94,6 +97,10 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     buttons = ButtonPoller(indicators, agent.inbox.put)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
+    try:
+        till = open_till(agent, settings)
+    except TillSettingsError as error:
+        raise Stop(str(error)) from error
     camera.start()
     cards.start()
     buttons.start()
@@ -101,6 +108,7 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
         agent.run()
     finally:
         buttons.stop()
+        till.close()
         cards.stop()
         camera.stop()
         lines.close()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from nacl.signing import SigningKey
 
 from edge_agent.core.effects import Show, Signal
+from edge_agent.core.receipt import TillAnswer
 from edge_agent.mqtt import LinkEvent
 from edge_agent.settings import BrokerLogin, SiteNetwork
 from edge_agent.site.net import SiteEvent
@@ -48,6 +49,19 @@ class Panel(Protocol):
     def signal(self, what: Signal) -> None: ...
 
     def close(self) -> None: ...
+
+
+class TillPort(Protocol):
+    """Who speaks with the till (`edge_agent.till.desk.Desk`). Called on the deciding thread; must not block."""
+
+    @property
+    def alive(self) -> bool:
+        """False: what speaks with the till has ended, and will not come back by itself."""
+
+    def answered(self, reply: int, answer: TillAnswer) -> None: ...
+
+    def stirred(self) -> None:
+        """Something was decided: what a till waits for may have come."""
 
 
 OpenBroker = Callable[[Address, BrokerLogin, Callable[[LinkEvent], Any]], Broker]

@@ -36,14 +36,16 @@ from edge_agent.core.effects import (
     TakeCoupon,
     TellHint,
     TellTaken,
+    TellTill,
     View,
     WriteCard,
 )
 from edge_agent.core.machine import Core
-from edge_agent.core.visit import Moment, Step
+from edge_agent.core.receipt import TillAnswer, TillReason
+from edge_agent.core.visit import Moment, Step, Visit
 from edge_agent.inbox import Inbox
 from edge_agent.mqtt import Arrived, Connected, Disconnected, LinkEvent, Mqtt
-from edge_agent.ports import OpenBroker, OpenSite, Panel
+from edge_agent.ports import OpenBroker, OpenSite, Panel, TillPort
 from edge_agent.settings import DAY_MS, UnitSettings
 from edge_agent.site.exchange import Exchange
 from edge_agent.site.net import SiteDown, SiteEvent, SiteNet, SiteSaid, SiteUp
@@ -107,6 +109,7 @@ class Agent:
         self._settings, self._store, self._panel, self._time, self._steps = settings, store, panel, time, steps
         self._version, self._keep_frame = version, keep_frame
         self.inbox: Inbox[Item] = Inbox()
+        self.till: TillPort | None = None  # who speaks with the till (`edge_agent.till.desk`)
         self.card_writer: Callable[[CardJob], bool] | None = None  # `edge_agent.parts.CardPoller.ask`; None: no reader
         self._core = Core(
             site=settings.site,
@@ -114,6 +117,7 @@ class Agent:
             ask_wait_ms=settings.ask_wait_ms,
             new_id=lambda: secrets.token_bytes(16),
             shop=settings.shop,
+            till_rules=settings.till.rules(settings.utc_offset_min),
         )
         self._mqtt = open_broker(settings.address, settings.broker, self._from_broker)
         self._telemetry = Telemetry(settings, self._mqtt, version, keys[0].verify_key, time.now().mono_ms)
@@ -139,6 +143,11 @@ class Agent:
     def store(self) -> Store:
         """The one in use: a damaged one is replaced while the unit runs."""
         return self._store
+
+    @property
+    def visit(self) -> Visit:
+        """What is going on, as one value that never changes: any thread may look at it."""
+        return self._core.visit
 
     @property
     def waiting(self) -> int:
@@ -266,8 +275,10 @@ class Agent:
             if scan:  # nothing was kept, and the display says why
                 self._steps.step(scan, "decided", at.mono_ms, reason=Reason.OUT_OF_SERVICE, accepted=False)
                 self._counts.refused += 1
+            if isinstance(event, ev.TillAsks):
+                self._tell_till(event.reply, TillAnswer(refusal=TillReason.OUT_OF_SERVICE))
             return
-        step, before = decided.step, self._core.visit.reach
+        step, visit, before = decided.step, self._core.visit, self._core.visit.reach
         self._core.adopt(step)
         if step.facts:
             self._centre.uplink.appended(self._store.journal.last)
@@ -276,10 +287,16 @@ class Agent:
         self._perform(step, decided.position, scan)
         if step.facts:
             self._guarded(lambda: self.site.appended(decided.position, step.facts))
+        if self.till is not None and self._core.visit is not visit:
+            self.till.stirred()
         reach = self._core.visit.reach
         if reach.online != before.online:
             self._steps.line("reach", online=reach.online, why=reach.why)
             self._guarded(self._report)
+
+    def _tell_till(self, reply: int, answer: TillAnswer) -> None:
+        if self.till is not None:
+            self.till.answered(reply, answer)
 
     def _note_spent(self, step: Step) -> None:
         """How fast parts of limits are used rules how much is asked for."""
@@ -413,6 +430,8 @@ class Agent:
             self._centre.ask(effect.question, effect.text, effect.spend_yen, effect.wait_ms, effect.format)
         elif isinstance(effect, AskBank):
             self._centre.ask_bank(effect)
+        elif isinstance(effect, TellTill):
+            self._tell_till(effect.reply, effect.answer)
         elif isinstance(effect, SeekPart):
             self._centre.leasing.sought(effect.pot, effect.cost, self._time.now().mono_ms)
             if not self._core.visit.reach.online:
@@ -475,6 +494,8 @@ class Agent:
             self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
+            if self.till is not None and not self.till.alive:
+                raise RuntimeError("the thread of the till's interface ended: the unit restarts")
             if not self.site.alive:
                 raise RuntimeError("the thread of the site's network ended: the unit restarts")
         try:

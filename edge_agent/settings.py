@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from edge_agent.core.receipt import TillRules
 from edge_agent.core.states import Mode
 from loyalty.barcode.instore import BarcodeSettings, Shop, shop
 from loyalty.campaign import Lang
+from loyalty.tax import Basis, Rounding
 from wire.topics import Address, address
 
 DAY_MS: Final = 86_400_000
+WedgeKeys = Literal["hid", "text"]
 _IPV4: Final = r"^\d{1,3}(\.\d{1,3}){3}$"
 
 
@@ -82,6 +85,52 @@ class SiteNetwork(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     ] = 10_000
 
 
+class WedgeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit.till.wedge]: for a till that takes nothing but a keyboard: what it types when a coupon counts."""
+
+    device: Annotated[str, Meta(description="Where it is written to: /dev/hidg0, a tty, a file; empty: nowhere.")] = ""
+    keys: Annotated[
+        WedgeKeys, Meta(description="hid: key reports of a USB keyboard. text: the characters as they are.")
+    ] = "text"
+    amount: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="Typed for an amount off: {yen:6} the yen in 6 digits, {campaign:4}, {check} a JAN's digit.",
+        ),
+    ] = "{yen}\n"
+    percent: Annotated[str, Meta(max_length=64, description="For a percentage: {percent:2} too; empty: nothing.")] = ""
+    gift: Annotated[str, Meta(max_length=64, description="For a gift or a ticket; empty: nothing.")] = ""
+
+
+class TillSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit.till]: how the shop's till speaks with the lane. Lane mode only."""
+
+    enabled: Annotated[bool, Meta(description="Serve the HTTP interface and the cashier's page.")] = False
+    host: Annotated[
+        str, Meta(pattern=_IPV4, description="IPv4 address to listen on; wider than the loopback needs a token.")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port to listen on.")] = 18850
+    token_file: Annotated[
+        str, Meta(description="File whose first line is the token that every request must carry; empty: none.")
+    ] = ""
+    names: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,253}$")]],
+        Meta(max_length=16, description="Other names or addresses under which tills reach it (the Host they send)."),
+    ] = []
+    serial_device: Annotated[str, Meta(description="tty of a till that speaks the line protocol; empty: none.")] = ""
+    serial_baud: Annotated[int, Meta(ge=300, le=4_000_000, description="Its speed.")] = 9_600
+    liable_for_tax: Annotated[bool, Meta(description="Whether the shop's prices have consumption tax in them.")] = True
+    rounding: Annotated[
+        Rounding, Meta(description="Of the tax on a receipt, once for each rate: floor, ceiling or half_up.")
+    ] = Rounding.FLOOR
+    wedge: WedgeSettings = WedgeSettings()
+
+    def rules(self, utc_offset_min: int) -> TillRules:
+        basis = Basis.GROSS if self.liable_for_tax else Basis.PRICE
+        return TillRules(basis=basis, rounding=self.rounding, utc_offset_min=utc_offset_min)
+
+
 class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """[unit]: one unit."""
 
@@ -118,6 +167,7 @@ class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     virtual: VirtualWorld = VirtualWorld()
     barcodes: BarcodeSettings = BarcodeSettings()
     site_network: SiteNetwork = SiteNetwork()
+    till: TillSettings = TillSettings()
 
     @property
     def shop(self) -> Shop:

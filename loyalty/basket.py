@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from loyalty.tax import STANDARD_BP
 from loyalty.terms import Purchase, Rule, Save, Terms, Unit
 
 LINES_MAX: Final = 1_000
@@ -19,11 +20,12 @@ _POUND_E5: Final = 45_359_237  # grams, times 100,000 (International yard and po
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """Goods of one kind in the basket."""
 
-    gtin: str  # 8, 12, 13 or 14 digits
+    gtin: str  # 8, 12, 13 or 14 digits; empty: goods without a code, which count for no purchase
     yen: int  # for all of them
     quantity: int = 1
     grams: int = 0  # all of them together; 0: not weighed
     family: str = ""  # the manufacturer's family code, three digits; empty: not known
+    rate_bp: int = STANDARD_BP  # of the tax that is in the price
 
 
 class Basket(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ def counts_for(line: Line, purchase: Purchase) -> bool:
     A prefix of 6 digits is one of the U.P.C. system, which has a 0 before it as part of a GTIN.
     """
     number = line.gtin.zfill(14)[1:]
-    if not number.startswith((purchase.company, "0" + purchase.company)):
+    if not line.gtin or not number.startswith((purchase.company, "0" + purchase.company)):
         return False
     family = purchase.family.rstrip("0")
     return not family or (len(line.family) == 3 and line.family.startswith(family))

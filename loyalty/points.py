@@ -8,6 +8,7 @@ points for each so many yen, from a time on. Everything is whole numbers; each r
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -96,6 +97,13 @@ class EarnRule(msgspec.Struct, frozen=True, kw_only=True):
     rounding: Rounding = Rounding.DOWN
     from_ms: int = 0
     revision: int = 1
+
+
+def in_force(revisions: Sequence[EarnRule], at_ms: int) -> EarnRule | None:
+    """The rule at that time: the newest that had begun. `revisions`: of one programme at one shop, oldest first."""
+    if revisions and revisions[-1].from_ms <= at_ms:
+        return revisions[-1]  # as nearly always
+    return next((rule for rule in reversed(revisions) if rule.from_ms <= at_ms), None)
 
 
 def divided(dividend: int, divisor: int, rounding: Rounding) -> int:

@@ -13,6 +13,7 @@ import msgspec
 
 from loyalty.campaign import Campaign
 from loyalty.lease import Amount, Pot
+from loyalty.points import EarnRule, Programme
 from loyalty.tax import Part, Price
 from wire.facts import Stamp
 
@@ -371,6 +372,18 @@ class PutCardKey(Message, tag="cardkey", frozen=True):
     secret: bytes  # 32 bytes
 
 
+class PutProgramme(Message, tag="programme", frozen=True):
+    """One kind of points, as it is now: a till is told its name and what its points buy."""
+
+    programme: Programme
+
+
+class PutRule(Message, tag="earnrule", frozen=True):
+    """What a purchase earns at the cache's own site from a time on (M4). Rules before it stay, for the time before."""
+
+    rule: EarnRule
+
+
 Change = (
     PutCampaign
     | PutKey
@@ -384,6 +397,8 @@ Change = (
     | DropRevoked
     | PutCard
     | PutGeneration
+    | PutProgramme
+    | PutRule
     | PutCardKey
 )
 

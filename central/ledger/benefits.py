@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from central.db.schema import earn_rules
 from central.ledger import programmes
-from loyalty.points import EarnRule, Programme
+from loyalty.points import EarnRule, Programme, in_force
 
 RULES_MAX: Final = 200  # pairs of a programme and a shop that are told at once
 
@@ -66,7 +66,7 @@ def _benefits(connection: Connection, pairs: list[tuple[int, str]], now_ms: int)
 
 
 def _benefit(programme: Programme, site: str, revisions: list[EarnRule], now_ms: int) -> Benefit:
-    rule = programmes.in_force(revisions, now_ms)
+    rule = in_force(revisions, now_ms)
     later = [one for one in revisions if one.from_ms > now_ms]
     coming = later[-1] if later else None  # the newest: those before it that begin with it never count
     return Benefit(programme=programme, site=site, rule=rule, coming=coming)

@@ -29,7 +29,7 @@ from central.ledger.chart import Key, member
 from central.ledger.sheet import Sheet
 from central.ledger.tills import EARN, SPEND, Purchase
 from central.ledger.transfer import CONTENT_BYTES, Draft, Refused
-from loyalty.points import POINTS_MAX, EarnRule, Overspending, Programme, earned, worth_yen
+from loyalty.points import POINTS_MAX, EarnRule, Overspending, Programme, earned, in_force, worth_yen
 from wire.facts import Earned, PointsFact, Spent, decode_fact
 
 WAITING_PER_STEP: Final = 500
@@ -191,7 +191,7 @@ def _legs(batch: _Batch, draft: Draft, one: Told, repaid: list[Key]) -> list[_Od
 
 def _judged(programme: Programme, revisions: list[EarnRule], fact: Earned, at_ms: int) -> list[_Odd]:
     """Whether the shop's rule gives these points (M4)."""
-    newest = programmes.in_force(revisions, at_ms)
+    newest = in_force(revisions, at_ms)
     if newest is not None and fact.revision < newest.revision:
         begun = revisions[fact.revision].from_ms  # when the rule after it began
         if at_ms >= begun + programme.rule_days * _DAY_MS:

@@ -1,21 +1,23 @@
 """Kinds of points and the shops' earn rules (M4), as data that a person enters and changes.
 
 A change of a programme counts from then on: what was booked stays, and points keep the end that they were given.
-A rule is never changed: the shop makes a new revision of it, from a time on, and the old ones stay to judge by.
+A rule is never changed: the shop makes a new revision of it, from a time on, and the old ones stay to judge by. Both
+go to the lanes by the feed: a till is told what points a purchase gives, and what points are worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
+from central import feed
 from central.db import bulk
 from central.db.schema import accounts, earn_rules, programmes, sites
 from loyalty.points import EarnRule, Programme, problems, rule_problems
-from wire.messages import decode, encode
+from wire.messages import PutProgramme, PutRule, decode, encode
 
 REVISIONS_MAX: Final = 1_000
 """Of one shop's rule: booking looks at them all."""
@@ -44,6 +46,7 @@ def put(connection: Connection, programme: Programme, now_ms: int) -> Programme:
     if found:
         raise ProgrammeError(found)
     values = {"body": encode(programme), "changed_ms": now_ms}
+    feed.append(connection, [PutProgramme(programme)], None)
     if known is None:
         connection.execute(insert(programmes).values(id=programme.id, **values))
     else:
@@ -103,11 +106,13 @@ def next_number(connection: Connection) -> int:
 def set_rule(connection: Connection, rule: EarnRule, now_ms: int) -> EarnRule:
     """A shop's rule from `rule.from_ms` on, as its next revision. Raises ProgrammeError."""
     rule = check_rule(connection, rule)
+    site_id = connection.execute(select(sites.c.id).where(sites.c.name == rule.site)).scalar_one()
     connection.execute(
         insert(earn_rules).values(
             programme=rule.programme, site=rule.site, revision=rule.revision, body=encode(rule), made_ms=now_ms
         )
     )
+    feed.append(connection, [PutRule(rule)], [site_id])
     return rule
 
 
@@ -138,14 +143,16 @@ def rules(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tup
     return found
 
 
+def changes(connection: Connection, site: str) -> Iterator[PutProgramme | PutRule]:
+    """All that a lane of `site` is told: every programme, and the shop's own rules, oldest first."""
+    for programme in listed(connection):
+        yield PutProgramme(programme)
+    query = select(earn_rules.c.body).where(earn_rules.c.site == site)
+    for body in connection.execute(query.order_by(earn_rules.c.programme, earn_rules.c.revision)).scalars():
+        yield PutRule(decode(bytes(body), EarnRule))
+
+
 def all_rules(connection: Connection) -> dict[tuple[int, str], list[EarnRule]]:
     """Those of all programmes and sites."""
     pairs = connection.execute(select(earn_rules.c.programme, earn_rules.c.site).distinct()).all()
     return rules(connection, [(row.programme, row.site) for row in pairs])
-
-
-def in_force(revisions: list[EarnRule], at_ms: int) -> EarnRule | None:
-    """The rule at that time: the newest that had begun."""
-    if revisions and revisions[-1].from_ms <= at_ms:
-        return revisions[-1]  # as nearly always
-    return next((rule for rule in reversed(revisions) if rule.from_ms <= at_ms), None)

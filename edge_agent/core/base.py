@@ -10,6 +10,7 @@ import msgspec
 from edge_agent.core.effects import Effect, KeepFrame, MarkShown, Show, Signal, StartTimer, TellHint, View
 from edge_agent.core.examine import redeemed
 from edge_agent.core.reach import Reach
+from edge_agent.core.receipt import TillRules
 from edge_agent.core.states import Mode, State
 from edge_agent.core.visit import Counted, Moment, Reserved, Row, SpentStep, Step, Visit
 from hal.events import Scanned
@@ -32,13 +33,23 @@ def allowed(known: Known) -> Known:
 
 
 class Base:
-    """See the module. `new_id` gives 16 random bytes; it is handed in. `shop`: codes of the shop's own."""
+    """See the module. `new_id` gives 16 random bytes; it is handed in. `shop`: codes of the shop's own.
+
+    `till_rules`: how receipts are written."""
 
     def __init__(
-        self, *, site: str, mode: Mode, ask_wait_ms: int, new_id: Callable[[], bytes], shop: Shop | None = None
+        self,
+        *,
+        site: str,
+        mode: Mode,
+        ask_wait_ms: int,
+        new_id: Callable[[], bytes],
+        shop: Shop | None = None,
+        till_rules: TillRules | None = None,
     ) -> None:
         self._site, self._mode, self._new_id = site, mode, new_id
         self._shop = shop or Shop()
+        self._till_rules = till_rules or TillRules()
         self._read: tuple[Scanned, Reading] | None = None
         self.visit = Visit(reach=Reach(limit_ms=ask_wait_ms))
 
@@ -50,11 +61,11 @@ class Base:
             self._read = (event, barcode.read(event.text, event.format, self._shop))
         return self._read[1]
 
-    def _judge(self, coupon: Coupon, known: Known, at: Moment) -> Verdict:
+    def _judge(self, coupon: Coupon, known: Known, at: Moment, visit: Visit | None = None) -> Verdict:
         """The verdict on a coupon that was read, and believed, before."""
         if coupon.terms.retailer:
             known = msgspec.structs.replace(known, retailers=self._shop.retailers)
-        visit = self.visit
+        visit = visit or self.visit
         return judge(coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now, basket=visit.basket)
 
     def _redeem(self, verdict: Verdict, coupon: Coupon, question: bytes, at: Moment) -> Step:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from edge_agent.core.pages import Page
+from edge_agent.core.receipt import TillAnswer
 from hal.events import CardPresented
 from hal.indicators import Light, Sound
 from loyalty.card import Record
@@ -128,6 +129,13 @@ class AskBank(msgspec.Struct, frozen=True, kw_only=True):
     sale: bytes = b""
 
 
+class TellTill(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to `TillAsks`. What it tells is on disk already."""
+
+    reply: int
+    answer: TillAnswer
+
+
 class SeekPart(msgspec.Struct, frozen=True, kw_only=True):
     """A shopper had to be sent away, or the centre asked, for want of a part: get one soon."""
 
@@ -207,6 +215,7 @@ Effect = (
     | TakeCoupon
     | AskKeeper
     | AskBank
+    | TellTill
     | ProbeCentre
     | SeekPart
     | HandOver

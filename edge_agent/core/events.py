@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from edge_agent.core.pages import Page
@@ -12,6 +14,14 @@ from loyalty.reason import Reason
 from loyalty.tax import Part, Price
 from wire.facts import Outcome
 from wire.messages import Settled
+
+
+class Tender(StrEnum):
+    """What a sale is paid with, beside coupons and points."""
+
+    CASH = "cash"
+    OTHER = "other"  # a card, a phone: the till's own business
+    ACCOUNT = "account"  # from a bank account, through the centre (B2)
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +163,69 @@ class PaymentAnswered(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...] = ()
 
 
+class OpenSale(msgspec.Struct, frozen=True, kw_only=True):
+    """Begin this sale, or replace what lies in it."""
+
+    lines: tuple[Line, ...] = ()
+
+
+class ReadSale(msgspec.Struct, frozen=True, kw_only=True):
+    """How it stands: coupons, discounts, tax, points, total."""
+
+
+class AddCoupon(msgspec.Struct, frozen=True, kw_only=True):
+    """The till has read a coupon itself. The same one again changes nothing."""
+
+    text: bytes
+    format: str
+
+
+class DropCoupon(msgspec.Struct, frozen=True, kw_only=True):
+    """The shopper would rather keep it."""
+
+    coupon: bytes  # `core.receipt.coupon_id`
+
+
+class PaySale(msgspec.Struct, frozen=True, kw_only=True):
+    """The sale is paid, in money, from a bank account, or partly with points.
+
+    `payment`: the till's own id of this try, 16 bytes. The same one again is the same try, and is told what came of
+    it; a sale is paid once.
+    """
+
+    payment: bytes
+    tender: Tender
+    account: bytes = b""  # 16 bytes, tender `account`: the centre's own id of it (PayByAccount)
+    programme: int = 0  # whose points pay; 0: none
+    points: int = 0
+
+
+class CancelSale(msgspec.Struct, frozen=True, kw_only=True):
+    """The sale is given up; it never opens again."""
+
+
+class ReverseSale(msgspec.Struct, frozen=True, kw_only=True):
+    """The sale is taken back, whole or in part (`SaleReversed`)."""
+
+    id: bytes  # 16 bytes, the till's own id of this reversal
+    kind: str  # wire.facts.Reversal
+    yen: int = 0
+
+
+Act = OpenSale | ReadSale | AddCoupon | DropCoupon | PaySale | CancelSale | ReverseSale
+
+
+class TillAsks(msgspec.Struct, frozen=True, kw_only=True):
+    """The till wants something of its sale, and is answered by `TellTill` with the same `reply`. Lane mode only.
+
+    `sale`: the till's own id of the sale, 16 bytes. All of it may be said again, also after a restart of the lane.
+    """
+
+    reply: int
+    sale: bytes
+    act: Act
+
+
 class PartRecalled(msgspec.Struct, frozen=True, kw_only=True):
     """So much of this unit's part of a limit is to be returned: it is not needed here, or it has ended."""
 
@@ -290,6 +363,7 @@ Event = (
     | BasketCancelled
     | PayByAccount
     | PaymentAnswered
+    | TillAsks
     | PartRecalled
     | PartWanted
     | PartOffered

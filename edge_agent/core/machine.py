@@ -21,10 +21,9 @@ from edge_agent.core import sales, sharing
 from edge_agent.core.asking import ELSEWHERE
 from edge_agent.core.base import SHOW_NO_MS
 from edge_agent.core.browsing import Pages
+from edge_agent.core.checkout import Checkout, stands_for
 from edge_agent.core.effects import MarkShown, Show, Signal, View
 from edge_agent.core.examine import coupon_in, examine, wants
-from edge_agent.core.paying import PayingByAccount
-from edge_agent.core.reversing import Reversing
 from edge_agent.core.states import Mode, State, check
 from edge_agent.core.till import BASKET_LIFE_MS
 from edge_agent.core.visit import Moment, Pending, Reserved, Row, Step, Visit, Want
@@ -41,7 +40,7 @@ _FOR_A_CARD: Final = frozenset({Reason.NEEDS_CARD, Reason.WRONG_HOLDER})
 """After these a coupon that needs its holder's card waits for it."""
 
 
-class Core(Pages, PayingByAccount, Reversing):
+class Core(Pages, Checkout):
     """The machine of one unit. See the module."""
 
     # --- the three calls of the runner --------------------------------------------------------------
@@ -53,13 +52,20 @@ class Core(Pages, PayingByAccount, Reversing):
             return wants(self._reading(event), visit.card, visit.card_holder) if self._may_scan() else ()
         if isinstance(event, CardPresented):
             return self._needs_of_card(event)
+        if isinstance(event, ev.TillAsks):
+            return self._wants_of_till(event)
         if isinstance(event, ev.CardWritten):
             writing = visit.writing
+            if visit.sale is not None and visit.sale.paying is not None:
+                return self._sale_wants(visit.sale.id)
             return sharing.needs(writing.paying) if writing is not None and writing.paying is not None else ()
         if isinstance(event, ev.Answered) and visit.asked is not None and visit.asked.question == event.question:
             return (visit.asked.want,)
         if isinstance(event, ev.PaymentAnswered):
-            return self._wants_of_payment(event)
+            wanted = self._wants_of_payment(event)
+            if not wanted or visit.sale is None or visit.sale.paying is None:
+                return wanted
+            return (wanted[0], *self._sale_wants(visit.sale.id))
         if isinstance(event, ev.BasketPaid):
             return tuple(reserved.want for reserved in visit.reserved)
         if isinstance(event, ev.SaleReversed):
@@ -86,10 +92,11 @@ class Core(Pages, PayingByAccount, Reversing):
             step = sharer(self.visit, event, rows, at, self._new_id)
         else:
             step = Step(visit=self.visit)
+        step = self._noted(step, type(event).__name__)
         reach = self._reach_after(event, at)
         if step.visit.reach is not reach:
             step = msgspec.structs.replace(step, visit=msgspec.structs.replace(step.visit, reach=reach))
-        check(self.visit.state, type(event).__name__, step.visit.state)
+        check(self.visit.state, stands_for(event), step.visit.state)
         return step
 
     def adopt(self, step: Step) -> None:
@@ -267,6 +274,7 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.BasketOpened: Core._basket_opened,
     ev.BasketPaid: Core._basket_paid,
     ev.BasketCancelled: Core._basket_cancelled,
+    ev.TillAsks: Core._till_asks,
     ev.PayByAccount: Core._pay_by_account,
     ev.PaymentAnswered: Core._payment_answered,
     PartFault: Core._part_changed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -12,8 +13,9 @@ from edge_agent.core.base import SHOW_NO_MS, SHOW_YES_MS, allowed, spent_step
 from edge_agent.core.effects import MarkShown, Show, Signal, TellHint, View
 from edge_agent.core.examine import redeemed
 from edge_agent.core.states import Mode, State
-from edge_agent.core.visit import Counted, Moment, Row, SpentStep, Step
+from edge_agent.core.visit import Counted, Moment, Reserved, Row, SpentStep, Step, Visit
 from hal.indicators import Light, Sound
+from loyalty.coupon import Verdict
 from loyalty.lease import NOTHING, Amount
 from loyalty.reason import Reason
 from wire.facts import Cancelled, Fact, Redeemed
@@ -23,6 +25,7 @@ BASKET_LIFE_MS: Final = 600_000  # a basket that is never paid nor cancelled let
 EMPTY: Final[dict[str, object]] = {
     "basket_yen": None,
     "basket": None,
+    "sale": None,
     "reserved": (),
     "asked": None,
     "pending": None,
@@ -52,20 +55,8 @@ class Till(Asking):
         spent: tuple[SpentStep, ...] = ()
         still_up = visit.counted
         saved_yen = 0
-        counted: dict[tuple[int, int], int] = {}
-        leased: dict[int, Amount] = {}
-        for reserved, row in zip(visit.reserved, rows, strict=True):
+        for reserved, verdict in self._in_basket(rows, at):
             coupon = reserved.coupon
-            before = counted.get((coupon.campaign, coupon.holder), 0)
-            known = msgspec.structs.replace(row.known, person_count=row.known.person_count + before)
-            if reserved.question:
-                known = allowed(known)
-            elif known.part is not None:  # what was promised to this basket stays so when the part ends meanwhile
-                left = known.part.left - leased.get(coupon.campaign, NOTHING)
-                known = msgspec.structs.replace(
-                    known, part=msgspec.structs.replace(known.part, left=left, ends_ms=None)
-                )
-            verdict = self._judge(coupon, known, at)
             if verdict.reason is Reason.OK:
                 spent += spent_step(coupon)
                 if coupon.step:
@@ -82,8 +73,6 @@ class Till(Asking):
                     )
                 )
                 saved_yen += verdict.discount_yen or 0
-                counted[coupon.campaign, coupon.holder] = before + 1
-                leased[coupon.campaign] = leased.get(coupon.campaign, NOTHING) + (verdict.leased or NOTHING)
             elif reserved.question:
                 facts.append(Cancelled(at.stamp, reserved.question, coupon.campaign, coupon.serial))
         closed = [reserved.question for reserved in visit.reserved if reserved.question]
@@ -106,6 +95,33 @@ class Till(Asking):
                 timer,
             ),
         )
+
+    def _in_basket(
+        self, rows: tuple[Row, ...], at: Moment, visit: Visit | None = None
+    ) -> Iterator[tuple[Reserved, Verdict]]:
+        """Each coupon in the basket with its verdict as the basket is now; `rows` are theirs, in the same order.
+
+        `visit`: as it will be, where that is not as it is.
+        """
+        visit = visit or self.visit
+        counted: dict[tuple[int, int], int] = {}
+        leased: dict[int, Amount] = {}
+        for reserved, row in zip(visit.reserved, rows, strict=True):
+            coupon = reserved.coupon
+            before = counted.get((coupon.campaign, coupon.holder), 0)
+            known = msgspec.structs.replace(row.known, person_count=row.known.person_count + before)
+            if reserved.question:
+                known = allowed(known)
+            elif known.part is not None:  # what was promised to this basket stays so when the part ends meanwhile
+                left = known.part.left - leased.get(coupon.campaign, NOTHING)
+                known = msgspec.structs.replace(
+                    known, part=msgspec.structs.replace(known.part, left=left, ends_ms=None)
+                )
+            verdict = self._judge(coupon, known, at, visit)
+            if verdict.reason is Reason.OK:
+                counted[coupon.campaign, coupon.holder] = before + 1
+                leased[coupon.campaign] = leased.get(coupon.campaign, NOTHING) + (verdict.leased or NOTHING)
+            yield reserved, verdict
 
     def _basket_cancelled(self, event: ev.BasketCancelled, rows: tuple[Row, ...], at: Moment) -> Step:
         return self._release(at) if self.visit.basket_yen is not None else Step(visit=self.visit)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from edge_agent.core.effects import Effect, Show, View
-from edge_agent.core.events import OpenQuestion, PointsWanted
+from edge_agent.core.events import OpenQuestion, PaySale, PointsWanted
 from edge_agent.core.pages import Page
 from edge_agent.core.reach import Reach
+from edge_agent.core.receipt import SaleState
 from edge_agent.core.states import State
 from hal.events import CardPresented, Scanned
-from loyalty.basket import Basket
+from loyalty.basket import Basket, Line
 from loyalty.card import Record
 from loyalty.card_slots import Found, Kind
 from loyalty.coupon import STRANGER, Coupon, Known, Now, Verdict
 from loyalty.keys import Key
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
+from loyalty.points import EarnRule, Programme
 from loyalty.reason import Reason
 from wire.facts import Fact, Reversed, Stamp, TimeSource
 
@@ -68,6 +70,31 @@ class CardSeen(msgspec.Struct, frozen=True, kw_only=True):
         return self.found.record.holder if self.found is not None and self.refusal is None else 0
 
 
+class ProgrammeHere(msgspec.Struct, frozen=True, kw_only=True):
+    """Points that this shop knows, and what may be spent of them here without the centre."""
+
+    programme: Programme
+    rule: tuple[EarnRule, ...] = ()  # the shop's, oldest first (M4); empty: a purchase earns none
+    spendable: int = 0  # within the floors of this unit and of the holder
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """A sale that is over, as it is remembered."""
+
+    sale: bytes
+    state: SaleState  # PAID or CANCELLED
+    payment: bytes = b""
+    body: bytes = b""  # the receipt (core.receipt.SaleView), MessagePack
+
+
+class AtTill(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known for the till's sale."""
+
+    ended: Ended | None = None  # it is over
+    holder: int = 0  # for whom the card in the slot speaks; 0: there is none, or it speaks for nobody
+    programmes: tuple[ProgrammeHere, ...] = ()
+
+
 class Want(msgspec.Struct, frozen=True):
     """The rows about one coupon, by its numbers or by the unsigned code that stands for it, and about the card beside
     it; or about this unit's part of a limit."""
@@ -80,6 +107,7 @@ class Want(msgspec.Struct, frozen=True):
     transfer: bytes = b""  # with `pot`: was it given or taken before?
     slot: CardPresented | None = None  # a card that was just put in: what is known of it?
     holder: int = 0  # for whom the card in the slot speaks, by its record; STRANGER: it may not speak
+    sale: bytes = b""  # the till's: is it over, and what are points worth here?
     reversal: bytes = b""  # a reversal by its id: was it told here before?
 
 
@@ -91,6 +119,7 @@ class Row(msgspec.Struct, frozen=True):
     left: Amount = NOTHING  # of the wanted pot
     transferred: bool = False  # the wanted transfer is known here
     seen: CardSeen | None = None  # the wanted card
+    till: AtTill | None = None  # for the wanted sale
     reversed: Reversed | None = None  # the wanted reversal, if this unit told it before
 
 
@@ -103,11 +132,12 @@ class SpentStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event leads to. `facts`, `spent`, `card`, `opened` and `closed` go to disk in one transaction."""
+    """What one event leads to. All but `visit`, `effects` and `verdict` goes to disk in one transaction."""
 
     visit: Visit
     facts: tuple[Fact, ...] = ()
     spent: tuple[SpentStep, ...] = ()
+    ended: Ended | None = None  # the till's sale that is over with this step
     card: tuple[bytes, int] | None = None  # a card (keyed hash of its UID), and the counter that it says
     opened: OpenQuestion | None = None
     closed: tuple[bytes, ...] = ()
@@ -161,6 +191,16 @@ class Paying(msgspec.Struct, frozen=True, kw_only=True):
     question: bytes
     price_yen: int
     sale: bytes = b""
+
+
+class Sale(msgspec.Struct, frozen=True, kw_only=True):
+    """The sale that the till has open."""
+
+    id: bytes
+    lines: tuple[Line, ...] = ()
+    paying: PaySale | None = None  # under way: the bank is asked, or the card is written
+    failed: tuple[bytes, Reason] | None = None  # the last payment that came to nothing, and why
+    last: Verdict | None = None  # what was said of the coupon that was read last
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +259,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     paying: Paying | None = None
     basket_yen: int | None = None
     basket: Basket | None = None  # what lies in it, where the till tells
+    sale: Sale | None = None  # whose basket it is, where the till speaks over its interface
     card: bytes = b""  # the UID of the card in the slot
     member: Member | None = None  # what it says, where it is a member's and may speak
     refused: bool = False  # it is one of ours that may not speak for anybody

@@ -14,6 +14,7 @@ from edge_agent.store.homes import Homes
 from loyalty.campaign import Campaign, Policy
 from loyalty.coupon import STRANGER
 from loyalty.keys import Key
+from loyalty.points import EarnRule, Programme
 from wire import sealing
 from wire.messages import (
     Change,
@@ -27,8 +28,10 @@ from wire.messages import (
     PutKey,
     PutLane,
     PutMoved,
+    PutProgramme,
     PutRedemption,
     PutRevoked,
+    PutRule,
     PutSecret,
     decode,
     encode,
@@ -36,6 +39,7 @@ from wire.messages import (
 
 CAMPAIGNS_HELD_MAX: Final = 512  # decoded campaigns in memory
 TAKEN_BACK_MAX: Final = 10_000  # redemptions that the centre took back, remembered against late tellers: the newest
+RULES_HELD_MAX: Final = 32  # revisions of one earn rule: the one in force, those to come, and some before
 LANE_ACTIVE: Final = "active"
 _EMPTY_SECRET: Final = b""
 
@@ -57,6 +61,7 @@ class Cache:
         self._keys.clear()
         self.homes.reload()
         self._lanes = None
+        self._programmes: tuple[tuple[Programme, tuple[EarnRule, ...]], ...] | None = None
         self._card_keys: tuple[bytes, ...] | None = None
         self._anything_revoked: bool | None = None
         self._generation = int(self.meta("generation", 0))
@@ -123,6 +128,18 @@ class Cache:
             row = self._sql.row("SELECT public, retired_ms FROM keys WHERE id = ?", (number,))
             self._keys[number] = None if row is None else Key(id=number, public=row[0], retired_ms=row[1])
         return self._keys[number]
+
+    def programmes(self) -> tuple[tuple[Programme, tuple[EarnRule, ...]], ...]:
+        """Each kind of points, with this shop's rules for it, oldest first; the same object until they change."""
+        if self._programmes is None:
+            rules: dict[int, list[EarnRule]] = {}
+            for number, body in self._sql.rows("SELECT programme, body FROM earn_rules ORDER BY programme, revision"):
+                rules.setdefault(number, []).append(decode(body, EarnRule))
+            self._programmes = tuple(
+                (decode(body, Programme), tuple(rules.get(number, ())))
+                for number, body in self._sql.rows("SELECT id, body FROM programmes ORDER BY id")
+            )
+        return self._programmes
 
     def seen(self, key: bytes) -> tuple[int, str] | None:
         """(at_ms, site) of a redemption told by the centre, by the keyed hash of its serial."""
@@ -216,6 +233,9 @@ class Cache:
         self._sql.execute("DELETE FROM cards")
         self._sql.execute("DELETE FROM card_keys")
         self._sql.execute("DELETE FROM generations")
+        self._sql.execute("DELETE FROM programmes")
+        self._sql.execute("DELETE FROM earn_rules")
+        self._programmes = None
         self._card_keys = None
         self._sql.execute("DELETE FROM lanes")
         self._campaigns.clear()
@@ -320,6 +340,14 @@ class Cache:
                 " ON CONFLICT (id) DO UPDATE SET public = excluded.public, retired_ms = excluded.retired_ms",
                 (change.id, change.public, change.retired_ms),
             )
+        elif isinstance(change, PutProgramme):
+            self._programmes = None
+            self._sql.execute(
+                "INSERT INTO programmes VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                (change.programme.id, encode(change.programme)),
+            )
+        elif isinstance(change, PutRule):
+            self._put_rule(change.rule)
         elif isinstance(change, PutHome | PutMoved):
             self.homes.put(change)
         elif isinstance(change, PutSecret):
@@ -334,6 +362,17 @@ class Cache:
                 )
             else:
                 self._sql.execute("DELETE FROM lanes WHERE device = ?", (change.device,))
+
+    def _put_rule(self, rule: EarnRule) -> None:
+        self._programmes = None
+        self._sql.execute(
+            "INSERT INTO earn_rules VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+            (rule.programme, rule.revision, encode(rule)),
+        )
+        self._sql.execute(
+            "DELETE FROM earn_rules WHERE programme = ? AND revision <= ?",
+            (rule.programme, rule.revision - RULES_HELD_MAX),
+        )
 
     def _take_back(self, change: DropRedemption, generation: int) -> None:
         """What was booked and counts no more can't come back through a lane. A hint's end says nothing of its fact."""

@@ -208,6 +208,26 @@ CREATE TABLE card_writes (
 CREATE INDEX card_writes_card ON card_writes (card);
 """
 
+_TILL: Final = """
+-- Sales of the till that are over, the newest last: a till that asks again is told the same again.
+CREATE TABLE sales (
+    number INTEGER PRIMARY KEY,
+    sale BLOB NOT NULL UNIQUE,       -- the till's own id, 16 bytes
+    state TEXT NOT NULL,             -- core.receipt.SaleState: paid or cancelled
+    payment BLOB NOT NULL,           -- the till's own id of the payment, or empty
+    body BLOB NOT NULL               -- core.receipt.SaleView
+);
+
+-- The cache: kinds of points, and what a purchase earns at this site, each revision of its rule.
+CREATE TABLE programmes (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE earn_rules (
+    programme INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (programme, revision)
+) WITHOUT ROWID;
+"""
+
 _REVERSALS: Final = """
 -- Sales that can be taken back: which of this unit's own redemptions belong to which sale of its till.
 ALTER TABLE own ADD COLUMN sale BLOB NOT NULL DEFAULT x'';
@@ -237,6 +257,7 @@ STEPS: Final = (
     _TRANSFERS_IN_ORDER,
     _MEMBER_CARDS,
     _REVERSALS,
+    _TILL,
 )
 """What brings a store from version n to n + 1. A step runs once, and is never edited after a release."""
 VERSION: Final = len(STEPS)

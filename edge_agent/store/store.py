@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.core.events import OpenQuestion
-from edge_agent.core.visit import CardSeen, Row, Step, Want
+from edge_agent.core.visit import AtTill, CardSeen, ProgrammeHere, Row, Step, Want
 from edge_agent.store.ages import Ages
 from edge_agent.store.cache import Cache
 from edge_agent.store.cards import Cards
@@ -28,10 +28,11 @@ from edge_agent.store.homes import Me
 from edge_agent.store.journal import Journal, signed64, unsigned64
 from edge_agent.store.parts import Parts
 from edge_agent.store.reversals import Reversals
+from edge_agent.store.sales import Sales
 from edge_agent.store.schema import prepare
 from loyalty.campaign import Campaign, Policy
 from loyalty.coupon import STRANGER, Coupon, Home, Known, Seen, limits, of_code
-from loyalty.lease import CAMPAIGN, NOTHING, Part, Pot
+from loyalty.lease import CAMPAIGN, NOTHING, POINTS, Part, Pot
 from wire import sealing
 from wire.chain import EPOCH_BYTES
 from wire.facts import Stamp
@@ -84,6 +85,7 @@ class Store:
             self.reversals = Reversals(self.connection)
             self.parts = Parts(self.connection)
             self.cards = Cards(self.connection, self.cache)
+            self.sales = Sales(self.connection)
             self.heard = Heard(self.connection, self.cache, self.journal, self.device)
             if owner != self.device:
                 raise WrongDevice(f"{folder / FILE_NAME} belongs to the device {owner!r}, not to {device!r}")
@@ -134,6 +136,8 @@ class Store:
                 left=self.parts.account(want.pot).left if self.alone else NOTHING,
                 transferred=bool(want.transfer) and self.parts.knows_transfer(want.transfer),
             )
+        if want.sale:
+            return Row(till=self._at_till(want))
         if want.coupon is None:
             campaign = self.cache.campaign_found_by(want.found_by)
             coupon = of_code(want.found_by, campaign, want.serial)
@@ -160,6 +164,24 @@ class Store:
             last_step=self._last_step(coupon) if coupon.step and not coupon.serial else 0,
         )
         return Row(known, self.cache.key(coupon.key) if coupon.key else None, seen=seen)
+
+    def _at_till(self, want: Want) -> AtTill:
+        """What is known for a sale: is it over, for whom does the card speak, what are points worth here?"""
+        holder = max(0, self._card_holder(want, None))
+        return AtTill(
+            ended=self.sales.ended(want.sale),
+            holder=holder,
+            programmes=tuple(
+                ProgrammeHere(programme=programme, rule=rule, spendable=self._spendable(programme.id, holder))
+                for programme, rule in self.cache.programmes()
+            ),
+        )
+
+    def _spendable(self, programme: int, holder: int) -> int:
+        """The least of the two floors that points must stay within: the person's and the unit's."""
+        if not holder or not self.alone:
+            return 0
+        return min(self.parts.account(Pot(POINTS, programme, one)).left.count for one in (holder, 0))
 
     def _card_holder(self, want: Want, seen: CardSeen | None) -> int:
         """For whom the card in the slot speaks: by its record, and where it has none of ours by its UID."""
@@ -250,6 +272,8 @@ class Store:
                 "INSERT INTO phones VALUES (?, ?) ON CONFLICT (phone) DO UPDATE SET step = max(step, excluded.step)",
                 (sealing.phone_hash(self.cache.secret, spent.campaign, spent.phone), spent.step),
             )
+        if step.ended is not None:
+            self.sales.keep(step.ended)
         if step.card is not None:
             self.cards.note(*step.card)
         for gone in step.closed:
@@ -332,6 +356,7 @@ class Store:
             self.cache.empty_old(TIDY_ROWS_MAX)
             self._forget_phones()
             self.cards.tidy(TIDY_ROWS_MAX)
+            self.sales.tidy(TIDY_ROWS_MAX)
             self.parts.tidy(TIDY_ROWS_MAX)
         if self.connection.wal_pages() > WAL_PAGES_MAX:
             self.connection.checkpoint()

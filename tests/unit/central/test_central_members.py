@@ -497,7 +497,7 @@ def test_M10_a_person_can_take_along_what_is_known_of_their_cards(shop: Centre, 
     granted(claim(shop, code_for(shop, lane)))
     report(shop, lane, CardSettled(lane.stamp(), QUESTION, "done"))
     with shop.office.database.read() as connection:
-        taken = own_data.export(connection, member(shop).person)
+        taken = own_data.export(connection, member(shop).person, NOW_MS)
     (row,) = taken.member_cards
     assert (row.number, row.generation, row.uid, row.chip) == (member(shop).number, 1, UID.hex(), "ntag213")
     assert (row.state, row.kiosk, row.given_ms) == ("written", lane.name, NOW_MS)
@@ -507,7 +507,7 @@ def test_M10_whoever_never_had_a_card_is_erased_all_the_same(shop: Centre, lane:
     with shop.office.database.write() as connection:
         person = persons.find(connection, "BBB")
         assert person is not None
-        assert own_data.export(connection, person).member_cards == []
+        assert own_data.export(connection, person, NOW_MS).member_cards == []
         own_data.erase(connection, shop.secret, person, NOW_MS)
     assert told(shop, lane) == []
 

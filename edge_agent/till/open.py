@@ -1,0 +1,54 @@
+"""Opens what `[unit.till]` asks for: the HTTP interface, the serial line, the keyboard; and closes it again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from edge_agent.till.desk import Desk
+
+if TYPE_CHECKING:
+    from edge_agent.runner import Agent
+    from edge_agent.settings import UnitSettings
+    from edge_agent.till.shapes import Lane
+
+
+def open_till(agent: Agent, settings: UnitSettings) -> ExitStack:
+    """Close it before the agent. Raises TillSettingsError, HalError."""
+    with ExitStack() as stack:
+        till = settings.till
+        if till.enabled or till.serial_device:
+            desk = Desk(agent.inbox.put)
+            agent.till = desk
+            if till.enabled:
+                _serve(agent, settings, desk, stack)
+        return stack.pop_all()
+
+
+def _serve(agent: Agent, settings: UnitSettings, desk: Desk, stack: ExitStack) -> None:
+    from edge_agent.till.api import Interface, create_app
+    from edge_agent.till.server import TillServer
+
+    interface = Interface(desk, lambda: _lane(agent, settings), settings.ask_wait_ms)
+    server = TillServer(create_app(interface), settings.till)
+    server.start()
+    stack.callback(server.stop)
+    desk.watch(server)
+
+
+def _lane(agent: Agent, settings: UnitSettings) -> Lane:
+    from edge_agent.till.shapes import Lane
+
+    visit = agent.visit
+    return Lane(
+        device=settings.device,
+        site=settings.site,
+        mode=settings.mode.value,
+        state=visit.state.value,
+        language=settings.language,
+        online=visit.reach.online,
+        waiting=agent.waiting,
+        sale=visit.sale.id.hex() if visit.sale is not None else None,
+        card=bool(visit.card),
+        member=visit.member is not None,
+    )
