@@ -28,6 +28,11 @@ class What(StrEnum):
     CONSENT_WITHDRAWN = "consent_withdrawn"
     EXPORTED = "exported"
     ERASED = "erased"
+    USE_SEEN = "use_seen"  # what one person looks at, downloads and uses
+    TOKEN_ISSUED = "token_issued"  # noqa: S105 - the name of what was done
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    COUPON_ISSUED = "coupon_issued"  # by a token
+    COUPON_STOPPED = "coupon_stopped"  # by a token
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

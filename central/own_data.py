@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select, update
 
 from central import audit, consent
+from central.analysis import views
 from central.coupons import cards, history
 from central.coupons.persons import Person
 from central.db.schema import cards as card_rows
@@ -51,6 +52,7 @@ class Export(msgspec.Struct, kw_only=True):
     cards: list[str]  # UIDs
     consents: list[consent.Consent]
     coupons: list[CouponRow]
+    views: list[views.View]  # the coupons that they looked at, if they agreed to its being kept
     looks: list[LookRow]  # of whoever looked at these data, by role
 
 
@@ -79,6 +81,7 @@ def export(connection: Connection, person: Person) -> Export:
             )
             for line in history.shown_to(connection, person.id, COUPONS_MAX)
         ],
+        views=views.of_person(connection, person.id),
         looks=[
             LookRow(at_ms=look.at_ms, role=look.role.value, what=look.what.value)
             for look in audit.of_person(connection, person.holder, LOOKS_MAX)

@@ -56,13 +56,18 @@ MENU: Final[dict[Role | None, tuple[tuple[str, str], ...]]] = {
         ("/history", "menu.history"),
         ("/me", "menu.me"),
     ),
-    Role.SHOP: (("/shop", "menu.today"),),
-    Role.PROVIDER: (("/provider", "menu.issued"), ("/provider/issue", "menu.issue")),
+    Role.SHOP: (("/shop", "menu.today"), ("/shop/analysis", "menu.analysis")),
+    Role.PROVIDER: (
+        ("/provider", "menu.issued"),
+        ("/provider/issue", "menu.issue"),
+        ("/provider/analysis", "menu.analysis"),
+    ),
     Role.OPERATOR: (
         ("/operator", "menu.overview"),
         ("/operator/conflicts", "menu.conflicts"),
         ("/operator/people", "menu.people"),
         ("/operator/places", "menu.places"),
+        ("/operator/analysis", "menu.analysis"),
         ("/operator/audit", "menu.audit"),
     ),
 }

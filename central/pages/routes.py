@@ -29,8 +29,8 @@ from central.db.database import StorageError
 from central.http.limits import Tries
 from central.keys import KeyFileError
 from central.office import Office, now_ms
+from central.pages import analysis, entrance, operator, person, provider, shop
 from central.pages import asked as ask
-from central.pages import entrance, operator, person, provider, shop
 from central.pages.answer import Answer, File, Page, Redirect
 from central.pages.asked import Asked, Refusal, Refused, Ticket, Visitor
 from central.pages.counter import Counter
@@ -88,7 +88,11 @@ ROUTES: Final = (
     Route("GET", "/me/erase", PEOPLE, person.erasing),
     Route("POST", "/me/erase", PEOPLE, person.erase),
     Route("GET", "/shop", SHOPS, shop.today),
+    Route("GET", "/shop/analysis", SHOPS, analysis.show),
+    Route("GET", "/shop/analysis/file", SHOPS, analysis.take),
     Route("GET", "/provider", PROVIDERS, provider.listed),
+    Route("GET", "/provider/analysis", PROVIDERS, analysis.show),
+    Route("GET", "/provider/analysis/file", PROVIDERS, analysis.take),
     Route("GET", "/provider/issue", PROVIDERS, provider.form),
     Route("POST", "/provider/issue", PROVIDERS, provider.issue),
     Route("GET", "/provider/coupons/{number}", PROVIDERS, provider.one),
@@ -98,6 +102,9 @@ ROUTES: Final = (
     Route("GET", "/operator/people", OPERATORS, operator.people),
     Route("POST", "/operator/people", OPERATORS, operator.people),  # what is searched for stands in no address
     Route("GET", "/operator/people/{number}", OPERATORS, operator.one_person),
+    Route("GET", "/operator/people/{number}/use", OPERATORS, analysis.one_person),
+    Route("GET", "/operator/analysis", OPERATORS, analysis.show),
+    Route("GET", "/operator/analysis/file", OPERATORS, analysis.take),
     Route("GET", "/operator/places", OPERATORS, operator.places),
     Route("GET", "/operator/conflicts", OPERATORS, operator.conflicts),
     Route("POST", "/operator/conflicts/{number}", OPERATORS, operator.settle),

@@ -21,7 +21,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "利用履歴をもとに、わたしに合うおすすめを選んでよい（任意・いつでも取り消せます）",
         "You may choose offers for me from what I used (optional, can be withdrawn)",
     ),
+    "consent.analysis.agree": (
+        "わたしが見たクーポンを、サービス改善の分析のために記録してよい（任意・いつでも取り消せます。取り消すと記録も消えます）",
+        "You may keep which coupons I look at, to improve the service (optional; withdrawing it erases what was kept)",
+    ),
     "consent.version": ("{version} 版", "Version {version}"),
     "consent.service.name": ("クーポンの提供", "Keeping coupons"),
+    "consent.analysis.name": ("閲覧の分析", "Analysis of what you look at"),
     "consent.offers.name": ("おすすめの選定", "Choosing offers"),
 }

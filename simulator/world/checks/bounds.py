@@ -68,6 +68,7 @@ CENTRE: Final = {
     "campaigns": 100_000,
     "revocations": REVOKED_MAX,
     "bank_shops": 65_535,
+    "api_tokens": 1_000,
     "alembic_version": 1,
 }
 """Rows that a table of the centre may have at most."""
@@ -79,6 +80,7 @@ CENTRE_HISTORY: Final = frozenset(
         "feed_bodies", "change_log", "hints", "dead_letters", "programmes", "earn_rules", "accounts", "transfers",
         "postings", "lots", "lot_moves", "bank_accounts", "bank_selections", "bank_settlements",
         "staff", "staff_sessions", "consents", "audit", "members", "issued_cards", "card_requests",
+        "offer_views", "analysis_cells", "analysis_people", "analysis_touched",
     }
 )  # fmt: skip
 """Tables of the centre that grow with what happened; some are held against others (`CENTRE_RULES`)."""

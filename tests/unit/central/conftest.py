@@ -25,6 +25,7 @@ SELDOM_ON_POSTGRESQL = (
     "test_central_clock_lives",
     "test_central_homes",
     "test_central_trade",
+    "test_pages_analysis",
     "test_pages_guarded",
     "test_pages_person",
     "test_pages_staff",
