@@ -10,7 +10,7 @@ password it is not said which was wrong.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Request, get, post
@@ -19,6 +19,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter
 
 from central.http import answers
+from central.http.described import ReadBody, problems, takes
 from central.http.limits import Tries
 from central.members import membership, requests
 from central.members.requests import Granted, No, Standing
@@ -31,7 +32,6 @@ _STATUS: Final[dict[No, int]] = {
 _Request = Request[Any, Any, Any]
 Code = Annotated[str, PathParameter(max_length=64)]
 A = TypeVar("A", Granted, Standing)
-T = TypeVar("T")
 
 
 class Registering(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,12 +49,6 @@ class CardGiven(msgspec.Struct):
 
     number: str
     generation: int
-
-
-class ReadBody(Protocol):
-    """Reads a request's JSON. Raises ApiRefusal."""
-
-    async def __call__(self, request: _Request, kind: type[T]) -> T: ...
 
 
 def routes(office: Office, tries: Tries, body: ReadBody) -> list[HTTPRouteHandler]:
@@ -76,16 +70,19 @@ def routes(office: Office, tries: Tries, body: ReadBody) -> list[HTTPRouteHandle
             done = requests.claim(office.database, secret, code, typed.login, typed.password, now_ms())
         return _card(done)
 
-    @get("/api/cards/{code:str}", sync_to_thread=True)
+    @get("/api/cards/{code:str}", sync_to_thread=True, responses=problems(404))
     def card_request(code: Code) -> Standing:
+        """Where the request of a kiosk stands."""
         return look(code)
 
-    @post("/api/cards/{code:str}/register", status_code=200)
+    @post("/api/cards/{code:str}/register", status_code=200, **takes(Registering, 403, 404, 409, 429))
     async def register_card(request: _Request, code: Code) -> CardGiven:
+        """A new person, and a card (M1)."""
         return await sync_to_thread(register, code, await body(request, Registering))
 
-    @post("/api/cards/{code:str}/claim", status_code=200)
+    @post("/api/cards/{code:str}/claim", status_code=200, **takes(Claiming, 403, 404, 409, 429))
     async def claim_card(request: _Request, code: Code) -> CardGiven:
+        """A card for somebody who is known (M2)."""
         return await sync_to_thread(claim, code, await body(request, Claiming))
 
     return [card_request, register_card, claim_card]

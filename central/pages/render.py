@@ -68,6 +68,7 @@ MENU: Final[dict[Role | None, tuple[tuple[str, str], ...]]] = {
         ("/operator/people", "menu.people"),
         ("/operator/places", "menu.places"),
         ("/operator/analysis", "menu.analysis"),
+        ("/operator/tokens", "menu.tokens"),
         ("/operator/audit", "menu.audit"),
     ),
 }

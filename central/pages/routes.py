@@ -29,7 +29,7 @@ from central.db.database import StorageError
 from central.http.limits import Tries
 from central.keys import KeyFileError
 from central.office import Office, now_ms
-from central.pages import analysis, entrance, operator, person, provider, shop
+from central.pages import analysis, entrance, operator, person, provider, shop, tokens
 from central.pages import asked as ask
 from central.pages.answer import Answer, File, Page, Redirect
 from central.pages.asked import Asked, Refusal, Refused, Ticket, Visitor
@@ -108,6 +108,9 @@ ROUTES: Final = (
     Route("GET", "/operator/places", OPERATORS, operator.places),
     Route("GET", "/operator/conflicts", OPERATORS, operator.conflicts),
     Route("POST", "/operator/conflicts/{number}", OPERATORS, operator.settle),
+    Route("GET", "/operator/tokens", OPERATORS, tokens.listed),
+    Route("POST", "/operator/tokens", OPERATORS, tokens.issue),
+    Route("POST", "/operator/tokens/{number}/revoke", OPERATORS, tokens.revoke),
     Route("GET", "/operator/audit", OPERATORS, operator.audit_log),
 )
 
@@ -156,7 +159,7 @@ class Door:
             _log.error("a page failed: %s: %s", type(error).__name__, getattr(error, "reason", ""))
             return self._refused(asked, Refusal.UNAVAILABLE)
         except Exception as error:  # noqa: BLE001 - a fault of ours: the visitor gets a page, the log the place
-            _log.error("a page failed: %s at %s", type(error).__name__, _place(error))
+            _log.error("a page failed: %s at %s", type(error).__name__, place(error))
             return self._refused(asked, Refusal.FAULT)
 
     def _asked(self, request: _Request, form: str = "", *, known: bool = True) -> Asked:
@@ -290,7 +293,7 @@ def _check_form(request: _Request, asked: Asked) -> None:
         raise Refused(Refusal.STALE_FORM)
 
 
-def _place(error: Exception) -> str:
+def place(error: Exception) -> str:
     """Where it happened. The message of an unforeseen error may hold what somebody entered, so it is not said."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
@@ -299,15 +302,15 @@ def _place(error: Exception) -> str:
 def handlers(door: Door) -> list[HTTPRouteHandler]:
     """Everything that a browser may ask for."""
 
-    @get("/static/{name:str}", sync_to_thread=False)
+    @get("/static/{name:str}", include_in_schema=False, sync_to_thread=False)
     def static(name: FromPath[str]) -> Response[bytes]:
         return door.static(name)
 
-    @get("/worker.js", sync_to_thread=False)
+    @get("/worker.js", include_in_schema=False, sync_to_thread=False)
     def worker() -> Response[bytes]:
         return door.worker()
 
-    @get("/manifest.json", sync_to_thread=False)
+    @get("/manifest.json", include_in_schema=False, sync_to_thread=False)
     def manifest(request: _Request) -> Response[bytes]:
         return door.manifest("en" if request.query_params.get("lang") == "en" else "ja")
 
@@ -319,4 +322,4 @@ def _handler(door: Door, route: Route) -> HTTPRouteHandler:
         return await door.serve(route, request)
 
     make = get if route.method == "GET" else post
-    return make(route.path.replace("{number}", "{number:str}"))(serve)
+    return make(route.path.replace("{number}", "{number:str}"), include_in_schema=False)(serve)

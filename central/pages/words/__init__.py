@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from central.pages.words import analysis, consent, frame, person, staff
+from central.pages.words import analysis, consent, frame, person, staff, tokens
 from loyalty.campaign import Lang
 
 Text = tuple[str, str]
 
-EVERY: Final[dict[str, Text]] = {**frame.WORDS, **person.WORDS, **consent.WORDS, **staff.WORDS, **analysis.WORDS}
+EVERY: Final[dict[str, Text]] = {
+    **frame.WORDS,
+    **person.WORDS,
+    **consent.WORDS,
+    **staff.WORDS,
+    **analysis.WORDS,
+    **tokens.WORDS,
+}
 
 
 def say(key: str, lang: Lang, **values: object) -> str:
