@@ -106,7 +106,7 @@ def describe(endpoints: Sequence[HTTPRouteHandler], bodies: Sequence[type[msgspe
 
     It is made by an application of its own: Litestar's pages for reading a description are not served by the real one.
     """
-    described = Litestar(list(endpoints), openapi_config=_config()).openapi_schema.to_schema()
+    described = Litestar(list(endpoints), openapi_config=_config(), logging_config=None).openapi_schema.to_schema()
     _, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     described["components"]["schemas"] |= schemas
     return described

@@ -32,7 +32,8 @@ def show(counter: Counter, asked: Asked) -> Answer:
     with counter.office.database.read() as connection:
         found = figures.ask(connection, question)
         title = registry.titles(connection).get(asked.member.site, asked.member.site)
-    shown = {name: _chart(found, name, asked.lang) for name in found.columns if name != "discount_yen"}
+    drawn = [name for name in found.columns if name != "discount_yen" and any(getattr(row, name) for row in found.rows)]
+    shown = {name: _chart(found, name, asked.lang) for name in drawn}
     data: dict[str, object] = {
         "figures": found, "charts": shown, "choices": CHOICES[asked.member.role], "by": question.by,
         "path": asked.path, "parquet": files.parquet_there(), "of": title or asked.member.provider,

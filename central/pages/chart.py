@@ -15,7 +15,7 @@ BARS_MAX: Final = 31
 WIDTH: Final = 360
 _TALL: Final = 130
 _ROOM: Final = 18  # above the tallest bar, for its number
-_ROW: Final = 34  # of a chart whose bars lie
+_ROW: Final = 40  # of a chart whose bars lie
 
 
 class Bar(NamedTuple):
@@ -29,7 +29,7 @@ def columns(bars: Sequence[Bar], title: str) -> Markup:
     bars = bars[-BARS_MAX:]
     most = max((bar.value or 0 for bar in bars), default=0) or 1
     step = WIDTH / max(1, len(bars))
-    every = max(1, -(-len(bars) * 44 // WIDTH))
+    every = max(1, -(-len(bars) * 52 // WIDTH))
     drawn = []
     for place, bar in enumerate(bars):
         tall = round((bar.value or 0) / most * _TALL, 1)
@@ -40,12 +40,13 @@ def columns(bars: Sequence[Bar], title: str) -> Markup:
             f'<g><title>{escape(bar.label)}: {escape(bar.shown)}</title><rect class="{look}" x="{left}" y="{top:.1f}" '
         )
         part += f'width="{wide}" height="{max(tall, 1.5)}" rx="1.5"/>'
-        if bar.value and step >= 22:
+        if bar.value and step >= 28:
             part += f'<text x="{left + wide / 2:.1f}" y="{top - 5:.1f}">{escape(bar.shown)}</text>'
         if place % every == 0:
-            part += f'<text class="label" x="{left + wide / 2:.1f}" y="{_ROOM + _TALL + 16}">{escape(bar.label)}</text>'
+            where = f'class="label first" x="{left}"' if not place else f'class="label" x="{left + wide / 2:.1f}"'
+            part += f'<text {where} y="{_ROOM + _TALL + 17}">{escape(bar.label)}</text>'
         drawn.append(part + "</g>")
-    return _svg("columns", _ROOM + _TALL + 24, title, drawn)
+    return _svg("standing", _ROOM + _TALL + 24, title, drawn)
 
 
 def rows(bars: Sequence[Bar], title: str) -> Markup:
@@ -58,15 +59,15 @@ def rows(bars: Sequence[Bar], title: str) -> Markup:
         top = place * _ROW
         look = "none" if bar.value is None else "zero" if not bar.value else "bar"
         drawn.append(
-            f'<g><title>{escape(bar.label)}: {escape(bar.shown)}</title><text class="name" x="0" y="{top + 13}">'
-            f'{escape(_short(bar.label))}</text><rect class="{look}" x="0" y="{top + 18}" width="{max(wide, 1.5)}" '
-            f'height="9" rx="1.5"/><text class="value" x="{max(wide, 1.5) + 6}" y="{top + 27}">{escape(bar.shown)}'
+            f'<g><title>{escape(bar.label)}: {escape(bar.shown)}</title><text class="name" x="0" y="{top + 14}">'
+            f'{escape(_short(bar.label))}</text><rect class="{look}" x="0" y="{top + 20}" width="{max(wide, 1.5)}" '
+            f'height="9" rx="1.5"/><text class="value" x="{max(wide, 1.5) + 6}" y="{top + 29.5}">{escape(bar.shown)}'
             "</text></g>"
         )
-    return _svg("rows", max(1, len(bars)) * _ROW, title, drawn)
+    return _svg("lying", max(1, len(bars)) * _ROW, title, drawn)
 
 
-def _short(label: str, chars: int = 26) -> str:
+def _short(label: str, chars: int = 24) -> str:
     return label if len(label) <= chars else label[: chars - 1] + "…"
 
 

@@ -30,7 +30,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "閲覧は、同意した会員の分だけを数えています。",
         "Only people who agreed to it are counted as looking.",
     ),
-    "analysis.as_of": ("{moment} 現在", "As of {moment}"),
+    "analysis.as_of": ("{moment} 現在。", "As of {moment}."),
     "analysis.never": ("まだ集計されていません。", "Nothing has been counted yet."),
     "analysis.csv": ("CSVで保存", "Save as CSV"),
     "analysis.parquet": ("Parquetで保存", "Save as Parquet"),

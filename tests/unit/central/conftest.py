@@ -31,6 +31,7 @@ SELDOM_ON_POSTGRESQL = (
     "test_pages_guarded",
     "test_pages_person",
     "test_pages_staff",
+    "test_security_everywhere",
 )
 
 
