@@ -34,6 +34,11 @@ class What(StrEnum):
     ERASED = "erased"
     LETTER_PRINTED = "letter_printed"  # name, postal address and offers, for the printer
     ADDRESS_CHANGED = "address_changed"
+    USE_SEEN = "use_seen"  # what one person looks at, downloads and uses
+    TOKEN_ISSUED = "token_issued"  # noqa: S105 - the name of what was done
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    COUPON_ISSUED = "coupon_issued"  # by a token
+    COUPON_STOPPED = "coupon_stopped"  # by a token
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     SERVICE = "service"  # keeping their coupons and history: without it there is no account
     OFFERS = "offers"  # choosing offers from what they used (M9); may be withdrawn
     SHOPS = "shops"  # shops may look them up by name, and see it (M7); may be withdrawn
+    ANALYSIS = "analysis"  # keeping which coupons they look at (K10); may be withdrawn
 
 
 VERSION: Final = "2026-12"  # of the texts in force

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from central import correction, deadletters, feed, hinting, kiosk, registry
+from central.analysis import rollup
 from central.bank import book, register
 from central.bank.states import Happening, State
 from central.bank.teller import Teller
@@ -395,8 +396,8 @@ class Desk:
         return self._told([Told(*each) for each in granted])
 
     def tidy(self, now_ms: int) -> None:
-        """Takes back hints that never came true, prunes the change log, writes off points whose time is over, and
-        corrects times that waited."""
+        """Takes back hints that never came true, prunes the change log, writes off points whose time is over, corrects
+        times that waited, and counts what was used, downloaded and looked at since."""
         settings = self._office.settings
         with self._database.write() as connection:
             hinting.expire(connection, self._secret, now_ms - settings.hint_life_s * 1000)
@@ -408,7 +409,8 @@ class Desk:
         for _ in range(CORRECTIONS_PER_TURN):
             with self._database.write() as connection:
                 if not correction.step(connection, now_ms):
-                    return
+                    break
+        rollup.bring_up_to_date(self._database, settings.utc_offset_min, now_ms)
 
 
 _HANDLERS: Final[dict[str, Callable[[Desk, Address, bytes, Origin], list[Outgoing]]]] = {

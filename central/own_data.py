@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select, update
 
 from central import audit, consent
+from central.analysis import views
 from central.bank import accounts
 from central.coupons import cards, history
 from central.coupons.persons import Person
@@ -124,6 +125,7 @@ class Export(msgspec.Struct, kw_only=True):
     post: str  # name and address; empty: none
     coupons: list[CouponRow]
     purchases: list[PurchaseRow]
+    views: list[views.View]  # the coupons that they looked at, if they agreed to its being kept
     looks: list[LookRow]  # of whoever looked at these data, by role
 
 
@@ -163,6 +165,7 @@ def export(connection: Connection, person: Person, now_ms: int) -> Export:
             PurchaseRow(at_ms=one.at_ms, site=one.site, total_yen=one.total_yen, goods=one.lines)
             for one in purchases.of_holder(connection, person.holder, PURCHASES_MAX)
         ],
+        views=views.of_person(connection, person.id),
         looks=[
             LookRow(at_ms=look.at_ms, role=look.role.value, what=look.what.value, site=look.site)
             for look in audit.of_person(connection, person.holder, LOOKS_MAX)

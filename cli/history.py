@@ -23,6 +23,7 @@ HEADS: Final = {
         "使用場所",
     ),
 }
+NONE: Final = "—"  # as figure 3 has it for what is not there, or not yet
 STATES: Final = {
     "en": {"used": "used", "unused": "not yet", "untracked": "—"},
     "ja": {"used": "済", "unused": "未", "untracked": "—"},
@@ -52,17 +53,15 @@ def history(
     rows: list[tuple[str, ...]] = []
     last = ""
     for line in lines:
-        untracked = line.state is book.State.UNTRACKED
-        none = "—" if untracked else ""
         rows.append(
             (
                 *((line.person, "****") if line.person != last else ("", "")),
                 line.campaign.name,
-                "—" if line.number is None else str(line.number),
+                NONE if line.number is None else str(line.number),
                 local(line.downloaded_ms),
                 STATES[lang][line.state.value],
-                local(line.used_ms, none),
-                none if line.used_site is None else titles.get(line.used_site, line.used_site),
+                local(line.used_ms, NONE),
+                NONE if line.used_site is None else titles.get(line.used_site, line.used_site),
             )
         )
         last = line.person

@@ -46,6 +46,8 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "staff": Lazy("cli.staff", "Who works with the centre's pages, and as what.", "central", "the centre"),
     "history": Lazy("cli.history", "Print who used which coupon, when and where.", "central", "the centre"),
     "offers": Lazy("cli.offers", "Goods, offers for each customer, mails and letters.", "central", "the centre"),
+    "analysis": Lazy("cli.analysis", "What is looked at, downloaded and used.", "central", "the centre"),
+    "token": Lazy("cli.token", "API tokens of shops and providers.", "central", "the centre"),
     "card": Lazy("cli.card", "Give out, replace, block and list member cards.", "central", "the centre"),
     "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "", "the unit"),
     "world": Lazy("cli.world", "Run lives of the simulated world, from seeds.", "simulator", "the simulator"),

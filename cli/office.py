@@ -23,6 +23,7 @@ from central.members.membership import MemberError
 from central.office import Office, OfficeError, open_office
 from central.registry import RegistryError
 from central.settings import CentralSettings
+from central.tokens import TokenError
 from cli.exits import Exit, Stop
 from cli.settings import load
 
@@ -51,6 +52,7 @@ def plain_words() -> Iterator[None]:
         AccountError,
         ShopError,
         MemberError,
+        TokenError,
     ) as error:
         raise Stop(str(error), Exit.USAGE) from error
     except (OfficeError, KeyFileError, SchemaTooNew) as error:

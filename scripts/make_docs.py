@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts import make_asyncapi, make_settings, make_state_machine, make_till_api, make_traceability
+from scripts import make_asyncapi, make_openapi, make_settings, make_state_machine, make_till_api, make_traceability
 
 ROOT = Path(__file__).resolve().parent.parent
-GENERATORS = (make_asyncapi, make_settings, make_state_machine, make_till_api, make_traceability)
+GENERATORS = (make_asyncapi, make_openapi, make_settings, make_state_machine, make_till_api, make_traceability)
 
 
 def pages() -> dict[str, str]:

@@ -5,23 +5,34 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
+from litestar import Request
 
 from central.coupons.disputes import Ending
 from loyalty.campaign import CAMPAIGN_ID_MAX, Campaign, benefit
 
+TOKEN_CHARS_MAX: Final = 200
 NUMBER_MAX: Final = 2**53  # of a row, as JSON can name it exactly
 
 
 class ApiRefusal(Exception):
     """A clear no, on its way to the client."""
 
-    def __init__(self, status: int, reason: str, detail: dict[str, str]) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        detail: dict[str, str],
+        headers: dict[str, str] | None = None,
+        problems: list[str] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.status, self.reason, self.detail = status, reason, detail
+        self.headers, self.problems = headers or {}, problems or []
 
     @property
     def body(self) -> dict[str, Any]:
-        return {"reason": self.reason, "detail": self.detail}
+        body: dict[str, Any] = {"reason": self.reason, "detail": self.detail}
+        return {**body, "problems": self.problems} if self.problems else body
 
 
 WORDS: Final[dict[str, dict[str, str]]] = {
@@ -29,15 +40,30 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "wrong_login": {"ja": "名前またはパスワードが違います", "en": "The name or the password is wrong"},
     "too_many_tries": {"ja": "しばらくしてからやり直してください", "en": "Too many tries; try again later"},
     "not_logged_in": {"ja": "ログインしてください", "en": "Please log in"},
+    "too_many_requests": {"ja": "要求が多すぎます。しばらくお待ちください", "en": "Too many requests; please wait"},
+    "scope_missing": {"ja": "このトークンでは許可されていません", "en": "This token may not do that"},
+    "bad_coupon": {"ja": "このクーポンは発行できません", "en": "This coupon can't be issued"},
+    "too_large": {"ja": "送信された内容が大きすぎます", "en": "Too much was sent"},
     "not_found": {"ja": "見つかりません", "en": "There is nothing here"},
     "no_home": {"ja": "このお店は選べません", "en": "This shop can't be chosen for it"},
     "cannot_end": {"ja": "この案件はそのようには処理できません", "en": "This conflict can't be ended like that"},
+    "fault": {"ja": "こちらの不具合です", "en": "It is our fault, and it has been written down"},
     "unavailable": {"ja": "ただいまご利用になれません", "en": "Not available at the moment"},
 }
 
 
-def refusal(status: int, reason: str) -> ApiRefusal:
-    return ApiRefusal(status, reason, WORDS[reason])
+def refusal(
+    status: int, reason: str, headers: dict[str, str] | None = None, problems: list[str] | None = None
+) -> ApiRefusal:
+    return ApiRefusal(status, reason, WORDS[reason], headers, problems)
+
+
+def bearer(request: Request[Any, Any, Any]) -> str:
+    """The token that a request shows. Raises ApiRefusal."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_CHARS_MAX:
+        raise refusal(401, "not_logged_in")
+    return token
 
 
 class Login(msgspec.Struct, forbid_unknown_fields=True):

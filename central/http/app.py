@@ -9,31 +9,46 @@ from __future__ import annotations
 
 import hmac
 import logging
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.concurrency import sync_to_thread
+from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
-from litestar.params import Parameter, PathParameter, QueryParameter
+from litestar.params import PathParameter, QueryParameter
+from litestar.types import Message, Scope
 
-from central import incarnation, notices
+from central import incarnation, notices, tokens
 from central.conflicts import pseudonym
 from central.coupons import clearing, disputes, download, history, issue, persons
 from central.coupons.keyring import KeyringError
 from central.db.database import StorageError
 from central.homes import HomeError
-from central.http import answers
+from central.http import answers, described, own
+from central.http.described import OPERATOR, PERSON, problems, takes
 from central.http.limits import Tries
 from central.keys import KeyFileError, read_secret
 from central.office import Office, now_ms
 from central.pages.asked import Refusal
-from central.pages.routes import Door, handlers
+from central.pages.routes import Door, handlers, place
 
 BODY_BYTES_MAX: Final = 16 * 1024
-TOKEN_CHARS_MAX: Final = 200
-_log = logging.getLogger(__name__)
+HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+"""Of every answer of the API; pages have their own (`central.pages.render`)."""
+BODIES: Final = (
+    answers.Login, answers.Wanted, answers.Ended, answers.Seen, own.NewCoupon,
+)  # fmt: skip
+_ODD: Final = {404: "not_found", 405: "not_found", 413: "too_large"}
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _Request = Request[Any, Any, Any]
 
 
@@ -70,14 +85,14 @@ class Api:
 
     def _person(self, request: _Request) -> persons.Person:
         with self.office.database.read() as connection:
-            person = persons.of_session(connection, _bearer(request), now_ms())
+            person = persons.of_session(connection, answers.bearer(request), now_ms())
         if person is None:
             raise answers.refusal(401, "not_logged_in")
         return person
 
     def _operator(self, request: _Request) -> None:
         expected = read_secret(self.office.settings.operator_token_path).hex()
-        if not hmac.compare_digest(_bearer(request).encode("utf-8", "replace"), expected.encode()):
+        if not hmac.compare_digest(answers.bearer(request).encode("utf-8", "replace"), expected.encode()):
             raise answers.refusal(401, "not_logged_in")
 
     # --- what is asked ---------------------------------------------------------------------------------
@@ -245,15 +260,8 @@ class Api:
             return answers.Done(notices.mark_seen(connection, seen.ids, now_ms()))
 
 
-def _bearer(request: _Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_CHARS_MAX:
-        raise answers.refusal(401, "not_logged_in")
-    return token
-
-
 async def _body(request: _Request, kind: type[T]) -> T:
-    """The request's JSON as a `kind`. Raises ApiRefusal."""
+    """The request's JSON as a `kind`, to the letter: a text is no number. Raises ApiRefusal."""
     try:
         return msgspec.json.decode(await request.body(), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -261,20 +269,27 @@ async def _body(request: _Request, kind: type[T]) -> T:
 
 
 def _refused(_request: _Request, refusal: answers.ApiRefusal) -> Response[Any]:
-    return Response(refusal.body, status_code=refusal.status, media_type="application/json")
+    return Response(refusal.body, status_code=refusal.status, media_type="application/json", headers=refusal.headers)
 
 
-def _odd(error: HTTPException) -> Response[Any]:
-    reason = "not_found" if error.status_code in (404, 405) else "bad_request"
-    body = {"reason": reason, "detail": answers.WORDS[reason]}
-    return Response(body, status_code=error.status_code, media_type="application/json")
+def _odd(_request: _Request, error: HTTPException) -> Response[Any]:
+    reason = _ODD.get(error.status_code, "bad_request")
+    allowed = {"allow": error.headers["Allow"]} if error.headers and "Allow" in error.headers else {}
+    return _refused(_request, answers.refusal(error.status_code, reason, allowed))
 
 
 def _broken(_request: _Request, error: Exception) -> Response[Any]:
     """The database or a key file does not answer: it is our fault and it may pass."""
     _log.error("a request failed: %s: %s", type(error).__name__, error)
-    body = {"reason": "unavailable", "detail": answers.WORDS["unavailable"]}
-    return Response(body, status_code=503, media_type="application/json")
+    return _refused(_request, answers.refusal(503, "unavailable"))
+
+
+async def _api_headers(message: Message, scope: Scope) -> None:
+    """What binds a browser that is led to the API stands on each of its answers."""
+    if message["type"] == "http.response.start" and scope["path"].startswith("/api/"):
+        there = MutableScopeHeaders.from_message(message)
+        for name, value in HEADERS.items():
+            there.setdefault(name, value)
 
 
 def create_app(office: Office) -> Litestar:
@@ -286,75 +301,97 @@ def create_app(office: Office) -> Litestar:
     def odd(request: _Request, error: HTTPException) -> Response[Any]:
         """What the framework itself refuses: unknown paths, wrong methods, parameters, over-size bodies."""
         if door is None or request.scope["path"].startswith("/api/"):
-            return _odd(error)
+            return _odd(request, error)
         unknown = error.status_code in (404, 405)
         return door.refused(request, Refusal.NOT_FOUND if unknown else Refusal.BAD_FORM)
 
-    @get("/api/health", sync_to_thread=True)
+    def failed(request: _Request, error: Exception) -> Response[Any]:
+        """A fault of ours: the client gets a word, the log the place; what was entered goes nowhere."""
+        _log.error("a request failed: %s at %s", type(error).__name__, place(error))
+        if door is None or request.scope["path"].startswith("/api/"):
+            return _refused(request, answers.refusal(500, "fault"))
+        return door.refused(request, Refusal.FAULT)
+
+    @get("/api/health", sync_to_thread=True, responses=problems())
     def health() -> answers.Health:
+        """The centre's life, and how many redemptions it has booked."""
         return api.health()
 
-    @post("/api/session", status_code=200)
+    @post("/api/session", status_code=200, **takes(answers.Login, 401, 429))
     async def session(request: _Request) -> answers.Session:
-        login = await _body(request, answers.Login)
-        return await sync_to_thread(api.log_in, login)
+        """Log a person in."""
+        return await sync_to_thread(api.log_in, await _body(request, answers.Login))
 
-    @get("/api/coupons", sync_to_thread=True)
+    @get("/api/coupons", sync_to_thread=True, responses=problems())
     def on_offer() -> list[answers.OnOffer]:
+        """What can be downloaded."""
         return api.on_offer()
 
-    @get("/api/me/coupons", sync_to_thread=True)
+    @get("/api/me/coupons", sync_to_thread=True, security=PERSON, responses=problems(401))
     def held(request: _Request) -> list[answers.Held]:
+        """A person's coupons."""
         return api.held(request)
 
-    @post("/api/me/coupons")
+    @post("/api/me/coupons", security=PERSON, **takes(answers.Wanted, 401, 403, 404, 409, 429))
     async def take(request: _Request) -> answers.Held:
-        wanted = await _body(request, answers.Wanted)
-        return await sync_to_thread(api.take, request, wanted)
+        """Download a coupon (K3): it, or a clear no."""
+        return await sync_to_thread(api.take, request, await _body(request, answers.Wanted))
 
-    @get("/api/redemptions", sync_to_thread=True)
+    @get("/api/redemptions", sync_to_thread=True, security=OPERATOR, responses=problems(401))
     def redemptions(
-        request: _Request, limit: Annotated[int, Parameter(ge=1, le=clearing.LIMIT_MAX)] = 50
+        request: _Request, limit: Annotated[int, QueryParameter(ge=1, le=clearing.LIMIT_MAX)] = 50
     ) -> list[answers.RedemptionRow]:
+        """The newest, of all shops."""
         return api.redemptions(request, limit)
 
-    @get("/api/conflicts", sync_to_thread=True)
+    @get("/api/conflicts", sync_to_thread=True, security=OPERATOR, responses=problems(401))
     def conflicts(
         request: _Request,
         limit: Annotated[int, QueryParameter(ge=1, le=disputes.LIMIT_MAX)] = 100,
         every: Annotated[bool, QueryParameter(name="all")] = False,
     ) -> list[answers.ConflictRow]:
+        """Those that wait for somebody, or all."""
         return api.conflicts(request, limit, every=every)
 
-    @post("/api/conflicts/{number:int}", status_code=200)
+    @post("/api/conflicts/{number:int}", status_code=200, security=OPERATOR, **takes(answers.Ended, 401, 404, 409))
     async def end_conflict(
         request: _Request, number: Annotated[int, PathParameter(ge=1, le=answers.NUMBER_MAX)]
     ) -> answers.Done:
-        ended = await _body(request, answers.Ended)
-        return await sync_to_thread(api.end_conflict, request, number, ended)
+        """End a conflict."""
+        return await sync_to_thread(api.end_conflict, request, number, await _body(request, answers.Ended))
 
-    @get("/api/notices", sync_to_thread=True)
+    @get("/api/notices", sync_to_thread=True, security=OPERATOR, responses=problems(401))
     def told(request: _Request, seen: Annotated[bool, QueryParameter()] = False) -> list[answers.NoticeRow]:
+        """What an operator should know of."""
         return api.notices(request, seen=seen)
 
-    @post("/api/notices/seen", status_code=200)
+    @post("/api/notices/seen", status_code=200, security=OPERATOR, **takes(answers.Seen, 401))
     async def see_notices(request: _Request) -> answers.Done:
-        seen = await _body(request, answers.Seen)
-        return await sync_to_thread(api.see_notices, request, seen)
+        """Put notices away."""
+        return await sync_to_thread(api.see_notices, request, await _body(request, answers.Seen))
+
+    endpoints = [
+        *(health, session, on_offer, held, take, redemptions, conflicts, end_conflict, told, see_notices),
+        *own.routes(office, tokens.Rate(), _body),
+    ]
+    description = cache(lambda: msgspec.json.encode(described.describe(endpoints, BODIES)))
+
+    @get("/api/openapi.json", sync_to_thread=True, media_type="application/json")
+    def openapi() -> bytes:
+        return description()
 
     return Litestar(
-        [
-            *(health, session, on_offer, held, take, redemptions, conflicts, end_conflict, told, see_notices),
-            *([] if door is None else handlers(door)),
-        ],
+        [*endpoints, openapi, *([] if door is None else handlers(door))],
         exception_handlers={
             answers.ApiRefusal: _refused,
             HTTPException: odd,
             StorageError: _broken,
             KeyFileError: _broken,
             KeyringError: _broken,
+            Exception: failed,
         },
         request_max_body_size=BODY_BYTES_MAX,
+        before_send=[_api_headers],
         openapi_config=None,
         logging_config=None,
     )

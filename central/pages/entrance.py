@@ -103,6 +103,7 @@ def _register(counter: Counter, asked: Asked, trouble: str = "", status: int = 2
         "name": asked.form.get("name", ""),
         "agreed": asked.form.get("service") == "yes",
         "offers": asked.form.get("offers") == "yes",
+        "analysis": asked.form.get("analysis") == "yes",
         "version": consent.VERSION,
         "open": counter.office.settings.http.registration,
     }
@@ -138,8 +139,9 @@ def enter(counter: Counter, asked: Asked) -> Answer:
                 return _register(counter, asked, "register.taken", 409)
             pseudonym = f"{person.holder:012x}"
             consent.give(connection, person.id, consent.Purpose.SERVICE, asked.now_ms)
-            if asked.form.get("offers") == "yes":
-                consent.give(connection, person.id, consent.Purpose.OFFERS, asked.now_ms)
+            for purpose in (consent.Purpose.OFFERS, consent.Purpose.ANALYSIS):
+                if asked.form.get(purpose.value) == "yes":
+                    consent.give(connection, person.id, purpose, asked.now_ms)
             audit.note(connection, Role.PERSON, pseudonym, audit.What.REGISTERED, asked.now_ms, person.holder)
     except PersonError:
         return _register(counter, asked, "register.name_form", 422)

@@ -11,6 +11,7 @@ import msgspec
 
 from central import audit, own_data, registry
 from central import consent as consents
+from central.analysis import views
 from central.coupons import download as giving
 from central.coupons import history as book
 from central.coupons import issue, persons, shelf
@@ -35,7 +36,18 @@ def offers(counter: Counter, asked: Asked) -> Answer:
 
 
 def offer(counter: Counter, asked: Asked) -> Answer:
-    return _offer(counter, asked)
+    """K10: the look is counted, if this person agreed to that."""
+    page = _offer(counter, asked)
+    person = asked.visitor.person
+    if person is not None:
+        with counter.office.database.read() as connection:
+            counts = views.agreed(connection, person.id)
+        if counts:
+            offset_min = counter.office.settings.utc_offset_min
+            counter.office.database.unit(
+                lambda connection: views.count(connection, person.id, asked.number, asked.now_ms, offset_min)
+            )
+    return page
 
 
 def _offer(counter: Counter, asked: Asked, trouble: str = "", status: int = 200) -> Page:
@@ -157,6 +169,8 @@ def consent(counter: Counter, asked: Asked) -> Answer:
             changed = consents.give(connection, person.id, purpose, asked.now_ms)
         else:
             changed = consents.withdraw(connection, person.id, purpose, asked.now_ms)
+            if purpose is consents.Purpose.ANALYSIS:
+                views.forget(connection, person.id, counter.office.settings.utc_offset_min)
         if changed:
             what = audit.What.CONSENT_GIVEN if gives else audit.What.CONSENT_WITHDRAWN
             audit.note(connection, Role.PERSON, f"{person.holder:012x}", what, asked.now_ms, person.holder)
@@ -214,5 +228,6 @@ def erase(counter: Counter, asked: Asked) -> Answer:
         return _erasing(counter, asked, "me.wrong_password", 422)
     with counter.office.database.write() as connection:
         own_data.erase(connection, counter.office.keys.cache_secret(), person, asked.now_ms)
+        views.forget(connection, person.id, counter.office.settings.utc_offset_min)
         audit.note(connection, Role.PERSON, f"{person.holder:012x}", audit.What.ERASED, asked.now_ms, person.holder)
     return Redirect("/", ticket=Ticket.nobodys(), forget=True)

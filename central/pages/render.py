@@ -65,8 +65,13 @@ MENU: Final[dict[Role | None, tuple[tuple[str, str], ...]]] = {
         ("/shop/rules", "menu.rules"),
         ("/shop/bargains", "menu.bargains"),
         ("/shop/sales", "menu.sales"),
+        ("/shop/analysis", "menu.analysis"),
     ),
-    Role.PROVIDER: (("/provider", "menu.issued"), ("/provider/issue", "menu.issue")),
+    Role.PROVIDER: (
+        ("/provider", "menu.issued"),
+        ("/provider/issue", "menu.issue"),
+        ("/provider/analysis", "menu.analysis"),
+    ),
     Role.OPERATOR: (
         ("/operator", "menu.overview"),
         ("/operator/conflicts", "menu.conflicts"),
@@ -75,6 +80,8 @@ MENU: Final[dict[Role | None, tuple[tuple[str, str], ...]]] = {
         ("/operator/programmes", "menu.programmes"),
         ("/operator/ledger", "menu.ledger"),
         ("/operator/offers", "menu.post"),
+        ("/operator/analysis", "menu.analysis"),
+        ("/operator/tokens", "menu.tokens"),
         ("/operator/audit", "menu.audit"),
     ),
 }

@@ -31,6 +31,7 @@ from central.keys import KeyFileError
 from central.office import Office, now_ms
 from central.pages import (
     account,
+    analysis,
     bargains,
     card,
     customers,
@@ -43,6 +44,7 @@ from central.pages import (
     provider,
     shop,
     shop_rules,
+    tokens,
 )
 from central.pages import asked as ask
 from central.pages.answer import Answer, File, Page, Redirect
@@ -136,7 +138,11 @@ ROUTES: Final = (
     Route("POST", "/shop/bargains/{number}", SHOPS, bargains.change),
     Route("POST", "/shop/bargains/{number}/end", SHOPS, bargains.end),
     Route("GET", "/shop/sales", SHOPS, bargains.sales),
+    Route("GET", "/shop/analysis", SHOPS, analysis.show),
+    Route("GET", "/shop/analysis/file", SHOPS, analysis.take),
     Route("GET", "/provider", PROVIDERS, provider.listed),
+    Route("GET", "/provider/analysis", PROVIDERS, analysis.show),
+    Route("GET", "/provider/analysis/file", PROVIDERS, analysis.take),
     Route("GET", "/provider/issue", PROVIDERS, provider.form),
     Route("POST", "/provider/issue", PROVIDERS, provider.issue),
     Route("GET", "/provider/coupons/{number}", PROVIDERS, provider.one),
@@ -146,6 +152,9 @@ ROUTES: Final = (
     Route("GET", "/operator/people", OPERATORS, operator.people),
     Route("POST", "/operator/people", OPERATORS, operator.people),  # what is searched for stands in no address
     Route("GET", "/operator/people/{number}", OPERATORS, operator.one_person),
+    Route("GET", "/operator/people/{number}/use", OPERATORS, analysis.one_person),
+    Route("GET", "/operator/analysis", OPERATORS, analysis.show),
+    Route("GET", "/operator/analysis/file", OPERATORS, analysis.take),
     Route("GET", "/operator/places", OPERATORS, operator.places),
     Route("GET", "/operator/programmes", OPERATORS, operator_points.listed),
     Route("POST", "/operator/programmes", OPERATORS, operator_points.enter),
@@ -157,6 +166,9 @@ ROUTES: Final = (
     Route("GET", "/operator/conflicts", OPERATORS, operator.conflicts),
     Route("POST", "/operator/conflicts/{number}", OPERATORS, operator.settle),
     Route("GET", "/operator/offers", OPERATORS, operator.post),
+    Route("GET", "/operator/tokens", OPERATORS, tokens.listed),
+    Route("POST", "/operator/tokens", OPERATORS, tokens.issue),
+    Route("POST", "/operator/tokens/{number}/revoke", OPERATORS, tokens.revoke),
     Route("GET", "/operator/audit", OPERATORS, operator.audit_log),
 )
 
@@ -205,7 +217,7 @@ class Door:
             _log.error("a page failed: %s: %s", type(error).__name__, getattr(error, "reason", ""))
             return self._refused(asked, Refusal.UNAVAILABLE)
         except Exception as error:  # noqa: BLE001 - a fault of ours: the visitor gets a page, the log the place
-            _log.error("a page failed: %s at %s", type(error).__name__, _place(error))
+            _log.error("a page failed: %s at %s", type(error).__name__, place(error))
             return self._refused(asked, Refusal.FAULT)
 
     def _asked(self, request: _Request, form: str = "", *, known: bool = True) -> Asked:
@@ -340,7 +352,7 @@ def _check_form(request: _Request, asked: Asked) -> None:
         raise Refused(Refusal.STALE_FORM)
 
 
-def _place(error: Exception) -> str:
+def place(error: Exception) -> str:
     """Where it happened. The message of an unforeseen error may hold what somebody entered, so it is not said."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"
@@ -349,15 +361,15 @@ def _place(error: Exception) -> str:
 def handlers(door: Door) -> list[HTTPRouteHandler]:
     """Everything that a browser may ask for."""
 
-    @get("/static/{name:str}", sync_to_thread=False)
+    @get("/static/{name:str}", include_in_schema=False, sync_to_thread=False)
     def static(name: FromPath[str]) -> Response[bytes]:
         return door.static(name)
 
-    @get("/worker.js", sync_to_thread=False)
+    @get("/worker.js", include_in_schema=False, sync_to_thread=False)
     def worker() -> Response[bytes]:
         return door.worker()
 
-    @get("/manifest.json", sync_to_thread=False)
+    @get("/manifest.json", include_in_schema=False, sync_to_thread=False)
     def manifest(request: _Request) -> Response[bytes]:
         return door.manifest("en" if request.query_params.get("lang") == "en" else "ja")
 
@@ -369,4 +381,6 @@ def _handler(door: Door, route: Route) -> HTTPRouteHandler:
         return await door.serve(route, request)
 
     make = get if route.method == "GET" else post
-    return make(route.path.replace("{number}", "{number:str}").replace("{code}", "{code:str}"))(serve)
+    return make(
+        route.path.replace("{number}", "{number:str}").replace("{code}", "{code:str}"), include_in_schema=False
+    )(serve)

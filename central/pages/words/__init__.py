@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from central.pages.words import card, consent, frame, offers, person, points, staff
+from central.pages.words import analysis, card, consent, frame, offers, person, points, staff, tokens
 from loyalty.campaign import Lang
 from loyalty.points import EarnRule, Rate, Rounding
 
@@ -18,6 +18,8 @@ EVERY: Final[dict[str, Text]] = {
     **staff.WORDS,
     **points.WORDS,
     **offers.WORDS,
+    **analysis.WORDS,
+    **tokens.WORDS,
 }
 
 

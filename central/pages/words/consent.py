@@ -30,5 +30,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "consent.version": ("{version} 版", "Version {version}"),
     "consent.service.name": ("クーポンの提供", "Keeping coupons"),
     "consent.shops.name": ("店舗でのお名前の表示", "Name shown to shops"),
+    "consent.analysis.agree": (
+        "わたしが見たクーポンを、サービス改善の分析のために記録してよい（任意・いつでも取り消せます。取り消すと記録も消えます）",
+        "You may keep which coupons I look at, to improve the service (optional; withdrawing it erases what was kept)",
+    ),
+    "consent.analysis.name": ("閲覧の分析", "Analysis of what you look at"),
     "consent.offers.name": ("おすすめの選定", "Choosing offers"),
 }

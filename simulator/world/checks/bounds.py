@@ -90,6 +90,7 @@ CENTRE: Final = {
     "ledger_audits": 100,
     "goods": GOODS_MAX,
     "offer_runs": OFFER_RUNS_MAX,
+    "api_tokens": 1_000,
     "alembic_version": 1,
 }
 """Rows that a table of the centre may have at most."""
@@ -104,6 +105,7 @@ CENTRE_HISTORY: Final = frozenset(
         "card_requests",
         "purchases", "purchase_lines", "bargains", "goods_people", "goods_pairs", "goods_alike", "offer_picks",
         "offer_declines", "mail_addresses", "postal_addresses", "mails",
+        "offer_views", "analysis_cells", "analysis_people", "analysis_touched",
     }
 )  # fmt: skip
 """Tables of the centre that grow with what happened; some are held against others (`CENTRE_RULES`)."""

@@ -27,11 +27,15 @@ SELDOM_ON_POSTGRESQL = (
     "test_central_trade",
     "test_pages_customers",
     "test_pages_card",
+    "test_api_fuzz",
+    "test_pages_analysis",
+    "test_pages_fuzz",
     "test_pages_guarded",
     "test_pages_person",
     "test_pages_points",
     "test_pages_rules",
     "test_pages_staff",
+    "test_security_everywhere",
 )
 
 
