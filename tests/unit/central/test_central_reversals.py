@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event
 
-from central import decide, registry, settlement, snapshot
+from central import decide, feed, registry, settlement, snapshot
 from central.coupons import disputes, history, issue, usage
 from central.coupons.disputes import Ending
 from central.ledger import audit, audit_facts, balances, lanes, programmes
 from central.reversals import coupons, settle
 from central.reversals.odd import Kind as Odd
+from edge_agent.store.store import Store
 from loyalty.campaign import Policy
 from loyalty.coupon import Coupon, Now
 from loyalty.points import Programme, Rate
@@ -22,7 +23,7 @@ from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from tests.unit.central.test_central_feed import Cache
 from wire import sealing
 from wire.facts import Earned, HomeLeft, Redeemed, Reversed, Spent
-from wire.messages import DropRedemption, PutRedemption
+from wire.messages import Change, DropRedemption, PutRedemption, decode
 
 HOLDER = 0xABCDEF
 SALE, OTHER, THIRD = b"s" * 16, b"t" * 16, b"u" * 16
@@ -268,6 +269,34 @@ def test_caches_forget_what_was_given_back_and_learn_of_the_use_that_stands(mall
     fresh = Cache(mall, mall.far)
     fresh.pull()
     assert fresh.state == cache.state
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_lane_refuses_the_serial_as_long_as_any_use_of_it_stands(mall: Mall, tmp_path: Path, first: bool) -> None:
+    store = Store(tmp_path / "unit", "lane-9")
+    key = sealing.serial_hash(mall.secret, 1, 7)
+
+    def hear() -> tuple[int, str] | None:
+        known = store.cache.position[1]
+        with mall.office.database.read() as connection:
+            told = [decode(bytes(raw), Change)
+                    for message in feed.messages_since(connection, "shinjuku", known, mall.incarnation)
+                    for raw in message.changes]  # fmt: skip
+        with store.transaction():
+            store.cache.apply(told, mall.incarnation, known + len(told))
+        return store.cache.seen(key)
+
+    mall.sell(mall.lane, 7)
+    mall.sell(mall.far, 7, OTHER)
+    mall.tell()
+    assert hear() == (NOW_MS, "ginza")
+    mall.back(mall.lane, SALE if first else OTHER)
+    mall.tell()
+    assert hear() == (NOW_MS, "shinjuku" if first else "ginza")
+    mall.back(mall.far, OTHER if first else SALE)
+    mall.tell()
+    assert hear() is None
+    store.close()
 
 
 def test_a_lane_that_takes_a_snapshot_hears_of_what_others_may_still_tell(mall: Mall) -> None:
