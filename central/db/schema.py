@@ -958,6 +958,7 @@ ledger_audits = Table(
     Column("postings", BigInteger, nullable=False),
     Column("findings", BigInteger, nullable=False),  # 0: the books are right
     Column("words", Text, nullable=False),  # the first of them, a line each
+    Column("owed", LargeBinary, nullable=False),  # list[central.ledger.liability.Owed], MessagePack
 )
 
 # --- what was bought, and offers (`central.offers`) ---------------------------------------------------------

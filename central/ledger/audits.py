@@ -9,8 +9,10 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from central.db.database import Database
 from central.db.schema import ledger_audits, postings
-from central.ledger import audit, audit_facts
+from central.ledger import audit, audit_facts, liability
 from central.ledger.audit import Finding
+from central.ledger.liability import Owed
+from wire.messages import decode, encode
 
 KEPT_MAX: Final = 100
 WORDS_MAX: Final = 50  # findings that are kept in words
@@ -26,6 +28,7 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     postings: int
     findings: int  # 0: the books are right
     words: list[str]  # the first of them
+    owed: list[Owed]  # in points, by programme and shop, at that time
 
 
 def run(database: Database, now_ms: int) -> tuple[list[Finding], dict[str, int]]:
@@ -35,12 +38,14 @@ def run(database: Database, now_ms: int) -> tuple[list[Finding], dict[str, int]]
     with database.read() as connection:
         counted = audit.counts(connection)
         found = audit.audit(connection) + list(audit_facts.audit(connection))
+        owed = liability.by_shop(connection)
     audited = Audited(
         at_ms=now_ms,
         transfers=counted["transfers"],
         postings=counted["postings"],
         findings=len(found),
         words=[one.words() for one in found[:WORDS_MAX]],
+        owed=owed,
     )
     with database.write() as connection:
         _keep(connection, audited)
@@ -48,7 +53,7 @@ def run(database: Database, now_ms: int) -> tuple[list[Finding], dict[str, int]]
 
 
 def _keep(connection: Connection, audited: Audited) -> None:
-    values = msgspec.structs.asdict(audited) | {"words": "\n".join(audited.words)}
+    values = msgspec.structs.asdict(audited) | {"words": "\n".join(audited.words), "owed": encode(audited.owed)}
     connection.execute(insert(ledger_audits).values(**values))
     newest = select(ledger_audits.c.id).order_by(ledger_audits.c.id.desc()).limit(KEPT_MAX)
     connection.execute(delete(ledger_audits).where(ledger_audits.c.id.not_in(newest.scalar_subquery())))
@@ -73,4 +78,5 @@ def _audited(row: Any) -> Audited:
         postings=row.postings,
         findings=row.findings,
         words=row.words.splitlines(),
+        owed=decode(bytes(row.owed), list[Owed]),
     )

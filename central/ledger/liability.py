@@ -1,4 +1,4 @@
-"""What is owed in points, by programme and by shop, for the operator: read from the accounts alone.
+"""What is owed in points, by programme and by shop, for the operator: read from the accounts alone, all of them.
 
 Points of a programme that all shops share are owed by nobody's shop; what each shop gave and took of them is known.
 """

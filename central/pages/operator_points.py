@@ -130,9 +130,12 @@ def ledger(counter: Counter, asked: Asked) -> Answer:
 
 def _ledger(counter: Counter, trouble: str = "", status: int = 200) -> Page:
     with counter.office.database.read() as connection:
-        owed = liability.by_shop(connection)
+        before = audits.listed(connection, AUDITS_SHOWN_MAX)
+        large = audits.too_many(connection)  # then as it was when the auditor last looked
+        owed = liability.by_shop(connection) if not large else before[0].owed if before else []
         data: dict[str, object] = {
-            "audits": audits.listed(connection, AUDITS_SHOWN_MAX),
+            "audits": before,
+            "owed_ms": before[0].at_ms if large and before else None,
             "owed": owed,
             "names": programmes.names(connection, owed),
             "taxes": {one.site: one for one in shops.listed(connection)},

@@ -238,6 +238,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "未使用は会員が持つポイントで、これから商品や割引になります。超過は残高を超えて利用された分です。",
         "Open points are what people have: they will become goods. Beyond: spent although nobody had them.",
     ),
+    "ledger.owed.as_of": ("{moment}の監査時点。", "As of the audit of {moment}."),
     "ledger.owed.none": ("ポイントはまだ発行されていません。", "No points have been given yet."),
     "ledger.open": ("未使用", "Open"),
     "ledger.given": ("付与", "Given"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from central.bank import shops
-from central.ledger import programmes, refunds
+from central.ledger import audits, programmes, refunds
 from central.ledger.refunds import Refund
 from central.office import now_ms
 from central.pages.render import Renderer
@@ -265,6 +265,20 @@ def test_a_ledger_that_is_too_large_for_a_page_is_audited_by_command(
     assert answer.status_code == 409
     assert "tokuten ledger audit" in answer.text
     assert mall.one("SELECT count(*) FROM ledger_audits") == 0
+
+
+def test_what_a_large_ledger_owes_is_told_as_of_its_last_audit(
+    browser: Browser, mall: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earned(mall, "BBB", 500)
+    audits.run(mall.office.database, now_ms())
+    monkeypatch.setattr(audits, "POSTINGS_ON_A_PAGE_MAX", 1)
+    earned(mall, "BBB", 4_000)
+    browser.log_in_as_staff("ops")
+    page = browser.get("/operator/ledger").text
+    assert "As of the audit of" in page
+    assert ">500<" in page
+    assert "4,500" not in page
 
 
 def test_a_rule_is_not_changed_without_end(mall: Centre, monkeypatch: pytest.MonkeyPatch) -> None:

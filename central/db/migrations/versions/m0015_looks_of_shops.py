@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("postings", sa.BigInteger(), nullable=False),
         sa.Column("findings", sa.BigInteger(), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("owed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_audits")),
     )
     op.create_index("ix_bank_settlements_account_id", "bank_settlements", ["account_id"], unique=False)
