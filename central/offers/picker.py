@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from central.offers.bargains import PREFIX_DIGITS, About, Bargain
+from central.offers.bargains import About, Bargain
 from wire.messages import OFFERS_MAX
 
 AGAIN_TIMES: Final = 2
@@ -77,8 +77,11 @@ class Shelf:
 
     def __init__(self, bargains: Iterable[Bargain]) -> None:
         self._about: dict[tuple[About, str], list[Bargain]] = {}
+        self._prefixes: set[int] = set()  # how long those are that any bargain is about
         for one in sorted(bargains, key=lambda one: (one.until_ms, one.id)):
             key = (one.about, one.site if one.about is About.NONE else one.goods)
+            if one.about is About.PREFIX:
+                self._prefixes.add(len(one.goods))
             same = self._about.setdefault(key, [])
             if len(same) < FOR_ONE_KEY_MAX:
                 same.append(one)
@@ -90,7 +93,7 @@ class Shelf:
     def for_goods(self, gtin: int, category: str) -> Iterator[Bargain]:
         digits = f"{gtin:014}"
         yield from self._about.get((About.GTIN, digits), ())
-        for length in PREFIX_DIGITS:
+        for length in self._prefixes:
             yield from self._about.get((About.PREFIX, digits[1 : 1 + length]), ())
         if category:
             yield from self._about.get((About.CATEGORY, category), ())

@@ -38,10 +38,11 @@ from central.offers.outbox import Kind as MailKind
 from central.offers.outbox import post
 from central.offers.picker import Person, Shelf, pick
 
-COUNTED_PER_STEP: Final = 20  # people, each with some thousand pairs at most
-RANKED_PER_STEP: Final = 200  # goods
-PICKED_PER_STEP: Final = 50  # people
-SWEPT_PER_STEP: Final = 500  # goods
+# Small, for on SQLite nobody else writes while a step does.
+COUNTED_PER_STEP: Final = 5  # people, each with some thousand pairs at most
+RANKED_PER_STEP: Final = 50  # goods
+PICKED_PER_STEP: Final = 10  # people
+SWEPT_PER_STEP: Final = 50  # goods
 SHELF_MAX: Final = 20_000  # bargains that hold at one time, the soonest to end first
 PERIOD_CHARS_MAX: Final = 40
 RUNS_KEPT: Final = 500  # a weekly run for some nine years
