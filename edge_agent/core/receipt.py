@@ -15,12 +15,13 @@ import msgspec
 
 from loyalty import tax
 from loyalty.basket import Line
+from loyalty.campaign import Lang
+from loyalty.cells import printable
 from loyalty.coupon import Coupon, Verdict
-from loyalty.reason import Reason, sentence
+from loyalty.reason import Reason, sentence, short_benefit
 from loyalty.tax import Basis, Bill, Off, Part, Price, Rounding
 
 ID_BYTES: Final = 16
-_NEW_LINE: Final = "\n"
 
 
 class TillRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,13 +175,20 @@ def tax_views(parts: Sequence[Part]) -> tuple[TaxView, ...]:
 
 
 def words(verdict: Verdict, rules: TillRules) -> Words:
-    """What the display says of it, in one line."""
-    ja = sentence(verdict, "ja", rules.utc_offset_min)
-    en = sentence(verdict, "en", rules.utc_offset_min)
-    return Words(
-        ja=f"{ja.headline}　{ja.detail.replace(_NEW_LINE, '')}",
-        en=f"{en.headline}. {en.detail.replace(_NEW_LINE, ' ')}",
-    )
+    """What the display says of it, in one line, without the coupon's name."""
+    return Words(ja=_line(verdict, "ja", rules), en=_line(verdict, "en", rules))
+
+
+def _line(verdict: Verdict, lang: Lang, rules: TillRules) -> str:
+    """A line of the display goes on in the next one; what the coupon gives stands for itself."""
+    said, worth = sentence(verdict, lang, rules.utc_offset_min), verdict.worth
+    lines = said.detail.split("\n")
+    gives = short_benefit(worth, lang) if worth is not None else ""
+    if worth is not None and lines[0][:1] == printable(worth.name)[:1]:
+        lines = lines[1:]
+    stop, gap = ("。", "") if lang == "ja" else (". ", " ")
+    detail = gap.join(line + stop.strip() if line == gives else line for line in lines)
+    return f"{said.headline}{stop}{detail}"
 
 
 def coupon_view(coupon: Coupon | None, verdict: Verdict, rules: TillRules, *, reserved: bool = False) -> CouponView:
