@@ -58,6 +58,9 @@ UNIT: Final = {
     "card_keys": 4,
     "card_counters": 50_000 + TIDY_ROWS,
     "card_writes": 1_000 + TIDY_ROWS,
+    "sales": 20_000 + TIDY_ROWS,
+    "programmes": 10_000,
+    "earn_rules": 100_000,
 }
 """Rows that a table of a unit may have at most."""
 
