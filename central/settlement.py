@@ -23,6 +23,7 @@ from central.db.schema import (
     stored_serial,
 )
 from central.registry import Device
+from central.reversals import told
 from loyalty.reason import Reason
 from loyalty.tax import YEN_MAX
 from wire.facts import Cancelled, HomeLeft, Paid, Redeemed
@@ -163,6 +164,7 @@ def paid(connection: Connection, device: Device, epoch_id: int, seq: int, fact: 
     state = connection.execute(select(questions.c.state).where(mine).with_for_update()).scalar()
     if state is None:
         book.lost(connection, device.id, fact, now_ms)
+        told.sold_again(connection, [fact.sale] if fact.sale else [], now_ms)
     elif state == QuestionState.GRANTED:
         connection.execute(update(questions).where(mine).values(state=QuestionState.SETTLED.value))
     elif state == QuestionState.CANCELLED and not _told_before(connection, fact):

@@ -137,7 +137,7 @@ def withdrawn_unknown(connection: Connection, device_id: int, question: bytes, n
     The bank is told to reverse it: if it was debited it goes back, and if not it never will be.
     """
     told = Settlement(question, Settled.VOID, Reason.NOT_NOW.value)
-    _put(connection, device_id, told, State.REVERSING, Reason.NOT_NOW, "", now_ms)
+    _put(connection, device_id, told, State.REVERSING, Reason.NOT_NOW, now_ms)
 
 
 def lost(connection: Connection, device_id: int, fact: Paid, now_ms: int) -> None:
@@ -159,11 +159,19 @@ def lost(connection: Connection, device_id: int, fact: Paid, now_ms: int) -> Non
             asked_ms=now_ms,
         )
     )
-    _put(connection, device_id, told, State.IN_DOUBT, Reason.IN_DOUBT, fact.site, now_ms)
+    _put(connection, device_id, told, State.IN_DOUBT, Reason.IN_DOUBT, now_ms, site=fact.site, sale=fact.sale)
 
 
 def _put(
-    connection: Connection, device_id: int, told: Settlement, state: State, reason: Reason, site: str, now_ms: int
+    connection: Connection,
+    device_id: int,
+    told: Settlement,
+    state: State,
+    reason: Reason,
+    now_ms: int,
+    *,
+    site: str = "",
+    sale: bytes = b"",
 ) -> None:
     """A payment of which only its name and what its lane says is known."""
     connection.execute(
@@ -178,6 +186,7 @@ def _put(
             coupon_id=None,
             campaign=0,
             serial=0,
+            sale=sale or None,
             answer=encode(told),
             debit_yen=told.debit_yen,
             asked_ms=now_ms,

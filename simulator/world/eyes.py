@@ -157,7 +157,7 @@ class Eyes:
         unit, asked = self._unit, self._unit.payment_asked
         assert asked is not None, "nobody pays before a basket is there"
         unit.note("settled", f"{what.number} yen, payment {asked.payment.hex()}")
-        unit.world.saw(PaymentSeen(unit.world.time.now_ms, unit.device, asked.payment, what.number))
+        unit.world.saw(PaymentSeen(unit.world.time.now_ms, unit.device, asked.payment, what.number, asked.sale))
         self._paid()
 
     def _reversed(self) -> None:

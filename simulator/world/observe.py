@@ -98,6 +98,7 @@ class PaymentSeen(NamedTuple):
     device: str
     payment: bytes  # its name, 16 bytes
     yen: int  # that were debited
+    sale: bytes
 
 
 class CardGreeted(NamedTuple):

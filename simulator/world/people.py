@@ -203,7 +203,8 @@ class People:
                 self._world.operators.select(shopper.person, shopper.account, catalogue.ONLINE)
         lines = tuple(Price(rate_bp, rng.randrange(1, 3_000)) for rate_bp in (1_000, 800)[: rng.randrange(1, 3)])
         spend_yen = sum(line.yen for line in lines)
-        asked = ev.PayByAccount(account=shopper.account, lines=lines, payment=rng.randbytes(16))
+        sale = self._sold(rng, spend_yen)
+        asked = ev.PayByAccount(account=shopper.account, lines=lines, payment=rng.randbytes(16), sale=sale)
         for _ in range(PAY_TRIES):
             unit.put(ev.BasketOpened(spend_yen=spend_yen))
             if rng.random() < 0.3:
@@ -218,7 +219,9 @@ class People:
                 break
         luck = rng.random()
         if luck < 0.3:
-            unit.put(ev.BasketPaid() if luck < 0.15 else ev.BasketCancelled())
+            unit.put(ev.BasketPaid(sale=sale) if luck < 0.15 else ev.BasketCancelled())
+        elif luck < 0.45:
+            self.bring_back(rng, unit)
         if rng.random() < 0.1:  # wages
             self._world.office.bank.books.open(shopper.account_number, FIRST_YEN)
 

@@ -5,7 +5,7 @@
   its lane withdrew is not debited, or was paid back; nothing moved twice in one direction.
 - The centre's book says of every payment what the bank did, and leaves none open.
 
-A disk that was restored, spoilt or thrown away may withdraw what its shopper saw settled: then the money goes back, and
+The sale may have been taken back: then it was paid back, whole, or a person was told. A disk that was restored, spoilt or thrown away may withdraw what its shopper saw settled: then the money goes back, and
 only the sums are held. A database that was restored may not know what a bank did before.
 """
 
@@ -25,6 +25,7 @@ from simulator.world.observe import (
     DiskSpoilt,
     PaymentSeen,
     Seen,
+    TakenBack,
     WrittenOff,
 )
 
@@ -38,6 +39,7 @@ class PaidOnce(Watch):
 
     def __init__(self) -> None:
         self._seen: dict[str, PaymentSeen] = {}
+        self._back: set[bytes] = set()  # sales that somebody brought back: their debits may have gone back
         self._loose: set[str] = set()  # devices whose journals are not what they were
         self._forgot = False
 
@@ -46,6 +48,8 @@ class PaidOnce(Watch):
             self._loose.add(seen.device)
         elif isinstance(seen, CentreRestored):
             self._forgot = True
+        elif isinstance(seen, TakenBack):
+            self._back.add(seen.sale)
         elif isinstance(seen, PaymentSeen):
             before = self._seen.setdefault(seen.payment.hex(), seen)
             if before.yen != seen.yen:
@@ -54,7 +58,8 @@ class PaidOnce(Watch):
     def at_rest(self, world: AtRest) -> None:
         net = self._net(world.bank)
         for name, seen in self._seen.items():
-            if seen.device not in self._loose and net[name] != -seen.yen:
+            back = seen.sale in self._back and not net[name]
+            if seen.device not in self._loose and net[name] != -seen.yen and not back:
                 self.broken(f"{seen.device} said that {seen.yen} yen are settled ({name}); the bank has {-net[name]}")
         try:
             with stores.opened(world.centre) as disk:
