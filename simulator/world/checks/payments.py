@@ -5,8 +5,9 @@
   its lane withdrew is not debited, or was paid back; nothing moved twice in one direction.
 - The centre's book says of every payment what the bank did, and leaves none open.
 
-The sale may have been taken back: then it was paid back, whole, or a person was told. A disk that was restored, spoilt or thrown away may withdraw what its shopper saw settled: then the money goes back, and
-only the sums are held. A database that was restored may not know what a bank did before.
+The sale may have been taken back: then it was paid back, whole, or a person was told. A disk that was restored, spoilt
+or thrown away may withdraw what its shopper saw settled: then the money goes back, and only the sums are held. A
+database that was restored may not know what a bank did before.
 """
 
 from __future__ import annotations
