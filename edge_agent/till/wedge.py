@@ -1,7 +1,7 @@
 """What is typed to a till that takes nothing but a keyboard, when a coupon has counted at a lane without baskets.
 
 The shop says what: a text with values in braces, for example an in-store JAN that the till knows as a discount
-(`"29{yen:10}{check}\\n"`) or an amount key (`"{yen}\\n"`). It goes to a USB keyboard gadget as key reports (`hid`), or
+(`"29{yen:10}{check}"`) or an amount (`"{yen}"`). It goes to a USB keyboard gadget as key reports (`hid`), or
 as it is to a serial wedge or a file (`text`). It is typed after the redemption is on disk and shown; where it can't be
 typed in time it is not, the log says so, and the cashier keys the discount in: the display shows it.
 """
@@ -29,6 +29,7 @@ PART: Final = "wedge"
 WRITE_WITHIN_S: Final = 2.0
 WAITING_MAX: Final = 8
 TEXT_BYTES: Final = 64  # written at once
+AFTER: Final = {"enter": "\n", "tab": "\t", "nothing": ""}
 _FIELD: Final = re.compile(r"\{(yen|percent|campaign|check)(?::([1-9][0-9]?))?\}")
 _USAGES: Final = {
     **{str(digit): (0, 0x1D + digit if digit else 0x27) for digit in range(10)},
@@ -76,7 +77,8 @@ def typed(settings: WedgeSettings, verdict: Verdict) -> str:
         if width and len(value) > width:
             raise CantType(f"{name} {value} has no room in {width} digits")
         made += value
-    return made + text[after:]
+    made += text[after:]
+    return made + AFTER[settings.after] if made else ""
 
 
 def encoded(keys: str, text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,7 +36,7 @@ def logged(centre: Centre, lane: Lane) -> list[Change]:
     return found
 
 
-def known(changes: list[Change], folder: Path) -> list[tuple[int, list[int]]]:
+def known(changes: Sequence[Change], folder: Path) -> list[tuple[int, list[int]]]:
     """Programmes, and what each rule asks for a point, as a lane has them in the end."""
     store = Store(folder, "lane-1")
     store.start(b"e" * 16)

@@ -20,7 +20,7 @@ from tests.servers import wait_until
 from tests.unit.edge_agent.agent_world import ONLINE, OPEN, SIGNED, code
 from tests.unit.till.till_rig import TillRig, new_id
 
-JAN = "29{yen:10}{check}\n"
+JAN = "29{yen:10}{check}"
 
 
 def said(campaign: Campaign, **texts: str) -> str:
@@ -32,14 +32,14 @@ def test_an_amount_becomes_an_in_store_jan_or_whatever_the_till_knows() -> None:
     assert jan == "2900000010009\n" or jan.startswith("290000001000")
     assert len(jan) == 14
     assert fits(jan.strip())
-    assert said(SIGNED, amount="C{yen}\t{campaign:3}\n") == "C1000\t001\n"
-    assert said(OPEN, percent="P{percent:2}\n") == "P10\n"
-    assert (said(ONLINE), said(ONLINE, gift="G\n")) == ("", "G\n")
+    assert said(SIGNED, amount="C{yen}\t{campaign:3}") == "C1000\t001\n"
+    assert said(OPEN, percent="P{percent:2}", after="tab") == "P10\t"
+    assert (said(ONLINE), said(ONLINE, gift="G", after="nothing")) == ("", "G")
 
 
 def test_a_value_that_has_no_room_is_not_typed_short() -> None:
     with pytest.raises(CantType, match="no room"):
-        said(SIGNED, amount="{yen:3}\n")
+        said(SIGNED, amount="{yen:3}")
 
 
 @pytest.mark.parametrize("text", ["{yen", "{colour}", "{yen:0}", "値"])
@@ -60,7 +60,7 @@ def test_keys_go_down_and_up_as_a_usb_keyboard_reports_them() -> None:
 def test_K5_a_coupon_that_counts_at_a_lane_without_baskets_is_typed_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "keys")
     keys = os.open(tmp_path / "keys", os.O_RDONLY | os.O_NONBLOCK)
-    rig = TillRig(tmp_path / "unit", wedge=WedgeSettings(device=str(tmp_path / "keys"), amount="{yen}\n"))
+    rig = TillRig(tmp_path / "unit", wedge=WedgeSettings(device=str(tmp_path / "keys")))
     try:
         rig.agent.inbox.put(Scanned(text=code(SIGNED, serial=7), format="qr"))
         assert select.select([keys], [], [], 10)[0]
@@ -77,7 +77,7 @@ def test_K5_a_coupon_that_counts_at_a_lane_without_baskets_is_typed_once(tmp_pat
 
 
 def test_a_keyboard_that_takes_nothing_is_said_and_the_lane_goes_on(tmp_path: Path) -> None:
-    rig = TillRig(tmp_path / "unit", wedge=WedgeSettings(device=str(tmp_path / "none"), amount="{yen}\n"))
+    rig = TillRig(tmp_path / "unit", wedge=WedgeSettings(device=str(tmp_path / "none")))
     try:
         rig.agent.inbox.put(Scanned(text=code(SIGNED, serial=7), format="qr"))
         wait_until(lambda: any(line.get("part") == "wedge" and not line["ok"] for line in rig.lines), 10, "the fault")
