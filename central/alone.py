@@ -13,6 +13,7 @@ from central import homes, leases
 from central.db.schema import NUL
 from central.members import giving
 from central.registry import Device
+from central.reversals import told
 from loyalty.campaign import CAMPAIGN_ID_MAX
 from loyalty.lease import KINDS
 from loyalty.points import POINTS_MAX
@@ -29,14 +30,15 @@ from wire.facts import (
     LeaseFact,
     PointsFact,
     Returned,
+    Reversed,
     Spent,
     Taken,
 )
 
-AloneFact = LeaseFact | HomeFact | PointsFact | CardFact
+AloneFact = LeaseFact | HomeFact | PointsFact | CardFact | Reversed
 TAGS: Final[dict[type, str]] = {
     Returned: "lr", Given: "lg", Taken: "lt", HomeLeft: "hl", KeeperLeft: "kl", Earned: "pe", Spent: "ps",
-    CardWriting: "cw", CardSettled: "cd", CardSuspected: "cs",
+    CardWriting: "cw", CardSettled: "cd", CardSuspected: "cs", Reversed: "rv",
 }  # fmt: skip
 ID_BYTES: Final = 16
 NUMBER_MAX: Final = 2**53
@@ -66,6 +68,10 @@ def unbookable(fact: AloneFact) -> str:
         return "" if 0 < fact.term <= NUMBER_MAX else f"term {fact.term} can't be"
     if isinstance(fact, CardFact):
         return giving.unbookable(fact)
+    if isinstance(fact, Reversed):
+        return told.unbookable(fact)
+    if len(fact.sale) not in (0, ID_BYTES):
+        return f"a sale has a name of {ID_BYTES} bytes"
     if not (0 < fact.programme <= CAMPAIGN_ID_MAX and 0 < fact.holder <= HOLDER_MAX and len(fact.id) == ID_BYTES):
         return "it names a programme or a person that can't be"
     if not 0 < len(fact.site) <= WORD_CHARS_MAX:

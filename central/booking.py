@@ -31,6 +31,7 @@ from central.db.schema import (
 from central.ledger import lanes
 from central.offsets import Timed
 from central.registry import Device
+from central.reversals import told
 from loyalty.campaign import CAMPAIGN_ID_MAX, DAY_MS, Campaign, Policy
 from wire.facts import (
     Cancelled,
@@ -41,6 +42,7 @@ from wire.facts import (
     LeaseFact,
     PointsFact,
     Redeemed,
+    Reversed,
     Spent,
     Stamp,
     decode_fact,
@@ -54,6 +56,7 @@ _HOLDER_MAX: Final = 2**48 - 1
 _MS_MAX: Final = 2**53
 _WORD_CHARS_MAX: Final = 64
 QUESTION_BYTES: Final = 16
+SALE_BYTES: Final = 16
 EPOCH_BYTES: Final = 16
 
 _FACT_COLUMNS: Final = ("epoch_id", "seq", "hash", "type", "body", "booked_ms")
@@ -156,6 +159,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     cancelled: list[tuple[int, Cancelled]] = []
     alone_facts: list[tuple[int, LeaseFact | HomeFact | CardFact]] = []
     points: list[tuple[int, PointsFact, bytes]] = []
+    taken_back: list[tuple[int, Reversed]] = []
     stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
@@ -177,6 +181,10 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             cancelled.append((seq, fact))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "cx", body, now_ms))
+        elif isinstance(fact, Reversed):
+            taken_back.append((seq, fact))
+            stamps.append((seq, fact.at))
+            rows.append((epoch_id, seq, digest, alone.TAGS[Reversed], body, now_ms))
         elif isinstance(fact, PointsFact):
             points.append((seq, fact, body))
             stamps.append((seq, fact.at))
@@ -202,6 +210,11 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
         alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
     if points:
         _points(connection, booking, points, times)
+    sold = [(seq, fact.sale, body) for seq, fact, body in (*redeemed, *points) if fact.sale]
+    if sold:
+        told.sold(connection, epoch_id, sold, now_ms)
+    if taken_back:
+        told.book(connection, epoch_id, taken_back, times, now_ms)
     return len(aside)
 
 
@@ -212,11 +225,11 @@ def _points(
     spent = [(carried(booking, seq), fact) for seq, fact, _ in points if isinstance(fact, Spent)]
     leases.book_points(connection, booking.device.id, spent, booking.now_ms)
     now_ms = booking.now_ms
-    told = [
+    by_lanes = [
         lanes.told_at(seq, fact, body, times[seq].at_ms if seq in times else fact.at.wall_ms, now_ms)
         for seq, fact, body in points
     ]
-    lanes.book(connection, booking.epoch.id, told, now_ms)
+    lanes.book(connection, booking.epoch.id, by_lanes, now_ms)
 
 
 def carried(booking: Booking, seq: int) -> leases.Carried:
@@ -241,6 +254,7 @@ def _plainly_fine(fact: Fact) -> bool:
         and 0 <= fact.spend_yen <= _MS_MAX
         and 0 <= fact.discount_yen <= _MS_MAX
         and 0 <= fact.cost_yen <= _MS_MAX
+        and len(fact.sale) in (0, SALE_BYTES)
     )
 
 
@@ -272,6 +286,8 @@ def _unbookable(fact: Fact, seq: int) -> str:
         return f"a question has {QUESTION_BYTES} bytes"
     if not (0 <= fact.spend_yen <= _MS_MAX and 0 <= fact.discount_yen <= _MS_MAX and 0 <= fact.cost_yen <= _MS_MAX):
         return "its money can't be"
+    if len(fact.sale) not in (0, SALE_BYTES):
+        return f"a sale has a name of {SALE_BYTES} bytes"
     return ""
 
 
@@ -316,7 +332,7 @@ def _redeem(
     if wanted:
         for campaign, serial, epoch_id, seq in bulk.look_up(connection, _USED_SELECT, _USED_JOIN, wanted):
             used[campaign, serial] = (epoch_id, seq)
-    told = _told_before(connection, booking, redeemed)
+    before = _told_before(connection, booking, redeemed)
     unsettled = settlement.settle(connection, device, [fact for _, fact, _ in redeemed if fact.question])
     persons = settlement.PersonCounts(connection)
     stopped = None
@@ -340,7 +356,7 @@ def _redeem(
             at_ms, error_ms = times[seq]
             flags |= _CLOCK_CORRECTED
         state = "cleared"
-        if body in told:
+        if body in before:
             state, flags = "void", flags | _REPEATED
         elif key in used:
             state, flags = "double", flags | _DOUBLE

@@ -16,7 +16,7 @@ from central import offsets
 from central.coupons import issue
 from central.coupons.stoplist import Since
 from central.db import bulk
-from central.db.schema import Flag, RedemptionState, boot_spans, boots, conflicts, redemptions
+from central.db.schema import NO_USES, Flag, boot_spans, boots, conflicts, redemptions
 from loyalty.campaign import Campaign
 from wire.facts import Stamp, decode_fact
 
@@ -84,7 +84,7 @@ def _correct(
         connection.execute(
             update(redemptions).where(redemptions.c.id == row.id).values(at_ms=at_ms, at_error_ms=error_ms, flags=flags)
         )
-        if row.state != RedemptionState.VOID:
+        if row.state not in NO_USES:
             sure = flags if _outside(campaign, at_ms, error_ms) else flags & ~int(Flag.OUTSIDE_DATES)
             _weigh(connection, row, sure & stakes.AT_STAKE, campaign, now_ms)
 

@@ -25,6 +25,7 @@ from central.leasing import Lessor, Told
 from central.ledger import expiry, lanes
 from central.members import requests
 from central.office import Office
+from central.reversals import settle
 from central.spool import Snapshots
 from central.waiting import Open, Waiting
 from loyalty.reason import Reason
@@ -334,6 +335,10 @@ class Desk:
         return self._sealed(Address(self._office.settings.tenant, site, "-").whole_site, DN_FEED, message)
 
     # --- by time ---------------------------------------------------------------------------------------
+
+    def reverse(self, now_ms: int) -> None:
+        """Settles sales that were taken back (`central.reversals`), a few at a time; nothing where none is due."""
+        settle.due(self._database, self._secret, now_ms)
 
     def orders(self) -> list[Outgoing]:
         """What keepers of homes are to do, and have not done yet: a unit that lacks nothing asks for nothing."""

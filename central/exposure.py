@@ -27,6 +27,9 @@ _CHARGE: Final = (
 )
 
 
+_TAKE_OFF: Final = "UPDATE campaigns SET exposed = exposed - ?, exposed_yen = exposed_yen - ? WHERE id = ?"
+
+
 class Exposed(NamedTuple):
     """Uses too many, and what they cost."""
 
@@ -52,6 +55,12 @@ def charge(connection: Connection, campaign_id: int, more: Exposed, now_ms: int)
     issue.put_in_force(connection, online)
     notices.tell(connection, KIND, campaign_id, _words(campaign, Exposed(row.exposed, row.exposed_yen)), now_ms)
     return True
+
+
+def take_off(connection: Connection, campaign_id: int, less: Exposed) -> None:
+    """A use that was one too many is none any more. A campaign that turned `online` by it stays so until a person says
+    otherwise."""
+    bulk.run(connection, _TAKE_OFF, (less.uses, less.yen, campaign_id))
 
 
 def _past(campaign: Campaign, exposed: Exposed) -> bool:

@@ -326,6 +326,16 @@ def book_uses(connection: Connection, owner: Owner, previous: bytes, taken: Taki
         _add(connection, Pot(CAMPAIGN, campaign), spent=amount)
 
 
+def give_back(connection: Connection, pot: Pot, amount: Amount) -> None:
+    """What a use took of a limit is there again for everybody: in the pot, not in the part that it was taken of.
+
+    The part stays spent, so that what its unit knows of it stays true. What was counted as exposure stays so, too.
+    """
+    stand = find(connection, pot)
+    if stand is not None:  # a pot that was made later never knew of it
+        _add(connection, pot, spent=NOTHING - stand.spent.least(amount))
+
+
 class Carried(NamedTuple):
     """How a fact came into its epoch: written in it, or carried over from another one."""
 

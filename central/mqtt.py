@@ -194,6 +194,7 @@ class Link:
             now = time.monotonic()
             if now >= self._next_push and len(self._outstanding) < OUTSTANDING_MAX:
                 self._next_push = now + PUSH_EVERY_S
+                self._desk.reverse(now_ms())
                 self._publish(client, list(self._desk.pushes()))
             if now >= self._next_orders and len(self._outstanding) < OUTSTANDING_MAX:
                 self._next_orders = now + ORDERS_EVERY_S

@@ -14,6 +14,7 @@ from central.db.schema import (
     USES,
     Flag,
     QuestionState,
+    RedemptionState,
     conflicts,
     devices,
     questions,
@@ -60,7 +61,9 @@ def granted_elsewhere(connection: Connection, left: HomeLeft, now_ms: int) -> No
         return
     same = (redemptions.c.campaign == left.campaign) & (redemptions.c.serial == stored_serial(left.serial))
     # The redemption may have been booked before: the home's journal and the asker's arrive in any order.
-    mine = same & (redemptions.c.device_id == asker) & redemptions.c.state.in_(USES)
+    # So may the reversal of its sale: the question is over all the same, and holds the serial no more.
+    over = (*USES, RedemptionState.RESTORED.value)
+    mine = same & (redemptions.c.device_id == asker) & redemptions.c.state.in_(over)
     settled = connection.execute(select(redemptions).where(mine)).all()
     for row in settled:
         _was_granted(connection, row, now_ms)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 from central import homes, registry
 from central.coupons import cards, issue, keyring, stoplist
 from central.db.schema import (
+    NO_USES,
     RedemptionState,
     devices,
     epochs,
@@ -33,9 +34,19 @@ from central.ledger import programmes
 from central.members import membership
 from loyalty.campaign import DAY_MS, Campaign, Policy
 from wire import sealing
-from wire.messages import Change, PutCampaign, PutCardKey, PutRedemption, PutSecret, SnapshotPart, encode
+from wire.messages import (
+    Change,
+    DropRedemption,
+    PutCampaign,
+    PutCardKey,
+    PutRedemption,
+    PutSecret,
+    SnapshotPart,
+    encode,
+)
 
 PART_BYTES_MAX: Final = 60 * 1024
+GIVEN_BACK_MAX: Final = 1_000  # of one campaign, the newest: an older one has been told to every cache that lives
 ROWS_AT_ONCE: Final = 1_000
 ENDED_KEPT_MS: Final = 30 * DAY_MS  # a campaign that ended so long ago is no cache's business any more
 _LENGTH: Final = struct.Struct(">I")
@@ -146,6 +157,7 @@ def changes(
         yield from homes.moves_of(connection, site_id, number, secret)
     for number in tracked:
         yield from _redemptions(connection, number, secret)
+        yield from _given_back(connection, number, secret)
         yield from _hinted(connection, number, secret)
 
 
@@ -167,7 +179,7 @@ def _redemptions(connection: Connection, campaign: int, secret: bytes) -> Iterat
             redemptions.c.at_ms,
             redemptions.c.site,
         )
-        .where(redemptions.c.campaign == campaign, redemptions.c.state != RedemptionState.VOID.value)
+        .where(redemptions.c.campaign == campaign, redemptions.c.state.not_in(NO_USES))
         .order_by(redemptions.c.serial, redemptions.c.wall_ms, redemptions.c.id),
         execution_options={"yield_per": ROWS_AT_ONCE},
     )
@@ -175,6 +187,21 @@ def _redemptions(connection: Connection, campaign: int, secret: bytes) -> Iterat
         device, epoch = names[epoch_id]
         fact = sealing.fact_id(device, epoch, seq)
         yield _put(secret, fact, campaign, serial, holder, at_ms, site, provisional=False)
+
+
+def _given_back(connection: Connection, campaign: int, secret: bytes) -> Iterator[DropRedemption]:
+    """What other lanes may still tell of, though its sale was taken back."""
+    rows = connection.execute(
+        select(devices.c.name, epochs.c.epoch, redemptions.c.seq, redemptions.c.serial)
+        .join_from(redemptions, epochs, epochs.c.id == redemptions.c.epoch_id)
+        .join(devices, devices.c.id == epochs.c.device_id)
+        .where(redemptions.c.campaign == campaign, redemptions.c.state == RedemptionState.RESTORED.value)
+        .order_by(redemptions.c.id.desc())
+        .limit(GIVEN_BACK_MAX)
+    )
+    for device, epoch, seq, serial in rows:
+        hashed = sealing.serial_hash(secret, campaign, read_serial(serial)) if serial else b""
+        yield DropRedemption(sealing.fact_id(device, bytes(epoch), seq), hashed, given_back=True)
 
 
 def _hinted(connection: Connection, campaign: int, secret: bytes) -> Iterator[PutRedemption]:

@@ -15,7 +15,7 @@ import msgspec
 
 from central.db import locks
 from loyalty.lease import POINTS
-from wire.facts import Earned, Redeemed, Spent, decode_fact
+from wire.facts import Earned, Redeemed, Reversed, Spent, decode_fact
 
 LEDGER: Final = "l"
 """The accounts of a programme are locked together: a spending may reach any of them by the programme's policy."""
@@ -37,6 +37,8 @@ def of(device: str, bodies: Sequence[bytes]) -> Touched:
         elif isinstance(fact, Spent):
             found |= {locks.pot(POINTS, fact.programme, holder) for holder in (0, fact.holder)}
             found.add(locks.pot(LEDGER, fact.programme, 0))
+        elif isinstance(fact, Reversed):
+            continue  # it is only written down, and settled later (`central.reversals.settle`)
         elif isinstance(fact, Earned):
             found.add(locks.pot(LEDGER, fact.programme, 0))
         else:

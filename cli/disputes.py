@@ -36,7 +36,8 @@ def conflicts(
     for one in found:
         party = f"{one.charges} {one.charged}".strip() or "—"
         serial = f"{one.serial:016x}" if one.serial else "—"
-        of = f"points {one.programme}, {one.site}" if one.programme else f"coupon {one.campaign}"
+        of = f"coupon {one.campaign}" if one.campaign else f"a sale, {one.site}"
+        of = f"points {one.programme}, {one.site}" if one.programme else of
         points = f"{one.points:,}" if one.programme else "—"
         rows.append((str(one.id), one.kind.replace("_", " "), of, serial, local(one.found_ms), one.rule, party,
                      f"{one.amount_yen:,}", one.state.replace("_", " "), points, one.note))  # fmt: skip

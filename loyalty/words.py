@@ -127,7 +127,7 @@ WORDS: Final[dict[Lang, dict[str, Words]]] = {
         "no_points": ("No points right now", "Without the centre", "so many can't be", "used. Pay in cash."),
         "not_home": ("Not here right now", "Use it at {site}", "Here it works once", "we are back online."),
         "busy": ("One moment, please", "Still at work on the", "last one. Please", "show it again."),
-        "no_reversal": ("Can't take it back", "The till asked for", "what can't be. Please", "ask the staff."),
+        "no_reversal": ("Can't take it back", "The till asked for", "what can't be. Ask", "the staff, please."),
         "no_funds": ("Not enough funds", "Nothing was debited.", "Please pay in", "another way."),
         "no_account": ("No such account", "It is not registered", "or closed. Please", "pay another way."),
         "declined": ("The bank said no", "Nothing was debited.", "Please pay in", "another way."),

@@ -268,6 +268,7 @@ class DropRedemption(Message, tag="unredeemed", frozen=True):
 
     fact: bytes
     serial: bytes = b""
+    given_back: bool = False  # it was booked, and its sale was taken back: whoever tells of it, it counts no more
 
 
 class PutHome(Message, tag="home", frozen=True):

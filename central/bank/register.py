@@ -22,6 +22,7 @@ from central.bank.states import State
 from central.coupons import issue, stoplist
 from central.db.schema import OPEN_PAYMENT, QuestionState, bank_settlements, questions, stored_serial
 from central.registry import Device
+from central.reversals import told
 from loyalty import tax
 from loyalty.coupon import Now
 from loyalty.lease import NOTHING, Amount
@@ -42,6 +43,8 @@ class _Best(NamedTuple):
 def ask(connection: Connection, request: AskSettlement, device: Device, now_ms: int) -> Settlement | None:
     """The answer, if there is one already; None: the payment stands in the book, and the bank is to be asked."""
     if len(request.question) != decide.QUESTION_BYTES:
+        return _refusal(request, Reason.NOT_NOW)
+    if len(request.sale) not in (0, told.ID_BYTES):
         return _refusal(request, Reason.NOT_NOW)
     if len(request.account) != accounts.ACCOUNT_BYTES:
         return _refusal(request, Reason.NO_ACCOUNT)
@@ -202,8 +205,10 @@ def _keep(
             changed_ms=now_ms,
             tries=0,
             next_ms=until_ms,
+            sale=request.sale or None,
         )
     )
+    told.sold_again(connection, [request.sale] if request.sale else [], now_ms)
 
 
 def _digest(request: AskSettlement) -> bytes:

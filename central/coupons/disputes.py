@@ -135,4 +135,4 @@ def _use(connection: Connection, conflict: Any) -> dict[str, Any]:
         ).one_or_none()
         if row is not None:
             return row._asdict()
-    return {}
+    return {"site": conflict.site, "holder": conflict.holder} if conflict.site else {}

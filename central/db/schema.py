@@ -56,9 +56,12 @@ class RedemptionState(StrEnum):
     DOUBLE = "double"  # the serial was used before: a second fact, with a conflict to settle
     LATE = "late"  # the use of its serial, but booked long after the campaign's end
     VOID = "void"  # the same fact told again under another epoch: not a second use
+    RESTORED = "restored"  # its sale was taken back: not a use any more, and the serial is free
 
 
 USES: Final = (RedemptionState.CLEARED.value, RedemptionState.LATE.value)
+NO_USES: Final = (RedemptionState.VOID.value, RedemptionState.RESTORED.value)
+"""In these a redemption counts for nothing and nobody is told of it."""
 
 
 class Flag(IntFlag):
@@ -655,6 +658,7 @@ bank_settlements = Table(
     Column("changed_ms", BigInteger, nullable=False),
     Column("tries", BigInteger, nullable=False),  # how often the bank was asked in vain since it is in doubt
     Column("next_ms", BigInteger, nullable=False),  # when it is asked again
+    Column("sale", LargeBinary),  # the till's own id of the sale that it pays; None: it named none
     Index(
         "ix_bank_settlements_open",
         "next_ms",
@@ -669,6 +673,49 @@ bank_settlements = Table(
         postgresql_where=_WITH_SERIAL,
     ),
     Index("ix_bank_settlements_asked_ms", "asked_ms"),
+    Index(
+        "ix_bank_settlements_sale",
+        "sale",
+        sqlite_where=text("sale IS NOT NULL"),
+        postgresql_where=text("sale IS NOT NULL"),
+    ),
+)
+
+# What belongs to a sale of a till (`central.reversals`): each fact once, under whatever epoch it is told.
+sale_facts = Table(
+    "sale_facts",
+    metadata,
+    Column("sale", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # of the fact's bytes
+    Column("epoch_id", BigInteger, nullable=False),  # where it was booked first
+    Column("seq", BigInteger, nullable=False),
+    Column("undone", BigInteger, nullable=False),  # points taken back or restored so far; of a coupon: 1, it came back
+    PrimaryKeyConstraint("sale", "digest"),
+    sqlite_with_rowid=False,
+)
+
+# Sales that were taken back, whole or in part, as tills told it. Rows stay: the same id again is the same reversal.
+reversals = Table(
+    "reversals",
+    metadata,
+    Column("id", _Id, primary_key=True),  # in the order of booking
+    Column("name", LargeBinary, nullable=False, unique=True),  # the till's id of it
+    Column("sale", LargeBinary, nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # wire.facts.Reversal
+    Column("yen", BigInteger, nullable=False),  # of the price; 0: all that was left of it
+    Column("site", Text, nullable=False),
+    Column("epoch_id", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("booked_ms", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),  # central.reversals.State
+    Column("due_ms", BigInteger),  # when it is to be looked at; None: nothing is left to do
+    Index(
+        "ix_reversals_due_ms",
+        "due_ms",
+        sqlite_where=text("due_ms IS NOT NULL"),
+        postgresql_where=text("due_ms IS NOT NULL"),
+    ),
 )
 
 dead_letters = Table(

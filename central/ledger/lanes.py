@@ -59,7 +59,17 @@ class Told(NamedTuple):
 
     @property
     def content(self) -> bytes:
-        return hashlib.blake2b(self.body, digest_size=CONTENT_BYTES).digest()
+        return content_of(self.body)
+
+
+def content_of(body: bytes) -> bytes:
+    """What tells two facts apart that have one name."""
+    return hashlib.blake2b(body, digest_size=CONTENT_BYTES).digest()
+
+
+def names_of(fact: PointsFact, body: bytes) -> tuple[bytes, bytes]:
+    """The names that the transfer of a fact may have: its own, or one made of that and its content."""
+    return fact.id, hashlib.blake2b(fact.id + content_of(body), digest_size=16).digest()
 
 
 def told_at(seq: int, fact: PointsFact, body: bytes, at_ms: int, now_ms: int) -> Told:
@@ -159,7 +169,7 @@ def _open(sheet: Sheet, name: bytes, one: Told) -> Draft | object:
 
 
 def _other_name(one: Told) -> bytes:
-    return hashlib.blake2b(one.fact.id + one.content, digest_size=16).digest()
+    return names_of(one.fact, one.body)[1]
 
 
 def _legs(batch: _Batch, draft: Draft, one: Told, repaid: list[Key]) -> list[_Odd]:

@@ -375,12 +375,12 @@ class Cache:
         )
 
     def _take_back(self, change: DropRedemption, generation: int) -> None:
-        """What was booked and is void must not come back through a lane. A hint's end says nothing of its fact."""
+        """What was booked and counts no more can't come back through a lane. A hint's end says nothing of its fact."""
         told = self._sql.row(
             f"SELECT provisional FROM seen_{generation} WHERE key = ? AND fact = ?",  # noqa: S608
             (change.serial or change.fact, change.fact),
         )
-        if told is None or told[0]:
+        if not change.given_back and (told is None or told[0]):
             return
         self._sql.execute("DELETE FROM heard WHERE fact = ?", (change.fact,))
         self._sql.execute("INSERT OR IGNORE INTO taken_back (fact) VALUES (?)", (change.fact,))

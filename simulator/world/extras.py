@@ -107,6 +107,7 @@ def fuss(life: Life, rng: Random) -> None:
         lambda: unit.hold_up(code.text, code.format),
         lambda: unit.hold_up(code.text, code.format, confirmed=False),
         lambda: life.people.points(rng, unit),
+        lambda: life.people.bring_back(rng, unit),
     )
     for _ in range(rng.randrange(2, 7)):
         rng.choice(acts)()

@@ -14,7 +14,7 @@ from hal.errors import HalReason, PartFailed
 from loyalty.campaign import Lang
 from loyalty.coupon import Verdict
 from loyalty.reason import Reason
-from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused
+from simulator.world.observe import Blank, DiskFull, Green, PointsSeen, Refused, ReversalSeen
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -64,6 +64,8 @@ class Eyes:
             self._verdict(what)
         elif what.view is View.PAID:
             self._paid()
+        elif what.view is View.REVERSED:
+            self._reversed()
         elif what.view in (View.EARNED, View.SPENT):
             self._points(what)
         else:
@@ -126,10 +128,16 @@ class Eyes:
         for fact in unit.newest_facts():
             if fact[0] == "rd" and fact[1][1:3] == [now.mono_ms, unit.clock.boot]:
                 found += 1
-                self._green(fact[2], fact[3], fact[4], fact[14] if len(fact) > 14 else 0, again=False)
+                self._green(fact[2], fact[3], fact[4], fact[14], fact[15], again=False)
         unit.note("paid", f"{found} coupons")
 
-    def _green(self, campaign: int, serial: int, holder: int, cost_yen: int, *, again: bool) -> None:
+    def _reversed(self) -> None:
+        unit, asked = self._unit, self._unit.reversal_asked
+        if asked is not None:
+            unit.note("reversed", asked.sale.hex()[:8])
+            unit.world.saw(ReversalSeen(unit.world.time.now_ms, unit.device, asked.id))
+
+    def _green(self, campaign: int, serial: int, holder: int, cost_yen: int, sale: bytes = b"", *, again: bool) -> None:
         unit = self._unit
         unit.note("green", f"campaign {campaign} serial {serial:016x}{' again' if again else ''}")
         unit.world.saw(
@@ -144,6 +152,7 @@ class Eyes:
                 holder,
                 cost_yen,
                 again,
+                sale,
             )
         )
 
@@ -163,6 +172,7 @@ class Eyes:
                 asked.holder,
                 what.number,
                 what.view is View.EARNED,
+                asked.sale,
             )
         )
 

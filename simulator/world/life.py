@@ -206,8 +206,10 @@ def _business(life: Life, rng: Random) -> None:
     elif luck < 0.88:
         world.need_centre()
         life.people.download(rng)
-    elif luck < 0.94:
+    elif luck < 0.925:
         life.people.points(rng, unit)
+    elif luck < 0.95:
+        life.people.bring_back(rng, unit)
     else:
         world.need_centre()
         _operate(life, rng)

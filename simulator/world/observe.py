@@ -26,6 +26,7 @@ class Green(NamedTuple):
     holder: int  # 0: nobody's
     cost_yen: int  # what it takes of a budget
     again: bool  # said for a decision that was made before a power cut and never seen
+    sale: bytes = b""  # that it belongs to; empty: none
 
 
 class Refused(NamedTuple):
@@ -51,6 +52,24 @@ class PointsSeen(NamedTuple):
     holder: int
     points: int
     earned: bool
+    sale: bytes = b""
+
+
+class TakenBack(NamedTuple):
+    """Somebody brought a sale back to a lane, which was asked to reverse it: perhaps it did, perhaps it was down."""
+
+    at_ms: int
+    device: str
+    sale: bytes
+    yen: int  # of its price; 0: the whole
+
+
+class ReversalSeen(NamedTuple):
+    """The lane showed that it had taken a sale back."""
+
+    at_ms: int
+    device: str
+    id: bytes
 
 
 class Downloaded(NamedTuple):
@@ -172,6 +191,8 @@ Seen = (
     Green
     | Refused
     | PointsSeen
+    | TakenBack
+    | ReversalSeen
     | Downloaded
     | Issued
     | Down

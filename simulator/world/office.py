@@ -246,6 +246,7 @@ class HeadOffice:
         return []
 
     def _pushes(self, worker: Worker) -> list[Outgoing]:
+        worker.desk.reverse(self.world.time.wall_ms)
         said = list(worker.desk.pushes())
         if worker.desk.snapshots.busy:
             said += worker.desk.snapshot_parts(SNAPSHOT_ROOM)

@@ -24,6 +24,8 @@ PURSE_MAX: Final = 40  # codes that a person keeps; the oldest go first
 AGAIN: Final = 0.12  # of shoppers hold up once more what was held up last
 AGAIN_AFTER_TROUBLE: Final = 0.7
 KNOWN_MAX: Final = 12  # of all people's codes, that somebody copied
+SALES_MAX: Final = 12  # that may be brought back: the newest of all
+BACK_AT_ONCE: Final = 0.08
 FLOOR: Final = 300  # points of a person that may be spent without the centre
 
 
@@ -32,6 +34,13 @@ class Held(NamedTuple):
 
     text: str
     moving: bool
+
+
+class Sale(NamedTuple):
+    """What somebody may bring back."""
+
+    name: bytes
+    spend_yen: int
 
 
 class Shopper:
@@ -65,6 +74,8 @@ class People:
         self._shoppers = [Shopper(world, number) for number in range(count)]
         self._last: dict[str, tuple[Shopper, Code]] = {}  # by unit: who was there last, and what they held up
         self._copied: list[tuple[Shopper, Held]] = []
+        self._sales: list[Sale] = []  # the newest
+        self._slips: list[ev.SaleReversed] = []  # the newest reversals
         self._given: list[tuple[int, int]] = []  # campaign and serial of the newest coupons
         world.operators.programme(catalogue.PROGRAMME, "街のポイント")
         world.operators.floor(catalogue.PROGRAMME, 0, 10 * FLOOR)
@@ -131,19 +142,55 @@ class People:
         luck = rng.random()
         if luck < 0.1:  # walks away
             return
-        unit.put(ev.BasketPaid() if luck < 0.85 else ev.BasketCancelled())
+        if luck >= 0.85:
+            unit.put(ev.BasketCancelled())
+            return
+        unit.put(ev.BasketPaid(sale=self._sold(rng, spend_yen)))
+        if rng.random() < BACK_AT_ONCE:  # a slip of the cashier's: voided on the spot
+            self._world.run(rng.randrange(10, 1_500))
+            self.bring_back(rng, unit)
+
+    def _sold(self, rng: Random, spend_yen: int) -> bytes:
+        """The till's name for a sale, which is remembered by whoever made it. Some tills name none."""
+        if rng.random() < 0.1:
+            return b""
+        sale = Sale(rng.randbytes(16), spend_yen)
+        self._sales = [*self._sales, sale][-SALES_MAX:]
+        return sale.name
+
+    def bring_back(self, rng: Random, unit: Unit) -> None:
+        """Somebody brings a sale back, to any lane: all of it or some, perhaps once more or with the same slip."""
+        if unit.eyes.meant in (View.ASKING, View.PAYING):
+            return  # the display waits for another answer, and nobody would see this one
+        luck = rng.random()
+        if luck < 0.15 and self._slips:
+            unit.take_back(rng.choice(self._slips))
+            self._world.fire("reversed-again")
+            return
+        if luck < 0.2 or not self._sales:  # of a shop that is none of ours
+            sale = Sale(rng.randbytes(16), 1_000)
+        else:
+            sale = self._sales[-1 - min(int(rng.expovariate(0.3)), len(self._sales) - 1)]
+        part = rng.random() < 0.3
+        yen = rng.randrange(1, sale.spend_yen + 2) if part and sale.spend_yen else 0
+        kind = "refund" if yen or rng.random() < 0.6 else "void"
+        slip = ev.SaleReversed(id=rng.randbytes(16), sale=sale.name, kind=kind, yen=yen)
+        self._slips = [*self._slips, slip][-SALES_MAX:]
+        unit.take_back(slip)
+        self._world.fire("reversed-part" if yen else "reversed")
 
     def points(self, rng: Random, unit: Unit) -> None:
         shopper = rng.choice(self._shoppers)
         if unit.eyes.meant is View.ASKING:
             return  # the display waits for the answer to something else, and points would not be seen
         holder, points = shopper.person.holder, rng.randrange(1, 120)
+        programme = catalogue.PROGRAMME
         if rng.random() < 0.5:
-            unit.points(
-                ev.PointsEarned(programme=catalogue.PROGRAMME, holder=holder, points=points, spend_yen=100 * points)
-            )
+            sale, yen = self._sold(rng, 100 * points), 100 * points
+            unit.points(ev.PointsEarned(programme=programme, holder=holder, points=points, spend_yen=yen, sale=sale))
         else:
-            unit.points(ev.PointsWanted(programme=catalogue.PROGRAMME, holder=holder, points=points))
+            sale = self._sales[-1].name if self._sales and rng.random() < 0.5 else self._sold(rng, 0)
+            unit.points(ev.PointsWanted(programme=programme, holder=holder, points=points, sale=sale))
 
     def revoke(self, rng: Random) -> None:
         """Somebody lost their phone: one coupon is put on the stop list."""

@@ -33,7 +33,7 @@ from simulator.world import spoil
 from simulator.world.clock import NEVER_MS, UnitClock
 from simulator.world.disk import Disk
 from simulator.world.eyes import Eyes, plain
-from simulator.world.observe import DiskSpoilt, Down, Started, UnitAtRest
+from simulator.world.observe import DiskSpoilt, Down, Started, TakenBack, UnitAtRest
 from simulator.world.wan import Line
 from wire.topics import Address
 
@@ -68,6 +68,7 @@ class Unit:
         self.line: Line | None = None
         self.enrolled = True
         self.points_asked: ev.PointsEarned | ev.PointsWanted | None = None
+        self.reversal_asked: ev.SaleReversed | None = None
         self.due_ms = NEVER_MS
         self.dozes_until_ms = 0  # until then it does what is due only when something comes
         self.back_ms = NEVER_MS  # when it comes up again by itself
@@ -336,4 +337,10 @@ class Unit:
 
     def points(self, asked: ev.PointsEarned | ev.PointsWanted) -> None:
         self.points_asked = asked
+        self.put(asked)
+
+    def take_back(self, asked: ev.SaleReversed) -> None:
+        """A sale is brought back, by whatever shopper, to this lane."""
+        self.reversal_asked = asked
+        self.world.saw(TakenBack(self.world.time.now_ms, self.device, asked.sale, asked.yen))
         self.put(asked)

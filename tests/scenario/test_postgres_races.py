@@ -24,11 +24,13 @@ from central.db.database import Database, StorageError, StorageReason
 from central.decide import Decider
 from central.ingest import Ingest
 from central.leasing import Lessor
+from central.reversals import settle
 from loyalty.campaign import Campaign, Policy
 from loyalty.lease import CAMPAIGN, NOTHING, Amount, Pot
 from tests.postgres import MISSING, Postgres, programs
 from tests.servers import wait_until
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
+from wire.facts import Redeemed, Reversed
 from wire.messages import Answer, Ask, AskLease, Grants, Held
 
 WORKERS = 4
@@ -141,6 +143,38 @@ def test_K6_one_serial_redeemed_by_two_units_in_two_workers_clears_once_and_conf
     firsts = house.centre.query("SELECT DISTINCT first_epoch, first_seq FROM conflicts WHERE kind = 'double'")
     assert firsts == house.centre.query("SELECT epoch_id, seq FROM redemptions WHERE state = 'cleared'")
     assert house.centre.one("SELECT redeemed FROM campaigns") == 1
+
+
+def test_sales_and_their_reversals_in_two_workers_while_two_more_settle_are_settled_once_each(build: Build) -> None:
+    house = build(lanes=2)
+    seller, taker = house.lanes
+    sales = [number.to_bytes(16, "big") for number in range(1, 31)]
+    for serial, sale in enumerate(sales, 1):
+        seller.journal(Redeemed(seller.stamp(), 1, serial, 0, 1, "signed", seller.site, 1_000, 100, 1, sale=sale))
+        taker.journal(Reversed(taker.stamp(), sale[::-1], sale, "refund", 0, taker.site))
+    secret, over = house.centre.secret, threading.Event()
+
+    def book(ingest: Ingest, lane: Lane) -> None:
+        for number in range(1, len(lane) + 1):
+            assert ingest.book(lane.batch(number, number), lane.origin()).status == "ok"
+
+    def keep_settling(database: Database) -> None:
+        while not over.is_set():
+            settle.due(database, secret, NOW_MS)
+
+    with ThreadPoolExecutor(4) as threads:
+        settling = [threads.submit(keep_settling, house.database()) for _ in range(2)]
+        booking = [threads.submit(book, house.ingest(), lane) for lane in house.lanes]
+        for one in booking:
+            one.result()
+        over.set()
+        for one in settling:
+            one.result()
+    settle.due(house.database(), secret, NOW_MS)
+    assert house.centre.query("SELECT state, count(*) FROM redemptions GROUP BY state") == [("restored", len(sales))]
+    assert house.centre.one("SELECT redeemed FROM campaigns") == 0
+    assert house.centre.one("SELECT count(*) FROM reversals WHERE due_ms IS NOT NULL") == 0
+    assert house.centre.query("SELECT kind FROM conflicts") == []
 
 
 def test_two_workers_that_book_one_batch_book_it_once(build: Build) -> None:

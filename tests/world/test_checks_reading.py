@@ -15,7 +15,7 @@ from edge_agent.store.connection import Connection
 from loyalty.lease import Amount, Pot
 from loyalty.reason import Reason
 from simulator.world.checks import exactly_once, stores, unseen_yes_is_repeated
-from simulator.world.checks.facts import Opened, Other, Points, Use, read
+from simulator.world.checks.facts import Opened, Other, Points, Reversal, Use, read
 from wire import chain, facts
 from wire.facts import Stamp, encode_fact
 
@@ -29,7 +29,11 @@ def test_facts_are_read_as_they_are_written() -> None:
     spent = facts.Spent(AT, b"n" * 16, 1, 7, 30, "ginza")
     assert read(encode_fact(spent)) == Points(b"bootboot", 4_000, b"n" * 16, False, 1, 7, 30, False)
     earned = facts.Earned(AT, b"n" * 16, 1, 7, 30, "ginza", 500)
-    assert read(encode_fact(earned)) == Points(b"bootboot", 4_000, b"n" * 16, True, 1, 7, 30, False)
+    assert read(encode_fact(earned)) == Points(b"bootboot", 4_000, b"n" * 16, True, 1, 7, 30, False, spend_yen=500)
+    of_sale = facts.Earned(AT, b"n" * 16, 1, 7, 30, "ginza", 500, 2, b"s" * 16)
+    assert read(encode_fact(of_sale)) == Points(b"bootboot", 4_000, b"n" * 16, True, 1, 7, 30, False, b"s" * 16, 500)
+    back = facts.Reversed(AT, b"r" * 16, b"s" * 16, "refund", 300, "ginza")
+    assert read(encode_fact(back)) == Reversal(b"bootboot", 4_000, b"r" * 16, b"s" * 16, "refund", 300)
     opened = facts.EpochOpened(AT, "fork", b"e" * 16, 4, 2)
     assert read(encode_fact(opened)) == Opened("fork", b"e" * 16, 4, 2)
     given = facts.Given(AT, b"t" * 16, "lane-2", POT, Amount(2))
@@ -38,7 +42,7 @@ def test_facts_are_read_as_they_are_written() -> None:
 
 def test_every_kind_of_fact_is_known_to_the_checkers_by_its_tag() -> None:
     tags = {kind.__struct_config__.tag for kind in get_args(facts.Fact)}
-    assert tags == {"rd", "cx", "ep", "lr", "lg", "lt", "hl", "kl", "pe", "ps", "cw", "cd", "cs"}
+    assert tags == {"rd", "cx", "ep", "lr", "lg", "lt", "hl", "kl", "pe", "ps", "cw", "cd", "cs", "rv"}
 
 
 def test_a_fact_of_an_older_unit_is_read_without_its_newer_fields() -> None:

@@ -17,6 +17,7 @@ from simulator.world.checks.only_what_was_given import OnlyWhatWasGiven
 from simulator.world.checks.parts import PartsAreKnown
 from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
 from simulator.world.checks.reasons import NoInternalError
+from simulator.world.checks.reversals import ReversalsAreSettled
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
 from simulator.world.checks.time_goes_on import TimeGoesOn
 from simulator.world.checks.unseen_yes_is_repeated import UnseenYesIsRepeated
@@ -41,6 +42,7 @@ def all_checkers() -> list[Checker]:
         CachesConverge(),
         PointsAddUp(),
         LedgerBalances(),
+        ReversalsAreSettled(),
         PartsAreKnown(),
         Auditor(),
     ]

@@ -40,6 +40,11 @@ class Tally:
         self.count += spent.uses
         self.yen += spent.yen
 
+    def back(self, uses: int, yen: int) -> None:
+        """So much of it was asked back by whoever it belongs to: it may be used again."""
+        self.count -= uses
+        self.yen -= yen
+
     def allowed_beyond(self, losses: Losses) -> tuple[int, int]:
         """How many of the uses, and of the yen, may lie beyond the limit."""
         beyond = [spent for spent in self._spent if _may_be_beyond(spent, losses)]

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any, Final, NamedTuple
 
+from simulator.world.checks.sales import Sales
 from simulator.world.checks.stores import Disk, opened, plain, unsigned
 from simulator.world.observe import (
     AtRest,
@@ -46,6 +47,7 @@ class _Use(NamedTuple):
     policy: str
     leased: bool
     cost_yen: int
+    back: bool  # its sale was taken back
 
 
 class _Points(NamedTuple):
@@ -131,19 +133,27 @@ class Auditor:
                     " JOIN devices d ON d.id = e.device_id"
                 )
             ]
-            uses = [
+            sales = Sales(sql)
+            told = [
                 _Use(
-                    device, fact[2], fact[3], fact[6], bool(_field(fact, 13, False)), int(_field(fact, 14, 0))
+                    device, fact[2], fact[3], fact[6], bool(_field(fact, 13, False)), int(_field(fact, 14, 0)),
+                    sales.is_back(_field(fact, 15, b"")),
                 )
                 for device, fact in _distinct(facts, "rd")
             ]  # fmt: skip
+            uses = [use for use in told if not use.back]
             self._redeemed(sql, uses)
+            booked = sql.number("SELECT count(*) FROM redemptions WHERE state <> 'void'")
+            if booked != len(told):
+                self._no(f"{len(told)} redemptions were told, and {booked} are booked")
             self._given_out(sql)
             self._conflicts(sql, uses)
             self._exposed(sql)
             self._pots(sql, self._taken_alone(facts))
             self._spent(sql, uses)
-            self._points_spent(sql, _distinct(facts, "ps"))
+            self._points_spent(
+                sql, [fact for fact in _distinct(facts, "ps") if not sales.is_back(_field(fact[1], 8, b""))]
+            )
             self._points_seen(facts)
 
     # --- campaigns ------------------------------------------------------------------------------------
@@ -164,9 +174,6 @@ class Auditor:
                     f"campaign {number} says {redeemed} uses, {rows[number]} redemptions count, and the facts are"
                     f" {counted[number]} uses"
                 )
-        booked = sql.number("SELECT count(*) FROM redemptions WHERE state <> 'void'")
-        if booked != len(uses):
-            self._no(f"{len(uses)} redemptions were told, and {booked} are booked")
 
     def _given_out(self, sql: Disk) -> None:
         coupons = Counter(sql.pairs("SELECT campaign, count(*) FROM coupons GROUP BY 1"))
@@ -186,7 +193,11 @@ class Auditor:
     def _conflicts(self, sql: Disk, uses: list[_Use]) -> None:
         surplus = Counter((use.campaign, use.serial) for use in uses if use.serial)
         rows: Counter[tuple[int, int]] = Counter()
-        query = "SELECT campaign, serial, count(*) FROM conflicts WHERE kind = 'double' GROUP BY 1, 2"
+        query = (
+            "SELECT c.campaign, c.serial, count(*) FROM conflicts c LEFT JOIN redemptions r"
+            " ON r.epoch_id = c.second_epoch AND r.seq = c.second_seq WHERE c.kind = 'double'"
+            " AND c.state <> 'withdrawn' AND (r.state IS NULL OR r.state <> 'restored') GROUP BY 1, 2"
+        )
         for campaign, serial, count in sql.rows(query):
             rows[campaign, unsigned(serial)] = count
         for (campaign, serial), count in (surplus | rows).items():
@@ -201,7 +212,7 @@ class Auditor:
         exposed: Counter[int] = Counter()
         for campaign, body in sql.rows(
             "SELECT r.campaign, f.body FROM redemptions r JOIN facts f ON f.epoch_id = r.epoch_id AND f.seq = r.seq"
-            " WHERE r.state = 'double' OR (r.state <> 'void' AND r.flags & ?)",
+            " WHERE r.state = 'double' OR (r.state NOT IN ('void', 'restored') AND r.flags & ?)",
             (OVER_PERSON_LIMIT,),
         ):
             exposed[campaign] += plain(body)[6] == "signed"

@@ -8,6 +8,7 @@ from simulator.world.checks.facts import Points, Use, read
 from simulator.world.checks.stores import Disk, unsigned
 
 VOID: Final = "void"  # the same fact told again under another epoch
+RESTORED: Final = "restored"  # its sale was taken back
 DOUBLE: Final = "double"
 FLAG_DOUBLE: Final = 1
 FLAG_OVER_PERSON_LIMIT: Final = 512
@@ -29,7 +30,13 @@ class BookedUse(NamedTuple):
 
     @property
     def counts(self) -> bool:
+        """Whether it is a fact of its own."""
         return self.state != VOID
+
+    @property
+    def stands(self) -> bool:
+        """... and is none that was taken back."""
+        return self.state not in (VOID, RESTORED)
 
 
 class BookedPoints(NamedTuple):

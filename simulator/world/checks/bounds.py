@@ -57,7 +57,21 @@ UNIT: Final = {
 """Rows that a table of a unit may have at most."""
 
 UNIT_HISTORY: Final = frozenset(
-    {"journal", "own", "transfers", "away", "moved", "seen_0", "seen_1", "cards", "epochs", "my_epochs", "generations"}
+    {
+        "journal",
+        "own",
+        "transfers",
+        "away",
+        "moved",
+        "seen_0",
+        "seen_1",
+        "cards",
+        "epochs",
+        "my_epochs",
+        "generations",
+        "reversals",
+        "given_back",
+    }
 )
 """Tables of a unit that grow with what happened; some are held against others (`_unit`)."""
 
@@ -78,7 +92,8 @@ CENTRE_HISTORY: Final = frozenset(
         "sessions", "coupons", "questions", "pots", "parts", "part_moves", "homes", "home_moves", "feeds",
         "feed_bodies", "change_log", "hints", "dead_letters", "programmes", "earn_rules", "accounts", "transfers",
         "postings", "lots", "lot_moves", "bank_accounts", "bank_selections", "bank_settlements",
-        "staff", "staff_sessions", "consents", "audit", "members", "issued_cards", "card_requests",
+        "sale_facts", "reversals", "staff", "staff_sessions", "consents", "audit", "members", "issued_cards",
+        "card_requests",
     }
 )  # fmt: skip
 """Tables of the centre that grow with what happened; some are held against others (`CENTRE_RULES`)."""

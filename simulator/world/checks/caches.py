@@ -77,7 +77,8 @@ class _Centre:
             _Use(campaign, unsigned(serial), holder, fact_name(device, epoch, seq))
             for campaign, serial, holder, device, epoch, seq in sql.rows(
                 "SELECT r.campaign, r.serial, r.holder, d.name, e.epoch, r.seq FROM redemptions r"
-                " JOIN epochs e ON e.id = r.epoch_id JOIN devices d ON d.id = e.device_id WHERE r.state <> 'void'"
+                " JOIN epochs e ON e.id = r.epoch_id JOIN devices d ON d.id = e.device_id"
+                " WHERE r.state NOT IN ('void', 'restored')"
             )
         ]
         self.hinted = {fact for (fact,) in sql.rows("SELECT fact FROM hints")}

@@ -22,8 +22,9 @@ from simulator.world.checks.base import Watch
 from simulator.world.checks.booked import BookedUse, Odd
 from simulator.world.checks.issued import Issues, campaigns
 from simulator.world.checks.losses import Losses
+from simulator.world.checks.sales import Asked
 from simulator.world.checks.stores import Disk, Unreadable
-from simulator.world.observe import AtRest, Green, Seen
+from simulator.world.observe import AtRest, Green, Seen, TakenBack
 
 
 class CapHoldsInSum(Watch):
@@ -36,12 +37,17 @@ class CapHoldsInSum(Watch):
         self._losses = Losses()
         self._tallies: dict[int, Tally] = {}
         self._seen: set[tuple[str, int, int]] = set()  # unit, campaign, serial
+        self._asked = Asked()
+        self._of_sale: dict[bytes, list[Green]] = {}
 
     def saw(self, seen: Seen) -> None:
         self._issues.saw(seen)
         self._losses.saw(seen)
         if isinstance(seen, Green):
             self._green(seen)
+        elif isinstance(seen, TakenBack) and self._asked.add(seen.sale, seen.yen):
+            for green in self._of_sale.pop(seen.sale, []):
+                self._tallies[green.campaign].back(1, green.cost_yen)
 
     def _green(self, green: Green) -> None:
         use = (green.device, green.campaign, green.serial)
@@ -50,6 +56,10 @@ class CapHoldsInSum(Watch):
         if green.serial:
             self._seen.add(use)
         tally = self._tallies.setdefault(green.campaign, Tally())
+        if green.sale in self._asked:
+            return  # taken back before it was seen
+        if green.sale:
+            self._of_sale.setdefault(green.sale, []).append(green)
         tally.add(Spent(green.at_ms, green.device, 1, green.cost_yen))
         if not self._issues.always_held(green.campaign):
             return
@@ -73,7 +83,7 @@ class CapHoldsInSum(Watch):
     def at_rest(self, world: AtRest) -> None:
         try:
             with stores.opened(world.centre) as disk:
-                uses = [row for row in booked.uses(disk) if row.counts and row.use.policy in HOLDING]
+                uses = [row for row in booked.uses(disk) if row.stands and row.use.policy in HOLDING]
                 for campaign in campaigns(disk):
                     if campaign.policy in HOLDING:
                         self._covered(campaign, [row for row in uses if row.use.campaign == campaign.id], disk)

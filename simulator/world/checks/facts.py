@@ -24,6 +24,7 @@ class Use(NamedTuple):
     asked: bool  # the centre, or the home of the serial, had said yes
     leased: bool
     cost_yen: int
+    sale: bytes = b""
 
     @property
     def moment(self) -> tuple[bytes, int]:
@@ -45,10 +46,23 @@ class Points(NamedTuple):
     holder: int
     points: int
     asked: bool
+    sale: bytes = b""
+    spend_yen: int = 0  # of the purchase that earned them
 
     @property
     def moment(self) -> tuple[bytes, int]:
         return self.boot, self.mono_ms
+
+
+class Reversal(NamedTuple):
+    """A sale was taken back (`rv`)."""
+
+    boot: bytes
+    mono_ms: int
+    id: bytes
+    sale: bytes
+    kind: str
+    yen: int  # of its price; 0: the whole
 
 
 class Opened(NamedTuple):
@@ -67,7 +81,7 @@ class Other(NamedTuple):
     fields: tuple[Any, ...] = ()
 
 
-Fact = Use | Points | Opened | Other
+Fact = Use | Points | Reversal | Opened | Other
 
 
 def read(body: bytes) -> Fact:
@@ -77,13 +91,17 @@ def read(body: bytes) -> Fact:
         mono_ms, boot = stamp[1], stamp[2]
         if tag == "rd":
             campaign, serial, holder, _, policy, site, _, _, _, *rest = fields
-            question, _, leased, cost_yen = [*rest, *(b"", False, False, 0)[len(rest) :]][:4]
-            return Use(boot, mono_ms, campaign, serial, holder, policy, site, bool(question), leased, cost_yen)
+            question, _, leased, cost_yen, sale = [*rest, *(b"", False, False, 0, b"")[len(rest) :]][:5]
+            return Use(boot, mono_ms, campaign, serial, holder, policy, site, bool(question), leased, cost_yen, sale)
         if tag in ("pe", "ps"):
             name, programme, holder, points, _, *rest = fields
-            return Points(
-                boot, mono_ms, name, tag == "pe", programme, holder, points, tag == "ps" and bool(rest and rest[0])
-            )
+            if tag == "pe":
+                spend_yen, _, sale = [*rest, *(0, 0, b"")[len(rest) :]][:3]
+                return Points(boot, mono_ms, name, True, programme, holder, points, False, sale, spend_yen)
+            question, sale = [*rest, *(b"", b"")[len(rest) :]][:2]
+            return Points(boot, mono_ms, name, False, programme, holder, points, bool(question), sale)
+        if tag == "rv":
+            return Reversal(boot, mono_ms, *fields[:4])
         if tag == "ep":
             return Opened(*fields[:4])
         return Other(tag, tuple(fields))

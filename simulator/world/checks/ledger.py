@@ -6,7 +6,7 @@ Recomputed from the postings and from the lanes' facts with plain SQL, at rest:
 - a balance is the sum of its account's postings;
 - what is left of a person's lots is what the person has;
 - what a person has, less what was spent beyond it and is kept apart, is what they earned less what they spent by the
-  facts, each counted once, whatever was doubled, salvaged or restored.
+  facts, each counted once and less what was taken back, whatever was doubled, salvaged or restored.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import ClassVar, Final
 
 from simulator.world.checks import booked, stores
 from simulator.world.checks.base import Watch
+from simulator.world.checks.sales import Sales
 from simulator.world.checks.stores import Disk, Unreadable
 from simulator.world.observe import AtRest
 
@@ -63,9 +64,11 @@ class LedgerBalances(Watch):
     def _persons(self, disk: Disk) -> None:
         entered = {number for (number,) in disk.rows("SELECT id FROM programmes")}
         told: Counter[tuple[int, int]] = Counter()
+        sales = Sales(disk)
         for fact in {row.points.name: row.points for row in booked.points(disk)}.values():
             if fact.programme in entered:
-                told[fact.programme, fact.holder] += fact.points if fact.earned else -fact.points
+                points = fact.points - sales.undone(fact)
+                told[fact.programme, fact.holder] += points if fact.earned else -points
         has: Counter[tuple[int, int]] = Counter()
         for programme, holder, balance in disk.rows(
             f"SELECT programme, holder, sum(balance) FROM accounts WHERE kind IN {PERSONAL} GROUP BY 1, 2"  # noqa: S608

@@ -34,8 +34,9 @@ from simulator.world.checks.base import Watch
 from simulator.world.checks.booked import BookedUse, Odd
 from simulator.world.checks.issued import Issues, campaigns
 from simulator.world.checks.losses import Losses
+from simulator.world.checks.sales import Asked
 from simulator.world.checks.stores import Disk, Unreadable
-from simulator.world.observe import AtRest, Downloaded, Enrolled, Green, Healed, Seen
+from simulator.world.observe import AtRest, Downloaded, Enrolled, Green, Healed, Seen, TakenBack
 
 CONVERGED_AFTER_MS: Final = 600_000  # after the faults stopped: several pulls and resends at their longest pauses
 
@@ -49,6 +50,7 @@ class OneUsePerSerial(Watch):
         self._uses: dict[tuple[int, int], list[Green]] = {}
         self._losses = Losses()
         self._issues = Issues()
+        self._asked = Asked()
         self._home: dict[tuple[int, int], str] = {}
         self._units: dict[str, set[str]] = defaultdict(set)  # of each site, ever
         self._healed_ms: int | None = None
@@ -59,6 +61,8 @@ class OneUsePerSerial(Watch):
         if isinstance(seen, Green):
             if seen.serial:
                 self._used(seen)
+        elif isinstance(seen, TakenBack):
+            self._asked.add(seen.sale, seen.yen)
         elif isinstance(seen, Downloaded):
             self._home[seen.campaign, seen.serial] = seen.home
         elif isinstance(seen, Enrolled):
@@ -81,6 +85,8 @@ class OneUsePerSerial(Watch):
         uses.append(green)
 
     def _allowed(self, first: Green, second: Green) -> bool:
+        if first.sale in self._asked:
+            return True  # its sale was brought back
         losses, policies = self._losses, self._issues.policies(first.campaign)
         lost = losses.gone(first.device, first.at_ms)
         settled_ms = None if self._healed_ms is None else self._healed_ms + CONVERGED_AFTER_MS
@@ -108,7 +114,7 @@ class OneUsePerSerial(Watch):
     def at_rest(self, world: AtRest) -> None:
         try:
             with stores.opened(world.centre) as disk:
-                uses = [row for row in booked.uses(disk) if row.counts]
+                uses = [row for row in booked.uses(disk) if row.stands]
                 self._flagged(uses, disk)
                 self._exposed(uses, disk)
         except Odd as error:

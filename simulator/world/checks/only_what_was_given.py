@@ -22,7 +22,8 @@ from simulator.world.checks.base import Watch
 from simulator.world.checks.issued import Issues
 from simulator.world.checks.losses import Losses
 from simulator.world.checks.one_use_per_serial import CONVERGED_AFTER_MS
-from simulator.world.observe import CentreRestored, Downloaded, Green, Healed, Issued, Seen
+from simulator.world.checks.sales import Asked
+from simulator.world.observe import CentreRestored, Downloaded, Green, Healed, Issued, Seen, TakenBack
 
 
 class OnlyWhatWasGiven(Watch):
@@ -38,12 +39,18 @@ class OnlyWhatWasGiven(Watch):
         self._healed_ms: int | None = None
         self._persons: dict[tuple[int, int], Tally] = {}
         self._seen: set[tuple[str, int, int]] = set()
+        self._asked = Asked()
+        self._of_sale: dict[bytes, list[Green]] = {}
 
     def saw(self, seen: Seen) -> None:
         self._issues.saw(seen)
         self._losses.saw(seen)
         if isinstance(seen, Green):
             self._green(seen)
+        elif isinstance(seen, TakenBack):
+            if self._asked.add(seen.sale, seen.yen):
+                for green in self._of_sale.pop(seen.sale, []):
+                    self._persons[green.campaign, green.holder].back(1, 0)
         elif isinstance(seen, Downloaded):
             self._given.setdefault((seen.campaign, seen.serial), set()).add(seen.holder)
         elif isinstance(seen, Issued):
@@ -85,6 +92,10 @@ class OnlyWhatWasGiven(Watch):
         if limit is None:
             return
         tally = self._persons.setdefault((green.campaign, green.holder), Tally())
+        if green.sale in self._asked:
+            return  # taken back before it was seen
+        if green.sale:
+            self._of_sale.setdefault(green.sale, []).append(green)
         tally.add(Spent(green.at_ms, green.device, 1, 0))
         if tally.count > limit and tally.count > limit + (allowed := tally.allowed_beyond(self._losses)[0]):
             self.broken(

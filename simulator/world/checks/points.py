@@ -17,8 +17,9 @@ from simulator.world.checks import booked, stores
 from simulator.world.checks.allowances import Spent, Tally
 from simulator.world.checks.base import Watch
 from simulator.world.checks.losses import Losses
+from simulator.world.checks.sales import Asked, Sales
 from simulator.world.checks.stores import Disk, Unreadable
-from simulator.world.observe import AtRest, Blank, DiskFull, Down, FloorSet, PointsSeen, Seen
+from simulator.world.observe import AtRest, Blank, DiskFull, Down, FloorSet, PointsSeen, Seen, TakenBack
 
 Floor = tuple[int, int]  # programme, holder
 
@@ -31,6 +32,8 @@ class PointsWithinFloors(Watch):
     def __init__(self) -> None:
         self._losses = Losses()
         self._floors: dict[Floor, int] = {}
+        self._asked = Asked()
+        self._of_sale: dict[bytes, list[PointsSeen]] = {}
         self._tallies: dict[Floor, Tally] = {}
 
     def saw(self, seen: Seen) -> None:
@@ -38,7 +41,15 @@ class PointsWithinFloors(Watch):
         if isinstance(seen, FloorSet):
             floor = (seen.programme, seen.holder)
             self._floors[floor] = max(seen.points, self._floors.get(floor, 0))
+        elif isinstance(seen, TakenBack):
+            if self._asked.add(seen.sale, seen.yen):
+                for one in self._of_sale.pop(seen.sale, []):
+                    for holder in (0, one.holder):
+                        self._tallies[one.programme, holder].back(one.points, 0)
         elif isinstance(seen, PointsSeen) and not seen.earned:
+            if seen.sale in self._asked:
+                return  # taken back before it was seen
+            self._of_sale.setdefault(seen.sale, []).append(seen)
             for holder in (0, seen.holder):
                 self._spent((seen.programme, holder), seen)
 
@@ -116,12 +127,14 @@ class PointsAddUp(Watch):
 
     def _floors(self, facts: list[booked.BookedPoints], disk: Disk) -> None:
         spent: Counter[Floor] = Counter()
+        sales = Sales(disk)
         for row in facts:
             fact = row.points
             if not fact.earned:
-                spent[fact.programme, 0] += fact.points
+                points = fact.points - sales.undone(fact)
+                spent[fact.programme, 0] += points
                 if fact.holder:
-                    spent[fact.programme, fact.holder] += fact.points
+                    spent[fact.programme, fact.holder] += points
         for programme, holder, count in disk.rows("SELECT id, holder, spent_count FROM pots WHERE kind = 'p'"):
             floor = (programme, holder)
             since_ms = self._floor_ms.get(floor)

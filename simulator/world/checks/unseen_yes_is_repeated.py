@@ -28,6 +28,7 @@ from simulator.world.observe import (
     Green,
     Refused,
     Seen,
+    TakenBack,
     UnitAtRest,
 )
 
@@ -58,6 +59,7 @@ class _Unit:
         self.down: Down | None = None
         self.in_doubt = False  # since it was last up, its disk was restored or spoilt
         self.unseen: dict[What, Down] = {}
+        self.sales: dict[What, bytes] = {}  # of those, where they belong to one
         self.seen: set[What] = set()  # since the last fault after which one may be repeated
         self.unwritten: set[What] = set()  # seen, and perhaps not written down: it will be before it serves again
         self.faults = 0
@@ -77,6 +79,10 @@ class UnseenYesIsRepeated(Watch):
             self._green(seen)
         elif isinstance(seen, Refused):
             self._refused(seen)
+        elif isinstance(seen, TakenBack):
+            unit = self._of(seen.device)
+            for what in [what for what in unit.unseen if seen.sale and unit.sales.get(what) == seen.sale]:
+                del unit.unseen[what]
         elif isinstance(seen, Down):
             unit = self._fault(seen.device)
             unit.down = seen
@@ -111,6 +117,7 @@ class UnseenYesIsRepeated(Watch):
                     shown[fact.what] -= 1
                 else:
                     known.unseen[fact.what] = down
+                    known.sales[fact.what] = fact.sale
 
     def _of(self, device: str) -> _Unit:
         return self._units.setdefault(device, _Unit())

@@ -9,9 +9,12 @@ import pytest
 from central import audit, staff
 from central.coupons import issue
 from central.office import now_ms
+from central.pages.words import EVERY
+from central.reversals import odd, settle
 from central.staff import Role
-from tests.unit.central.central_kit import Centre, Lane
+from tests.unit.central.central_kit import NOW_MS, Centre, Lane
 from tests.unit.central.pages_kit import Browser, give
+from wire.facts import Reversed
 
 FORM = {
     "name": "秋の割引", "kind": "amount", "amount_yen": "200", "policy": "signed", "serials": "yes", "stock": "1,000",
@@ -112,6 +115,26 @@ def test_a_shop_sees_what_its_own_site_redeemed_today(browser: Browser, mall: Ce
     assert "98338" in page
     assert "Dレコード割引" not in page
     assert "BBB" not in page
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "the centre does not know"), ("ja", "不明な取引の返品")])
+def test_an_operator_sees_what_is_odd_about_reversals_with_its_shop_in_both_languages(
+    browser: Browser, mall: Centre, lane: Lane, lang: str, words: str
+) -> None:
+    lane.journal(Reversed(lane.stamp(), b"r" * 16, b"s" * 16, "refund", 1_200, "ginza"))
+    mall.book(lane)
+    for at_ms in (NOW_MS, NOW_MS + settle.UNKNOWN_AFTER_MS):
+        settle.due(mall.office.database, mall.secret, at_ms)
+    browser.headers = {"accept-language": lang}
+    browser.log_in_as_staff("ops")
+    page = browser.get("/operator/conflicts").text
+    assert words in page
+    assert "銀座" in page
+    assert "1,200" in page
+    for kind in odd.KINDS:
+        assert f"conflict.{kind}" in EVERY
+    assert browser.post("/operator/conflicts/1", {"how": "shop", "note": "asked"}).status_code == 303
+    assert mall.query("SELECT state, charges, charged FROM conflicts") == [("settled", "shop", "ginza")]
 
 
 def test_an_operator_settles_a_conflict_with_its_reason_and_amount(browser: Browser, mall: Centre, lane: Lane) -> None:

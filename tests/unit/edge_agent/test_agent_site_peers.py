@@ -450,6 +450,22 @@ def test_what_the_centre_took_back_does_not_refuse_for_ever_and_is_not_brought_u
     assert not b.refuses(5)
 
 
+def test_a_use_whose_sale_was_taken_back_is_forgotten_also_by_a_lane_that_the_centre_told_nothing_of_it(
+    shop: Shop,
+) -> None:
+    a, b, c = shop.lanes.values()
+    c.island = 1
+    a.redeem(5)
+    shop.run(3_000)
+    booked = told(a, 5)
+    for lane in (b, c):  # a snapshot has only this of it
+        apply(lane, DropRedemption(booked.fact, booked.serial, given_back=True))
+    assert not b.refuses(5)
+    c.island = 0
+    shop.run(5_000)
+    assert not c.refuses(5), "and the lane that used it can tell of it as it likes"
+
+
 @pytest.mark.parametrize("who_knows", [0, 2])
 def test_one_of_teller_and_hearer_is_enough_to_keep_what_was_taken_back_away(shop: Shop, who_knows: int) -> None:
     a, _, c = shop.lanes.values()
