@@ -974,6 +974,7 @@ purchases = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("total_yen", BigInteger, nullable=False),
     Column("booked_ms", BigInteger, nullable=False),
+    Column("returned_ms", BigInteger),  # since when it is known that all of it was taken back
     Index(
         "ix_purchases_holder",
         "holder",

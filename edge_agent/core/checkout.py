@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.core import events as ev
-from edge_agent.core import receipt
+from edge_agent.core import receipt, sales
 from edge_agent.core.cards import WRITING_MS, Cards, _is_worn
 from edge_agent.core.effects import Show, TellHint, TellTill, View
 from edge_agent.core.examine import wants
@@ -344,6 +344,7 @@ class Checkout(Cards, PayingByAccount, Reversing):
             )
         money_yen = total_yen - points_yen
         facts += self._earned(sale.id, known, money_yen, at)
+        facts.append(sales.bought(sale.id, known.holder, self._site, total_yen, sale.lines, at.stamp))
         step = msgspec.structs.replace(step, facts=(*step.facts, *facts))
         if self.visit.writing is None:  # where points pay with the card, it says all of it already
             step = self._card_follows(step, act, by_want, at)

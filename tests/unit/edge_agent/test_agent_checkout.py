@@ -25,7 +25,7 @@ from loyalty.tax import REDUCED_BP, Part
 from tests.unit.edge_agent.agent_world import NOW_MS, ONLINE, OPEN, SIGNED, Driver, code, moment, scanned
 from tests.unit.edge_agent.test_agent_cards import HER, KEY, Place, member_card, points_on
 from tests.unit.edge_agent.test_agent_pay_by_account import ACCOUNT, settled
-from wire.facts import Cancelled, Earned, Outcome, Redeemed, Reversed, Spent
+from wire.facts import Bought, Cancelled, Earned, Outcome, Paid, Redeemed, Reversed, Spent
 from wire.messages import Change, PutCampaign, PutCardKey, PutProgramme, PutRule, Settled
 
 SALE, OTHER = b"S" * 16, b"T" * 16
@@ -189,8 +189,11 @@ def test_K6_payment_redeems_and_the_receipt_is_on_disk_with_the_facts(lane: Driv
     lane(opens())
     lane(coupon(code(SIGNED, serial=7)))
     step = lane(pays())
-    (fact,) = step.facts
+    fact, sold = step.facts
     assert isinstance(fact, Redeemed)
+    assert isinstance(sold, Bought)
+    assert (sold.sale, sold.holder, len(sold.lines)) == (SALE, 0, len(MIXED)), "M3: what was bought is told, too"
+    assert sold.total_yen == view(step).total_yen
     assert (fact.serial, fact.spend_yen, fact.discount_yen, fact.sale) == (7, 1_640, 1_000, SALE)
     made = view(step)
     assert made.paid is not None
@@ -325,7 +328,7 @@ def test_B6_settled_is_told_with_the_coupon_that_was_used_and_again_when_asked_a
     lane(opens())
     lane(pays(tender=ev.Tender.ACCOUNT, account=ACCOUNT))
     step = lane(settled(FIRST))
-    assert [type(fact) for fact in step.facts] == [Redeemed]
+    assert [type(fact) for fact in step.facts] == [Paid, Redeemed, Bought]
     made = view(lane(pays(tender=ev.Tender.ACCOUNT, account=ACCOUNT)))
     assert made.paid is not None
     assert (made.state, made.total_yen, made.discount_yen) == (SaleState.PAID, 1_530, 110)
@@ -401,7 +404,7 @@ def test_M11_points_pay_and_the_card_says_what_is_left_before_anything_is_handed
     written, paid = place.steps[before:]
     assert [type(effect) for effect in written.effects if isinstance(effect, WriteCard)] == [WriteCard]
     assert view(written).state is SaleState.PAYING, "not paid before the card was read back"
-    assert [type(fact).__name__ for fact in paid.facts] == ["CardSettled", "Spent", "Earned"]
+    assert [type(fact).__name__ for fact in paid.facts] == ["CardSettled", "Spent", "Earned", "Bought"]
     (spent,) = place.of(Spent)
     assert (spent.points, spent.sale) == (140, SALE)
     (earned,) = place.of(Earned)
