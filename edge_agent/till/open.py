@@ -20,7 +20,7 @@ def open_till(agent: Agent, settings: UnitSettings) -> ExitStack:
         return _opened(agent, settings)
     except ModuleNotFoundError as error:
         raise TillSettingsError(
-            f"[unit.till] needs the extra 'till' of the package: {error.name} is missing"
+            f"[unit.till] needs the extra 'till': {error.name} is missing"
         ) from error
 
 
