@@ -19,9 +19,7 @@ def open_till(agent: Agent, settings: UnitSettings) -> ExitStack:
     try:
         return _opened(agent, settings)
     except ModuleNotFoundError as error:
-        raise TillSettingsError(
-            f"[unit.till] needs the extra 'till': {error.name} is missing"
-        ) from error
+        raise TillSettingsError(f"[unit.till] needs the extra 'till': {error.name} is missing") from error
 
 
 def _opened(agent: Agent, settings: UnitSettings) -> ExitStack:
