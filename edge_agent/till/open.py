@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from edge_agent.till.desk import Desk
+from edge_agent.till.faults import TillSettingsError
 
 if TYPE_CHECKING:
     from edge_agent.runner import Agent
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def open_till(agent: Agent, settings: UnitSettings) -> ExitStack:
-    """Close it before the agent. Raises TillSettingsError, HalError."""
+    """Close it before the agent. Raises TillSettingsError."""
+    try:
+        return _opened(agent, settings)
+    except ModuleNotFoundError as error:
+        raise TillSettingsError(f"[unit.till] needs the extra 'till': {error.name} is missing") from error
+
+
+def _opened(agent: Agent, settings: UnitSettings) -> ExitStack:
     with ExitStack() as stack:
         till = settings.till
         if till.wedge.device:

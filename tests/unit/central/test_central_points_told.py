@@ -70,3 +70,15 @@ def test_a_lane_keeps_so_many_revisions_of_a_rule(tmp_path: Path) -> None:
         for number in range(1, held.RULES_HELD_MAX + 11)
     ]
     assert known(revisions, tmp_path / "unit") == [(5, list(range(11, held.RULES_HELD_MAX + 11)))]
+
+
+def test_what_a_snapshot_does_not_say_is_forgotten(tmp_path: Path) -> None:
+    store = Store(tmp_path / "unit", "lane-1")
+    store.start(b"e" * 16)
+    with store.transaction():
+        store.cache.apply([PutProgramme(POINTS), PutRule(HERE)], b"i" * 16, 9)
+        store.cache.start_snapshot(100)
+        store.cache.stage([PutProgramme(POINTS)])
+        store.cache.finish_snapshot(b"j" * 16, 1)
+    assert store.cache.programmes() == ((POINTS, ()),)
+    store.close()

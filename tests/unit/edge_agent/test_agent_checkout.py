@@ -25,7 +25,7 @@ from loyalty.tax import REDUCED_BP, Part
 from tests.unit.edge_agent.agent_world import NOW_MS, ONLINE, OPEN, SIGNED, Driver, code, moment, scanned
 from tests.unit.edge_agent.test_agent_cards import HER, KEY, Place, member_card, points_on
 from tests.unit.edge_agent.test_agent_pay_by_account import ACCOUNT, settled
-from wire.facts import Bought, Cancelled, Earned, Outcome, Paid, Redeemed, Reversed, Spent
+from wire.facts import Bought, Cancelled, Earned, Outcome, Paid, Redeemed, Returned, Reversed, Spent
 from wire.messages import Change, PutCampaign, PutCardKey, PutProgramme, PutRule, Settled
 
 SALE, OTHER = b"S" * 16, b"T" * 16
@@ -425,6 +425,17 @@ def test_M11_more_points_than_may_be_spent_here_are_refused_and_nothing_moves(pl
     assert sale.failed.reason is Reason.NO_POINTS
     assert refusal(place.drive(pays(SECOND, programme=PROGRAMME, points=1_641))) is TillReason.TOO_MANY_POINTS
     assert refusal(place.drive(pays(SECOND, programme=9, points=1))) is TillReason.NO_WORTH
+
+
+@pytest.mark.parametrize("whose", [HER, 0], ids=["hers", "the lane's"])
+def test_M11_the_lower_of_the_two_floors_is_what_may_be_spent_here(place: Place, store: Store, whose: int) -> None:
+    with store.transaction():
+        store.parts.keep(Returned(moment().stamp, b"r" * 16, Pot(POINTS, PROGRAMME, whose), Amount(900)))
+    place.event(opens())
+    assert [one.spendable for one in view(place.drive(asks(ev.ReadSale()))).points] == [100]
+    assert refusal(place.drive(pays(programme=PROGRAMME, points=101))) is TillReason.REFUSED
+    place.event(pays(SECOND, programme=PROGRAMME, points=100))
+    assert [fact.points for fact in place.of(Spent)] == [100]
 
 
 def test_M11_a_card_that_is_pulled_away_pays_nothing_and_the_sale_stays_open(place: Place) -> None:
