@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = {  # lock -> extras
     "kiosk": (),
     "pi": ("pi", "till"),
-    "central": ("central",),
+    "central": ("central", "parquet"),
     "demo": ("central", "simulator", "till"),
     "dev": ("central", "simulator", "till", "dev"),
 }
@@ -30,7 +30,7 @@ LEANS_ON = {
     "wire": (),
     "hal": ("zbar", "pi"),
     "edge_agent": ("till",),
-    "central": ("central",),
+    "central": ("central", "parquet"),
     "simulator": ("central", "simulator"),
     "cli": ("central", "simulator", "zbar"),
     "scripts": ("central", "simulator", "dev"),
