@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = {  # lock -> extras
     "kiosk": (),
     "pi": ("pi", "till"),
-    "central": ("central", "parquet"),
+    "central": ("central",),
     "demo": ("central", "simulator", "till"),
     "dev": ("central", "simulator", "till", "dev"),
 }
