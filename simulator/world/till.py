@@ -10,6 +10,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from edge_agent.core import events as ev
 from edge_agent.core.receipt import SaleState, SaleView, TillAnswer, TillReason
 from loyalty.basket import Line
@@ -25,6 +27,7 @@ TRIES_MAX: Final = 5  # in one go; the rest is for the next shopper, or for the 
 LEFT_MAX: Final = 8  # sales that had no answer, and are asked about again
 OVER_MAX: Final = 6  # receipts in the drawer, which are asked for again
 WAIT_MS: Final = 400  # between two questions of one try
+PATIENCE_MS: Final = 1_200  # of a shopper whose points were refused, and who tries once more
 HOLDER_SHARE: Final = 0.5  # of the shoppers put their card in
 KINDS: Final = ("till-unasked", "till-unheard", "till-asked-again", "till-paid", "till-points", "till-account")
 """What must have happened in the fixed seeds."""
@@ -129,6 +132,10 @@ class Till:
         self.left = [*(one for one in self.left if one.sale != sale), Left(sale, lines, act)][-LEFT_MAX:]
         return None
 
+    def waits_for(self, sale: bytes) -> bool:
+        """Whether its payment had no answer yet."""
+        return any(one.sale == sale for one in self.left)
+
     def _keep(self, sale: bytes, act: ev.PaySale) -> None:
         self.over = [*(one for one in self.over if one[0] != sale), (sale, act)][-OVER_MAX:]
 
@@ -151,7 +158,7 @@ class Till:
             if self.pay(one.sale, one.lines, one.act) is None and one not in self.left:
                 self.cancel(one.sale)  # it was refused: the shopper is gone
         for sale in list(self.open) if all_of_it else self.open[:1]:
-            if not any(one.sale == sale for one in self.left):
+            if not self.waits_for(sale):
                 self.cancel(sale)
         if self.over and (all_of_it or self._rng.random() < 0.3):
             sale, act = self._rng.choice(self.over)
@@ -199,14 +206,18 @@ def _pay(
 ) -> None:  # fmt: skip
     world, luck = people.world, rng.random()
     act = ev.PaySale(payment=rng.randbytes(16), tender=ev.Tender.CASH)
-    here = next((one for one in view.points if one.spendable and one.yen), None) if view is not None else None
+    here = next((one for one in view.points if one.yen), None) if view is not None and view.member else None
     if here is not None and view is not None and luck < 0.5 and view.total_yen:
-        points = min(here.spendable, rng.randrange(1, 60), view.total_yen)
+        points = min(rng.randrange(1, 60), view.total_yen)
         act = ev.PaySale(payment=act.payment, tender=ev.Tender.CASH, programme=here.programme, points=max(1, points))
     elif luck > 0.7:
         act = ev.PaySale(payment=act.payment, tender=ev.Tender.ACCOUNT, account=shopper.account)
     paid = till.pay(sale, lines, act)
-    if paid is None and not any(one.sale == sale for one in till.left):  # refused: another way to pay
+    if paid is None and act.points and not till.waits_for(sale):  # refused: the lane has sought leave by now
+        world.run(PATIENCE_MS)
+        act = msgspec.structs.replace(act, payment=rng.randbytes(16))
+        paid = till.pay(sale, lines, act)
+    if paid is None and not till.waits_for(sale):  # refused: another way to pay
         act = ev.PaySale(payment=rng.randbytes(16), tender=ev.Tender.CASH)
         paid = till.pay(sale, lines, act)
     if paid is None:
