@@ -88,10 +88,12 @@ class Tendering(Pricing):
         if act.points > POINTS_MAX or worth_yen(here, act.points) > self._bill(self.visit, by_want, at).total_yen:
             return self._refused(event, TillReason.TOO_MANY_POINTS, by_want, at)
         wanted = ev.PointsWanted(programme=act.programme, holder=known.holder, points=act.points, sale=event.sale)
-        refusal = self._cannot_pay(wanted, (Row(left=Amount(here.spendable)),))
+        held = (Row(left=Amount(here.spendable)),)
+        refusal = self._cannot_pay(wanted, held)
         if refusal is not None:
             step = self._show(Verdict(reason=refusal)) if self._may_scan() else Step(visit=self.visit)
             step = of_sale(step, failed=(act.payment, refusal))
+            step = msgspec.structs.replace(step, effects=(*step.effects, *self._sought(wanted, held)))
             return self._refused(event, TillReason.REFUSED, by_want, at, step)
         member = self.visit.member
         if self.visit.state is State.ASKING:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from edge_agent.core import events as ev
-from edge_agent.core.effects import AskBank, Show, TellHint, TellTill, View, WriteCard
+from edge_agent.core.effects import AskBank, SeekPart, Show, TellHint, TellTill, View, WriteCard
 from edge_agent.core.receipt import SaleState, SaleView, TillAnswer, TillReason, tax_views
 from edge_agent.core.states import Mode, State
 from edge_agent.core.visit import Step
 from edge_agent.store import sales as held
 from edge_agent.store.store import Store
+from hal.events import CardPresented
 from hal.virtual.tag import Tag
 from loyalty.basket import Line
 from loyalty.campaign import Campaign, Kind, Policy
@@ -22,11 +23,12 @@ from loyalty.lease import POINTS, Amount, Pot
 from loyalty.points import EarnRule, Programme, Rate
 from loyalty.reason import Reason
 from loyalty.tax import REDUCED_BP, Part
-from tests.unit.edge_agent.agent_world import NOW_MS, ONLINE, OPEN, SIGNED, Driver, code, moment, scanned
+from tests.unit.edge_agent.agent_world import NOW_MS, ONLINE, OPEN, SECRET, SIGNED, Driver, code, moment, scanned
 from tests.unit.edge_agent.test_agent_cards import HER, KEY, Place, member_card, points_on
 from tests.unit.edge_agent.test_agent_pay_by_account import ACCOUNT, settled
+from wire import sealing
 from wire.facts import Bought, Cancelled, Earned, Outcome, Paid, Redeemed, Returned, Reversed, Spent
-from wire.messages import Change, PutCampaign, PutCardKey, PutProgramme, PutRule, Settled
+from wire.messages import Change, PutCampaign, PutCard, PutCardKey, PutProgramme, PutRule, Settled
 
 SALE, OTHER = b"S" * 16, b"T" * 16
 FIRST, SECOND = b"1" * 16, b"2" * 16
@@ -436,6 +438,18 @@ def test_M11_the_lower_of_the_two_floors_is_what_may_be_spent_here(place: Place,
     assert refusal(place.drive(pays(programme=PROGRAMME, points=101))) is TillReason.REFUSED
     place.event(pays(SECOND, programme=PROGRAMME, points=100))
     assert [fact.points for fact in place.of(Spent)] == [100]
+
+
+def test_M11_points_that_this_lane_has_no_leave_to_spend_are_sought_for_the_next_try(lane: Driver) -> None:
+    other = b"\x04other!"
+    with lane.store.transaction():
+        lane.store.cache.apply([PutCard(sealing.card_hash(SECRET, other), 99)], b"i" * 16, 10)
+    lane(CardPresented(uid=other))
+    lane(opens())
+    step = lane(pays(programme=PROGRAMME, points=140))
+    assert (refusal(step), step.facts) == (TillReason.REFUSED, ())
+    sought = [(effect.pot.holder, effect.cost.count) for effect in step.effects if isinstance(effect, SeekPart)]
+    assert sought == [(99, 140), (0, 140)]
 
 
 def test_M11_a_card_that_is_pulled_away_pays_nothing_and_the_sale_stays_open(place: Place) -> None:
