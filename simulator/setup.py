@@ -1,4 +1,4 @@
-"""What the demo puts into a new centre: database, keys, the story, the enrolment of its kiosk, and the people's cards."""
+"""What the demo puts into a new centre: database, keys, the story, its kiosk, and the people's cards and accounts."""
 
 from __future__ import annotations
 

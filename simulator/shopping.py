@@ -1,7 +1,8 @@
 """What the people of the story bought, and what their shops made of it: points, bargains, offers, an account (M, B).
 
-Everything goes the way that it goes in a real centre: purchases, points and a refund are facts of tills of the past, booked
-by ingest and ledger; rules, bargains and consents are entered by the functions behind the pages; offers are picked by a run.
+Everything goes the way that it goes in a real centre: purchases, points and a refund are facts of tills of the past,
+booked by ingest and ledger; rules, bargains and consents are entered by the functions behind the pages; offers are
+picked by a run.
 
     street     points that each shop keeps for itself: Ginza gives 1 for 100 yen, Shinjuku 2
     city       points that all shops share, and that end after a year
@@ -160,9 +161,7 @@ def _enter(connection: Connection, keys: Keys, now_ms: int, utc_offset_min: int)
 
 def _enter_points(connection: Connection, now_ms: int) -> None:
     from_ms = now_ms - RULES_FROM_DAYS * DAY_MS
-    programmes.put(
-        connection, Programme(id=STREET, name="商店街ポイント", sell=Rate(1), refund_days=30), from_ms
-    )
+    programmes.put(connection, Programme(id=STREET, name="商店街ポイント", sell=Rate(1), refund_days=30), from_ms)
     programmes.put(
         connection, Programme(id=CITY, name="街の共通ポイント", shared=True, months=12, sell=Rate(1)), from_ms
     )

@@ -1,7 +1,7 @@
 """The cards that lie beside the kiosk: the people's member cards, empty tags, and one that is none of ours.
 
-They are tags of `hal.virtual.tag`, so what the kiosk writes on them stays, also over a restart of the demo: `keep` writes
-what has changed into a file. There is always one empty tag, until TAGS_MAX lie there.
+They are tags of `hal.virtual.tag`, so what the kiosk writes on them stays, also over a restart of the demo: `keep`
+writes what has changed into a file. There is always one empty tag, until TAGS_MAX lie there.
 
 What can fail: OSError from `keep`; a file that can't be read is as if there was none, and the cards are made anew.
 """
