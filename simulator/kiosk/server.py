@@ -121,6 +121,7 @@ def app(stage: Stage) -> Litestar:
             create_static_files_router("/static", [STATIC]),
         ],
         openapi_config=None,
+        logging_config=None,  # its own writes every request of httpx to the terminal
         request_max_body_size=JSON_BYTES_MAX,
         exception_handlers={
             BadPicture: _refused,
