@@ -105,17 +105,19 @@ def prepare(home: Home, chosen: Ports, language: Lang) -> Callable[[Mode], None]
     from simulator.setup import open_accounts, prepare_centre  # slow to import: not needed to say a port is taken
 
     home.make_logins(DEVICE)
+    offset_min = time.localtime().tm_gmtoff // 60
     central: dict[str, dict[str, object]] = {
         "broker": {"port": chosen.broker, "password_file": str(home.passwords)},
         "central": {
             "data_dir": str(home.central),
             "card_page": f"http://127.0.0.1:{chosen.centre}/card/{{code}}",
+            "utc_offset_min": offset_min,
         },
         "central.broker": {"port": chosen.broker, "password_file": str(home.password_file("centre"))},
         "central.http": {"port": chosen.centre},
         "central.bank": {"url": f"http://127.0.0.1:{chosen.bank}"},
     }
-    public_key = prepare_centre(home, DEVICE, SITE)
+    public_key = prepare_centre(home, DEVICE, SITE, offset_min)
     open_accounts(home)
 
     def write(mode: Mode) -> None:
@@ -127,7 +129,7 @@ def prepare(home: Home, chosen: Ports, language: Lang) -> Callable[[Mode], None]
                 "language": language,
                 "data_dir": str(home.unit),
                 "centre_public_key": public_key,
-                "utc_offset_min": time.localtime().tm_gmtoff // 60,
+                "utc_offset_min": offset_min,
                 "heartbeat_s": 5,
             },
             "unit.broker": {

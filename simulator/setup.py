@@ -25,12 +25,12 @@ from simulator.kiosk.symbol import symbol
 from simulator.wallet import Wallet
 
 
-def prepare_centre(home: Home, device: str, site: str) -> str:
+def prepare_centre(home: Home, device: str, site: str, utc_offset_min: int) -> str:
     """Make what is missing of the centre, tell it the story, enrol the kiosk; gives the centre's public key.
 
     Can be called again, also after it was interrupted. Raises OfficeError, KeyFileError, StorageError.
     """
-    settings = CentralSettings(tenant=story.TENANT, data_dir=str(home.central))
+    settings = CentralSettings(tenant=story.TENANT, data_dir=str(home.central), utc_offset_min=utc_offset_min)
     now_ms = office.now_ms()
     home.central.mkdir(exist_ok=True, mode=0o700)
     with office.alone(settings):

@@ -21,8 +21,9 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from central import consent, registry
+from central import audit, consent, customers, leases, registry
 from central.analysis import views
+from central.audit import What
 from central.bank import accounts, selection, shops
 from central.consent import Purpose
 from central.coupons import issue, persons
@@ -36,18 +37,21 @@ from central.offers import addresses, bargains, goods
 from central.offers import run as runs
 from central.offers.bargains import About, Draft
 from central.offers.goods import Goods
-from loyalty.campaign import DAY_MS
+from central.staff import Role
+from loyalty.campaign import DAY_MS, Campaign
 from loyalty.check_digit import check_digit
+from loyalty.lease import POINTS, Pot
 from loyalty.points import EarnRule, Programme, Rate, earned
 from loyalty.tax import Rounding
 from simulator import story
 from simulator.past import PastLane, stamp
-from wire.facts import Bought, Earned, Fact, Reversal, Reversed, SaleLine, Spent
+from wire.facts import Bought, Earned, Fact, Redeemed, Reversal, Reversed, SaleLine, Spent
 
 STREET, CITY = 1, 2
 SHOPS: Final = ("ginza", "shinjuku")
 RULES_FROM_DAYS: Final = 120  # before today: older than any purchase of the story
 BARGAIN_DAYS: Final = 60
+FLOOR_OF_ALL, FLOOR_OF_ONE = 5_000, 500  # points that tills may take without the centre
 ACCOUNTS: Final = (("AAA", "0005-210-1000234", 30_000), ("BBB", "0001-440-2000567", 80_000))  # with yen in them
 
 _GOODS: Final = (  # a company's number, then the article's
@@ -65,6 +69,9 @@ _GOODS: Final = (  # a company's number, then the article's
 BEANS, TEA, DORAYAKI, COOKIES, STRINGS, SCORES, SOCKS, SCARF, WINE, CHEESE = (
     int(digits + str(check_digit(digits))) for digits, _, _ in _GOODS
 )
+
+
+Rules = dict[tuple[int, str], list[EarnRule]]
 
 
 class _Purchase(NamedTuple):
@@ -95,6 +102,8 @@ _PURCHASES: Final = (
     _Purchase("BBB", "ginza", "0520 12:30", ((STRINGS, 1, 980), (COOKIES, 1, 580))),
 )
 
+_LEAFLETS_TODAY: Final = ((55, 1980), (34, 3300), (12, 2640))  # minutes ago, yen of the basket
+
 _BARGAINS: Final = (
     ("ginza", bargains.Kind.BARGAIN, "珈琲豆 まとめ買い", "深煎り200gを2袋で200円引き。", About.GTIN, BEANS),
     ("ginza", bargains.Kind.RECOMMENDED, "新しい抹茶のお菓子", "宇治の抹茶を使いました。", About.CATEGORY, "菓子"),
@@ -116,6 +125,8 @@ def load(database: Database, keys: Keys, incarnation: bytes, now_ms: int, utc_of
     with database.write() as connection:  # like the lanes of the coupons: no kiosk of today need look for them
         for site in SHOPS:
             registry.set_state(connection, _till_name(site), DeviceState.BLOCKED)
+        _give_floors(connection, people)
+        _look_up(connection, now_ms)
     _pick_offers(database, keys, now_ms)
 
 
@@ -126,7 +137,7 @@ def _people(connection: Connection) -> dict[str, Person]:
 
 def _enter(connection: Connection, keys: Keys, now_ms: int, utc_offset_min: int) -> None:
     """What shops and people said, in one transaction."""
-    _enter_points(connection, now_ms)
+    _enter_points(connection, now_ms, utc_offset_min)
     goods.put(
         connection,
         [
@@ -159,12 +170,14 @@ def _enter(connection: Connection, keys: Keys, now_ms: int, utc_offset_min: int)
     assert trouble is None, trouble
 
 
-def _enter_points(connection: Connection, now_ms: int) -> None:
+def _enter_points(connection: Connection, now_ms: int, utc_offset_min: int) -> None:
     from_ms = now_ms - RULES_FROM_DAYS * DAY_MS
-    programmes.put(connection, Programme(id=STREET, name="商店街ポイント", sell=Rate(1), refund_days=30), from_ms)
-    programmes.put(
-        connection, Programme(id=CITY, name="街の共通ポイント", shared=True, months=12, sell=Rate(1)), from_ms
+    street = Programme(id=STREET, name="商店街ポイント", sell=Rate(1), refund_days=30, utc_offset_min=utc_offset_min)
+    city = Programme(
+        id=CITY, name="街の共通ポイント", shared=True, months=12, sell=Rate(1), utc_offset_min=utc_offset_min
     )
+    for one in (street, city):
+        programmes.put(connection, one, from_ms)
     for site, points in (("ginza", 1), ("shinjuku", 2)):
         rule = EarnRule(programme=STREET, site=site, per_yen=100, points=points, from_ms=from_ms)
         programmes.set_rule(connection, rule, from_ms)
@@ -191,38 +204,67 @@ def _till(keys: Keys, site: str) -> PastLane:
 
 def _report(database: Database, keys: Keys, incarnation: bytes, people: dict[str, Person], now_ms: int) -> None:
     with database.read() as connection:
-        booked = registry.last_booked(connection)
-    if all(booked.get(_till_name(site), 0) for site in SHOPS):
-        return
+        devices = [registry.find(connection, _till_name(site)) for site in SHOPS]
+    if all(device is not None and device.state == DeviceState.BLOCKED for device in devices):
+        return  # they were told to the end
     ingest = Ingest(database, incarnation, keys.cache_secret())
-    for site in SHOPS:
-        _till(keys, site).report(ingest, _facts(database, site, people, now_ms))
-
-
-def _facts(database: Database, site: str, people: dict[str, Person], now_ms: int) -> Iterator[Fact]:
-    """The journal of a shop's till: purchases with their points."""
+    tills = {site: _till(keys, site) for site in SHOPS}
     with database.read() as connection:
-        rules = programmes.rules(connection, [(number, site) for number in (STREET, CITY)])
+        rules = programmes.all_rules(connection)
+        leaflet = issue.get(connection, story.LEAFLET)
     for one in _PURCHASES:
-        if one.site != site or one.who not in people:
-            continue
-        at, holder = stamp(story.moved(one.at, now_ms)), people[one.who].holder
-        total_yen, sale = sum(yen for _, _, yen in one.lines), _id("sale", one)
-        yield Bought(at, sale, holder, site, total_yen, [SaleLine(*line) for line in one.lines])
-        if one.pays:
-            yield Spent(at, _id("spent", one), STREET, holder, one.pays, site, b"", sale)
-        for (number, _), revisions in sorted(rules.items()):
-            spend_yen, rule = total_yen - one.pays, revisions[0]
-            points = earned(rule, spend_yen)
-            yield Earned(at, _id(f"earned {number}", one), number, holder, points, site, spend_yen, rule.revision, sale)
-        if one.back:
-            later = stamp(at.wall_ms + 2 * DAY_MS)
-            yield Reversed(later, _id("back", one), sale, Reversal.REFUND, one.lines[0][2], site)
+        if one.who in people:
+            for fact in _facts(one, people[one.who].holder, rules, story.moved(one.at, now_ms)):
+                tills[one.site].report(ingest, fact)
+    assert leaflet is not None, "the story has it"
+    for ago_min, spend_yen in _LEAFLETS_TODAY:
+        tills[SHOPS[0]].report(ingest, _leaflet(leaflet.campaign, now_ms - ago_min * 60_000, spend_yen))
+
+
+def _facts(one: _Purchase, holder: int, rules: Rules, at_ms: int) -> Iterator[Fact]:
+    """What a till says of a purchase, by the shop's first rules."""
+    at, site = stamp(at_ms), one.site
+    total_yen, sale = sum(yen for _, _, yen in one.lines), _id("sale", one)
+    yield Bought(at, sale, holder, site, total_yen, [SaleLine(*line) for line in one.lines])
+    if one.pays:
+        yield Spent(at, _id("spent", one), STREET, holder, one.pays, site, b"", sale)
+    for number in (STREET, CITY):
+        spend_yen, rule = total_yen - one.pays, rules[number, site][0]
+        points = earned(rule, spend_yen)
+        yield Earned(at, _id(f"earned {number}", one), number, holder, points, site, spend_yen, rule.revision, sale)
+    if one.back:
+        yield Reversed(at, _id("back", one), sale, Reversal.REFUND, one.lines[0][2], site)
+
+
+def _leaflet(campaign: Campaign, at_ms: int, spend_yen: int) -> Redeemed:
+    """A printed leaflet that was used by nobody in particular (K8)."""
+    off_yen = spend_yen * campaign.percent // 100
+    return Redeemed(
+        stamp(at_ms), campaign.id, 0, 0, campaign.revision, campaign.policy, SHOPS[0], spend_yen, off_yen, 0
+    )
 
 
 def _id(what: str, one: _Purchase) -> bytes:
     """16 bytes, the same each time that the story is told."""
     return hashlib.blake2b(f"{what} {one.who} {one.site} {one.at}".encode(), digest_size=16).digest()
+
+
+def _give_floors(connection: Connection, people: dict[str, Person]) -> None:
+    """How many points may be spent without the centre: what tills go by when points pay."""
+    for number in (STREET, CITY):
+        for holder, points in ((0, FLOOR_OF_ALL), *((person.holder, FLOOR_OF_ONE) for person in people.values())):
+            pot = Pot(POINTS, number, holder)
+            if leases.find(connection, pot) is None:
+                leases.put(connection, pot, (points, None))
+
+
+def _look_up(connection: Connection, now_ms: int) -> None:
+    """The shop in Ginza has looked for BBB, who finds that on their own page (M7)."""
+    if audit.listed(connection, 1):
+        return
+    found = customers.find(connection, SHOPS[0], "BBB", now_ms)
+    if found is not None:
+        audit.note(connection, Role.SHOP, SHOPS[0], What.CUSTOMER_SEEN, now_ms, found.holder, SHOPS[0])
 
 
 # --- offers (M9) ----------------------------------------------------------------------------------------

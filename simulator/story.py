@@ -17,7 +17,7 @@ The air ticket's code moves on the phone (`TK2:`). What the people bought beside
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -222,7 +222,7 @@ def _lane_name(site: str) -> str:
 
 
 def _uses(now_ms: int) -> list[tuple[str, str, int, int]]:
-    """(site, who, campaign, when), in order."""
+    """(site, who, campaign, when), by time."""
     uses = [(site, who, campaign, moved(used, now_ms)) for who, campaign, _, used, site in _FIGURE_3 if used]
     return sorted(uses, key=lambda use: use[3])
 
@@ -242,19 +242,16 @@ def _book_uses(database: Database, keys: Keys, incarnation: bytes, now_ms: int) 
             texts.setdefault((line.person, line.campaign.id), line.text)
     ingest = Ingest(database, incarnation, keys.cache_secret())
 
-    def facts(site: str) -> Iterator[Redeemed]:
-        for _, who, number, at_ms in (use for use in _uses(now_ms) if use[0] == site):
-            text = texts[who, number].encode()
-            code = own.parse(text)
-            assert isinstance(code, Own)
-            question = b""
-            if terms[number].policy is Policy.ONLINE:
-                question = hashlib.blake2b(text, digest_size=QUESTION_BYTES).digest()
-                Decider(database).answer(Ask(question, text, 0, 0), _lane_name(site), at_ms)
-            yield _redeemed(terms[number], code, site, at_ms, question)
-
-    for site in SITES:
-        _lane(keys, site).report(ingest, facts(site))
+    lanes = {site: _lane(keys, site) for site in SITES}
+    for site, who, number, at_ms in _uses(now_ms):
+        text = texts[who, number].encode()
+        code = own.parse(text)
+        assert isinstance(code, Own)
+        question = b""
+        if terms[number].policy is Policy.ONLINE:
+            question = hashlib.blake2b(text, digest_size=QUESTION_BYTES).digest()
+            Decider(database).answer(Ask(question, text, 0, 0), lanes[site].name, at_ms)
+        lanes[site].report(ingest, _redeemed(terms[number], code, site, at_ms, question))
 
 
 def _redeemed(campaign: Campaign, code: Own, site: str, at_ms: int, question: bytes) -> Redeemed:
