@@ -298,9 +298,11 @@ class Checkout(Cards, PayingByAccount, Reversing):
         if act.points > POINTS_MAX or _worth_yen(here, act.points) > self._bill(self.visit, by_want, at).total_yen:
             return self._refused(event, TillReason.TOO_MANY_POINTS, by_want, at)
         wanted = ev.PointsWanted(programme=act.programme, holder=known.holder, points=act.points, sale=event.sale)
-        refusal = self._cannot_pay(wanted, (Row(left=Amount(here.spendable)),))
+        left = (Row(left=Amount(here.spendable)),)
+        refusal = self._cannot_pay(wanted, left)
         if refusal is not None:
             step = self._show(Verdict(reason=refusal)) if self._may_scan() else Step(visit=self.visit)
+            step = msgspec.structs.replace(step, effects=(*step.effects, *self._sought(wanted, left)))
             step = _of_sale(step, failed=(act.payment, refusal))
             return self._refused(event, TillReason.REFUSED, by_want, at, step)
         member = self.visit.member
