@@ -417,10 +417,21 @@ def test_M11_points_pay_and_the_card_says_what_is_left_before_anything_is_handed
     assert (made.paid.yen, made.paid.points_yen, made.paid.points, made.total_yen) == (1_500, 140, 140, 1_640)
 
 
+def test_M11_points_that_this_lane_has_no_part_of_are_sought_when_a_till_wants_them(place: Place) -> None:
+    place.take()
+    place.put(member_card(HER, 1, Balance(PROGRAMME, 5_000)))
+    place.event(opens())
+    step = place.drive(pays(programme=PROGRAMME, points=1_500))
+    assert refusal(step) is TillReason.REFUSED
+    sought = {effect.pot: effect.cost for effect in step.effects if isinstance(effect, SeekPart)}
+    assert sought == {Pot(POINTS, PROGRAMME, HER): Amount(1_500), Pot(POINTS, PROGRAMME): Amount(1_500)}
+
+
 def test_M11_more_points_than_may_be_spent_here_are_refused_and_nothing_moves(place: Place) -> None:
     place.event(opens())
     step = place.drive(pays(programme=PROGRAMME, points=301))
     assert (refusal(step), step.facts) == (TillReason.REFUSED, ())
+    assert not any(isinstance(effect, SeekPart) for effect in step.effects), "it is the card that says no"
     sale = told(step).sale
     assert sale is not None
     assert sale.failed is not None
