@@ -32,9 +32,11 @@ PURSE_MAX: Final = 40  # codes that a person keeps; the oldest go first
 AGAIN: Final = 0.12  # of shoppers hold up once more what was held up last
 AGAIN_AFTER_TROUBLE: Final = 0.7
 KNOWN_MAX: Final = 12  # of all people's codes, that somebody copied
-FIRST_YEN: Final = 20_000  # on each account
+FIRST_YEN: Final = 8_000  # on each account
 SALES_MAX: Final = 12  # that may be brought back: the newest of all
 BACK_AT_ONCE: Final = 0.08
+BROUGHT: Final = ("reversed", "reversed-part", "reversed-again")
+"""What must have happened in the fixed seeds."""
 FLOOR: Final = 600  # points of a person that may be spent without the centre
 
 
