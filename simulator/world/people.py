@@ -32,9 +32,11 @@ PURSE_MAX: Final = 40  # codes that a person keeps; the oldest go first
 AGAIN: Final = 0.12  # of shoppers hold up once more what was held up last
 AGAIN_AFTER_TROUBLE: Final = 0.7
 KNOWN_MAX: Final = 12  # of all people's codes, that somebody copied
-FIRST_YEN: Final = 20_000  # on each account
+FIRST_YEN: Final = 8_000  # on each account
 SALES_MAX: Final = 12  # that may be brought back: the newest of all
 BACK_AT_ONCE: Final = 0.08
+BROUGHT: Final = ("reversed", "reversed-part", "reversed-again")
+"""What must have happened in the fixed seeds."""
 FLOOR: Final = 600  # points of a person that may be spent without the centre
 
 
@@ -50,6 +52,7 @@ class Sale(NamedTuple):
 
     name: bytes
     spend_yen: int
+    with_receipt: bool = False  # of a till that counts its points itself
 
 
 class Shopper:
@@ -182,9 +185,9 @@ class People:
         self.remember_sale(name, spend_yen)
         return name
 
-    def remember_sale(self, name: bytes, price_yen: int) -> None:
+    def remember_sale(self, name: bytes, price_yen: int, *, with_receipt: bool = False) -> None:
         """It may be brought back."""
-        self._sales = [*self._sales, Sale(name, price_yen)][-SALES_MAX:]
+        self._sales = [*self._sales, Sale(name, price_yen, with_receipt)][-SALES_MAX:]
 
     def bring_back(self, rng: Random, unit: Unit) -> None:
         """Somebody brings a sale back, to any lane: all of it or some, perhaps once more or with the same slip."""
@@ -250,7 +253,8 @@ class People:
             sale, yen = self._sold(rng, 100 * points), 100 * points
             unit.points(ev.PointsEarned(programme=programme, holder=holder, points=points, spend_yen=yen, sale=sale))
         else:
-            sale = self._sales[-1].name if self._sales and rng.random() < 0.5 else self._sold(rng, 0)
+            named = [one.name for one in self._sales if not one.with_receipt]
+            sale = named[-1] if named and rng.random() < 0.5 else self._sold(rng, 0)
             unit.points(ev.PointsWanted(programme=programme, holder=holder, points=points, sale=sale))
 
     def revoke(self, rng: Random) -> None:

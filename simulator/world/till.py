@@ -222,7 +222,7 @@ def _pay(
         paid = till.pay(sale, lines, act)
     if paid is None:
         return
-    people.remember_sale(sale, paid.price_yen)
+    people.remember_sale(sale, paid.price_yen, with_receipt=True)
     world.fire("till-points" if act.points else "till-account" if act.tender is ev.Tender.ACCOUNT else "till-paid")
 
 

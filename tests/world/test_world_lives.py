@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.world import bank, purses
+from simulator.world import bank, people, purses, till
 from simulator.world.extras import EXTRAS
 from simulator.world.faults import DISK_LOSSES, FAULTS, LAN_WEATHER, PREPARE, WEATHER
 from simulator.world.life import Plan
@@ -51,6 +51,8 @@ KINDS = (
     *DISK_LOSSES,
     *bank.KINDS,
     *purses.KINDS,
+    *till.KINDS,
+    *people.BROUGHT,
 )
 """All that must have happened in the fixed seeds."""
 
