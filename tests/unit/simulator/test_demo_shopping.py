@@ -18,7 +18,6 @@ from central.ledger import audit as ledger_audit
 from central.ledger import balances
 from central.offers import bargains, purchases, told
 from central.office import Office, create, now_ms
-from central.reversals import settle
 from central.settings import CentralSettings
 from simulator import shopping, story
 from simulator.kiosk.pocket import Pocket
@@ -59,7 +58,6 @@ def town(tmp_path: Path) -> Iterator[Town]:
 
 def test_every_page_of_the_pages_has_something_true_to_show(town: Town) -> None:
     town.shop()
-    settle.due(town.office.database, town.office.keys.cache_secret(), town.now_ms)  # the centre does it within seconds
     with town.office.database.read() as connection:
         bbb = persons.find(connection, "BBB")
         assert bbb is not None
