@@ -88,8 +88,8 @@ def test_M1_an_empty_card_becomes_somebodys_by_the_qr_on_the_display(page: Page)
     new.get_by_role("button").click()
     expect(phone.locator("#card")).to_contain_text(re.compile(r"[0-9]{4} [0-9]{3} [0-9]{3}"))
     page.bring_to_front()
-    expect(page.locator("#cards [data-kind=new]")).to_have_count(1, timeout=ANSWER_MS)  # it was written, and is told from
-    expect(page.locator("#cards [data-kind=empty]")).to_have_count(1)  # the next empty one
+    expect(page.locator("#cards [data-kind=new]")).to_have_count(1, timeout=ANSWER_MS)  # it was written
+    expect(page.locator("#cards [data-kind=empty]")).to_have_count(1)  # and there is another empty one
     expect(page.locator("#qr")).to_be_hidden()
     page.click("#cards [data-kind=new]")
 
