@@ -1,4 +1,4 @@
-"""`tokuten demo`: a broker, the centre and one virtual kiosk, with a page in the browser.
+"""`tokuten demo`: a broker, the centre, a bank and one virtual unit, with a page in the browser.
 
 Ends on Ctrl-C or SIGTERM with exit code 0, and leaves no process behind.
 """
@@ -20,7 +20,7 @@ def demo(
     folder: Annotated[Path | None, typer.Option("--dir", help="Folder that holds everything of the demo.")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Begin anew: forget what earlier runs left there.")] = False,
 ) -> None:
-    """A broker, the centre and one virtual kiosk, each a process of its own, and a page that shows the kiosk."""
+    """A broker, the centre, a bank and one virtual unit, each a process of its own, and a page that shows the unit."""
     from simulator.demo import DemoSettings, run
     from simulator.home import NotOurs, Taken
     from simulator.process import NotReady

@@ -36,7 +36,7 @@ def history(
     lang: Annotated[str, typer.Option(help="en or ja.")] = "en",
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML); its section central.")] = None,
 ) -> None:
-    """Print the table of figure 3."""
+    """Print who used which coupon, when and where: the table of figure 3 of document K (K7)."""
     from central import registry
     from central.coupons import history as book
     from central.coupons import persons

@@ -51,8 +51,20 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "card": Lazy("cli.card", "Give out, replace, block and list member cards.", "central", "the centre"),
     "broker": Lazy("cli.broker", "Run the embedded MQTT broker (demo and tests).", "", "the unit"),
     "world": Lazy("cli.world", "Run lives of the simulated world, from seeds.", "simulator", "the simulator"),
-    "demo": Lazy("cli.demo", "Broker, centre and a virtual kiosk in the browser.", "simulator", "the simulator"),
+    "demo": Lazy(
+        "cli.demo", "The whole of it on this machine, with a kiosk in the browser.", "simulator", "the simulator"
+    ),
 }
+
+
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "Try it": ("demo", "scan", "world"),
+    "Run it": ("central", "unit", "hub", "broker"),
+    "Coupons, points, payments": ("coupon", "lease", "programme", "ledger", "bank", "offers"),
+    "People, cards, units": ("card", "staff", "token", "device", "home"),
+    "What happened": ("history", "analysis"),
+}
+"""Under which heading `tokuten --help` lists a command, and in which order; what is in none of them comes last."""
 
 
 def load(name: str) -> Any:
@@ -86,15 +98,17 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
+        panels = {name: group for group, names in GROUPS.items() for name in names}
         for name, lazy in COMMANDS.items():
-            self.add_command(TyperCommand(name=name, help=lazy.help, callback=None))
+            self.add_command(TyperCommand(name=name, help=lazy.help, callback=None, rich_help_panel=panels.get(name)))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         return (name, load(name), rest) if name in COMMANDS else (name, command, rest)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        grouped = [name for names in GROUPS.values() for name in names]
+        return [*grouped, *(name for name in COMMANDS if name not in grouped)]
 
 
 app = typer.Typer(

@@ -37,6 +37,7 @@ from central.offers import addresses, bargains, goods
 from central.offers import run as runs
 from central.offers.bargains import About, Draft
 from central.offers.goods import Goods
+from central.reversals import settle
 from central.staff import Role
 from loyalty.campaign import DAY_MS, Campaign
 from loyalty.check_digit import check_digit
@@ -216,6 +217,7 @@ def _report(database: Database, keys: Keys, incarnation: bytes, people: dict[str
         if one.who in people:
             for fact in _facts(one, people[one.who].holder, rules, story.moved(one.at, now_ms)):
                 tills[one.site].report(ingest, fact)
+    settle.due(database, keys.cache_secret(), now_ms)  # what was brought back, before anything is told of the points
     assert leaflet is not None, "the story has it"
     for ago_min, spend_yen in _LEAFLETS_TODAY:
         tills[SHOPS[0]].report(ingest, _leaflet(leaflet.campaign, now_ms - ago_min * 60_000, spend_yen))

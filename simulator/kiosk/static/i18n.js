@@ -104,7 +104,8 @@ export const reasons = {
   wrong_holder: ["no", "ご本人のみ", "Another holder"], not_downloaded: ["no", "未発行です", "Never issued"],
   clock_untrusted: ["no", "時計が不確かです", "Clock in doubt"], not_now: ["no", "いまは使えません", "Not now"], busy: ["no", "お待ちください", "Busy"],
   out_of_service: ["no", "休止中", "Out of service"],
-  no_reversal: ["no", "取り消せません", "Can't be taken back"], no_points: ["no", "ポイント払い不可", "No points right now"], no_part: ["no", "この端末の分は終了", "This till's share is used up"], not_home: ["no", "発行店でのみ使えます", "Only at its home now"],
+  no_reversal: ["no", "取消できません", "Can't take it back"],
+  no_points: ["no", "ポイント払い不可", "No points right now"], no_part: ["no", "この端末の分は終了", "This till's share is used up"], not_home: ["no", "発行店でのみ使えます", "Only at its home now"],
 };
 
 export const flags = {
