@@ -52,7 +52,7 @@ class Witness:
         if number <= stands:
             return stands
         kept = [entry for entry in self._numbers if entry[0] != name][-(NAMES_MAX - 1) :]
-        numbers = [*kept, (name, number)]
+        numbers = kept + [(name, number)]
         written = self._written + 1
         body = written.to_bytes(4, "little") + b"".join(known + value.to_bytes(8, "little") for known, value in numbers)
         self._store.save(written % PLACES, body + binascii.crc32(body).to_bytes(4, "little"))

@@ -121,10 +121,12 @@ class Machine:
         self.idle(ms)
 
     def ticks_ms(self) -> int:
-        return int(time.time() * 1000)
+        if hasattr(time, "ticks_ms"):  # MicroPython
+            return time.ticks_ms()
+        return time.monotonic_ns() // 1_000_000
 
     def ticks_diff(self, later: int, earlier: int) -> int:
-        return later - earlier
+        return time.ticks_diff(later, earlier) if hasattr(time, "ticks_diff") else later - earlier
 
     # -- the line waits here, so that a byte ends the wait
 
