@@ -1,7 +1,8 @@
 """The board: what it does in each turn of its one loop, and the asks that it answers.
 
-Everything comes from outside (`Hardware`), so that the same code runs on the RP2040, in MicroPython on a PC, and in CPython. A
-turn never waits: the longest is one command to a card (some 30 ms). Nothing escapes from a turn but what the runner makes a reset of.
+Everything comes from outside (`Hardware`), so that the same code runs on the RP2040, in MicroPython on a PC, and in
+CPython. A turn never waits: the longest is one command to a card (some 30 ms). Nothing escapes from a turn but what
+the runner makes a reset of.
 """
 
 from firmware import protocol as p
@@ -119,7 +120,10 @@ class Board:
         if command == p.WITNESS and len(arguments) == p.WITNESS_NAME_BYTES:
             return self._witness.number(arguments).to_bytes(8, "little")
         if command == p.RAISE_WITNESS and len(arguments) == p.WITNESS_NAME_BYTES + 8:
-            name, number = arguments[: p.WITNESS_NAME_BYTES], int.from_bytes(arguments[p.WITNESS_NAME_BYTES :], "little")
+            name, number = (
+                arguments[: p.WITNESS_NAME_BYTES],
+                int.from_bytes(arguments[p.WITNESS_NAME_BYTES :], "little"),
+            )
             try:
                 return self._witness.raise_to(name, number).to_bytes(8, "little")
             except OSError:

@@ -1,15 +1,15 @@
 """The board's end of the link: it says hello until a host opens a session, and takes a newer one at any time.
 
-Sans-I/O. The owner takes asks out of `asks()`, gives answers to `answer()`, and events to `events`. A session ends when the
-host is silent for SILENT_MS or a stream breaks; events then wait for the next one, answers to it are dropped (the host has
-called those asks lost).
+Sans-I/O. The owner takes asks out of `asks()`, gives answers to `answer()`, and events to `events`. A session ends
+when the host is silent for SILENT_MS or a stream breaks; events then wait for the next one, answers to it are
+dropped (the host has called those asks lost).
 """
 
 from firmware import protocol as p
 from firmware.events import Events
 from firmware.stream import Counters, Stream
 
-HELLO_MS = 500
+HELLO_MS = 200
 HELLO_LEAST_MS = 50  # between two hellos, whatever provokes them
 SILENT_MS = 2_000  # without a good frame: the host is away
 ANSWERS_MAX = 8  # that wait for room; a host has at most ASKS_MAX open
@@ -25,7 +25,7 @@ class BoardEnd:
         self.decoder = p.Decoder()
         self.sessions = 0  # that were opened since the board began
         self._hello = hello
-        self._stream: "Stream | None" = None
+        self._stream: Stream | None = None
         self._answers: list[bytes] = []
         self._heard_ms = now_ms
         self._hello_ms = now_ms - HELLO_MS
@@ -83,7 +83,7 @@ class BoardEnd:
         """The asks that came, each once and in order: id, command, arguments."""
         if self._stream is None:
             return []
-        out = []
+        out: list[bytes] = []
         while self._stream.inbox and len(self._answers) + len(out) < ANSWERS_MAX:
             payload = self._stream.inbox.pop(0)
             if payload[0] == p.ASK and len(payload) >= 3:
@@ -112,7 +112,7 @@ class BoardEnd:
                     said = p.END + said
                 return said
             return b""
-        out = []
+        out: list[bytes] = []
         if self._opened_due:
             self._opened_due = False
             out.append(p.frame(p.opened_body(stream.session, self._hello)))

@@ -1,8 +1,9 @@
-"""Which card lies there, and what is asked of it. One card at a time; a reader chip that fails is started anew by itself.
+"""Which card lies there, and what is asked of it. One card at a time; a reader chip that fails is started anew by
+itself.
 
-A card is announced when it is selected and its chip is known, and is gone when it twice did not answer. Whatever ends its
-session (a NAK, damage) is mended by selecting it again before the next command: by its UID, so that another card that took
-its place is never touched.
+A card is announced when it is selected and its chip is known, and is gone when it twice did not answer. Whatever
+ends its session (a NAK, damage) is mended by selecting it again before the next command: by its UID, so that another
+card that took its place is never touched.
 """
 
 from firmware import protocol as p
@@ -37,8 +38,8 @@ class Cards:
         self.recoveries = 0
         self._reader = reader
         self._events = events
-        self._card: "Found | None" = None
-        self._before: "Found | None" = None  # lay there when the host that knows nothing came
+        self._card: Found | None = None
+        self._before: Found | None = None  # lay there when the host that knows nothing came
         self._kind = p.CHIP_UNKNOWN
         self._awake = False
         self._crowd = False  # two cards were announced

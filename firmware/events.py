@@ -1,8 +1,8 @@
 """What the board has to tell: a queue with a bound, that outlives sessions of the link.
 
-An event stays until the other side has it. When more than EVENTS_MAX wait (the host is away), the oldest that is not on its
-way falls off and is counted; each event carries the count, and a number that grows by one, so that the host sees
-what it missed and never takes one twice.
+An event stays until the other side has it. When more than EVENTS_MAX wait (the host is away), the oldest that is not
+on its way falls off and is counted; each event carries the count, and a number that grows by one, so that the host
+sees what it missed and never takes one twice.
 """
 
 from firmware import protocol as p

@@ -1,4 +1,5 @@
-"""The board's parts from `machine`, by the configuration. `machine` and the line are arguments: on a PC a shim stands for them."""
+"""The board's parts from `machine`, by the configuration. `machine` and the line are arguments: on a PC a shim
+stands for them."""
 
 from firmware.mfrc522 import Mfrc522
 from firmware.pn532 import Pn532
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from firmware.reader import Reader
+    from firmware.signals import Lamp
+    from firmware.witness import Store
 
     class Line(Protocol):
         """The serial line to the host."""
@@ -45,14 +48,13 @@ class _SpiBus:
         )  # fmt: skip
         self._reset = pin(config["reset"], pin.OUT, value=1) if config["reset"] >= 0 else None
         self._sleep_ms = machine.sleep_ms
-        self._pair = bytearray(2)  # most transfers are two bytes
 
     def transfer(self, out: bytes) -> bytes:
-        into = self._pair if len(out) == 2 else bytearray(len(out))
+        into = bytearray(len(out))
         self._select(0)
         self._spi.write_readinto(out, into)
         self._select(1)
-        return into
+        return bytes(into)
 
     def restart(self) -> None:
         if self._reset is not None:
@@ -104,7 +106,7 @@ class _Lamp:
         self._buzzer.duty_u16(0)
 
     def light(self, red: int, green: int, blue: int) -> None:
-        for colour, duty in zip(self._colours, (red, green, blue)):  # noqa: B905 (MicroPython has no strict)
+        for colour, duty in zip(self._colours, (red, green, blue)):
             colour.duty_u16(duty)
 
     def tone(self, hertz: int) -> None:
@@ -120,8 +122,8 @@ class Parts:
 
     def __init__(self, machine: "Any", config: "dict[str, Any]", line: "Line", store: "Any", heap_free: "Any") -> None:
         """Raises ValueError for a reader that is none of ours."""
-        self.lamp = _Lamp(machine, config)  # first: dark and silent, whatever the pins did before
-        self.store = store
+        self.lamp: Lamp = _Lamp(machine, config)  # first: dark and silent, whatever the pins did before
+        self.store: Store = store
         self.reader: Reader
         if config["reader"] == "mfrc522":
             self.reader = TypeA(Mfrc522(_SpiBus(machine, config)))

@@ -1,4 +1,5 @@
-"""The board's program. It never ends: whatever goes wrong, the machine begins anew, and says in its hello that it did."""
+"""The board's program. It never ends: whatever goes wrong, the machine begins anew, and says in its hello that it
+did."""
 
 import os
 import time
@@ -10,7 +11,7 @@ try:
     from firmware.run import make
 
     try:
-        with open("config.json") as file:  # noqa: PTH123 (MicroPython has no pathlib)
+        with open("config.json") as file:
             text = file.read()
     except OSError:
         text = "{}"

@@ -1,8 +1,9 @@
-"""The MFRC522 over SPI: frames to the card and back. (NXP, MFRC522 data sheet rev. 3.9: 8.1.2 SPI, 9 registers, 10 commands.)
+"""The MFRC522 over SPI: frames to the card and back. (NXP, MFRC522 data sheet rev. 3.9: 8.1.2 SPI, 9 registers, 10
+commands.)
 
 It knows bits, its buffer and its timer, nothing of cards: `type_a.py` does. Its buffer has 64 bytes; longer answers are
-drained while they come. The timer is the chip's own and starts with the end of sending, so that a slow bus never cuts an
-answer short. Every wait has a bound: a chip that neither answers nor times out is HUNG.
+drained while they come. The timer is the chip's own and starts with the end of sending, so that a slow bus never
+cuts an answer short. Every wait has a bound: a chip that neither answers nor times out is HUNG.
 """
 
 from firmware import protocol as p

@@ -1,7 +1,7 @@
 """The PN532 over I2C. (NXP, UM0701-02 PN532 User Manual: 6.2 frames, 6.2.4 I2C, 7.2 and 7.3 commands.)
 
-The chip does the selection and the CRC itself. It resolves a collision silently, so two cards at once are not seen here: one of
-them is taken, and its UID guards the other. A four-bit NAK is reported without its code.
+The chip does the selection and the CRC itself. It resolves a collision silently, so two cards at once are not seen
+here: one of them is taken, and its UID guards the other. A four-bit NAK is reported without its code.
 """
 
 from firmware import protocol as p

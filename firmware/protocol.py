@@ -1,20 +1,24 @@
-"""The serial link between the host and the reader board: frames, their kinds, and the codes inside. Both sides import it.
+"""The serial link between the host and the reader board: frames, their kinds, and the codes inside. Both sides
+import it.
 
-A frame on the wire:  stuffed(kind, fields, payload, CRC-32)  then 0x00.  Three bytes never stand inside a frame: 0x00, which
-ends it, 0x03, which stops a MicroPython program that is still booting, and 0x1B, which announces a changed one. A reader
-that came in the middle, or lost bytes, is in step again after the next 0x00; what does not fit its CRC is counted and
-dropped, and the streams (`stream.py`) send it again.
+A frame on the wire:  stuffed(kind, fields, payload, CRC-32)  then 0x00.  Three bytes never stand inside a frame:
+0x00, which ends it, 0x03, which stops a MicroPython program that is still booting, and 0x1B, which announces a
+changed one. A reader that came in the middle, or lost bytes, is in step again after the next 0x00; what does not fit
+its CRC is counted and dropped, and the streams (`stream.py`) send it again.
 
     HELLO    board -> host   version, who it is, which boot, why it was reset; while nobody has opened a session
     OPEN     host -> board   version, session
     OPENED   board -> host   the session stands, both streams begin at 0; and the hello again
     DATA     both            session, number, 'all below this came', payload
-    ALIVE    both            the same without a payload: an acknowledgement, a sign of life, or (GAP) 'something is missing'
+    ALIVE    both            the same without a payload: an acknowledgement, a sign of life, or (GAP) 'something is
+    missing'
 
-Payloads:  ask (id, command, arguments) -> answer (id, error, data);  event (number, dropped, code, data). Numbers are little-endian.
+Payloads:  ask (id, command, arguments) -> answer (id, error, data);  event (number, dropped, code, data). Numbers
+are little-endian.
 
 The language is the subset that MicroPython and CPython share. Framing uses the methods of `bytes`, which are native
-on both: a loop over the bytes in Python allocates less and takes a multiple of the time (docs/board.md has the figures).
+on both: a loop over the bytes in Python allocates less and takes a multiple of the time (docs/board.md has the
+figures).
 """
 
 import binascii
@@ -106,8 +110,8 @@ WITNESS_NAME_BYTES = 16
 
 # what STATISTICS answers, in this order
 STATISTICS_FIELDS = (
-    "frames_received", "frames_damaged", "bytes_outside", "frames_sent", "frames_resent", "duplicates", "gaps", "round_trip_us",
-    "events_dropped", "transfers", "reader_failures", "reader_recoveries", "loop_longest_ms", "heap_free",
+    "frames_received", "frames_damaged", "bytes_outside", "frames_sent", "frames_resent", "duplicates", "gaps",
+    "round_trip_us", "events_dropped", "transfers", "reader_failures", "reader_recoveries", "loop_longest_ms", "heap_free",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ class Found:
 
 
 class Reader(Protocol):
-    transfers = 0  # frames that went through the air, since the start
+    transfers: int  # frames that went through the air, since the start
 
     def start(self) -> None:
         """Reset the chip and set it up; the field is on then."""

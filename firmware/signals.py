@@ -1,7 +1,9 @@
-"""Light and buzzer. Fail-safe: each falls back to its default by itself, and without a host the board says 'out of service'.
+"""Light and buzzer. Fail-safe: each falls back to its default by itself, and without a host the board says 'out of
+service'.
 
-A light burns for the time that it was given, at most SIGNAL_MAX_MS, whoever gave it and whether or not they live. Green is
-never shown but on command. Out of service: a short red blink every two seconds, which no verdict looks like.
+A light burns for the time that it was given, at most SIGNAL_MAX_MS, whoever gave it and whether or not they live.
+Green is never shown but on command. Out of service: a short red blink every two seconds, which no verdict looks
+like.
 """
 
 from firmware import protocol as p
@@ -37,7 +39,7 @@ class Signals:
         self._lamp = lamp
         self._light = p.LIGHT_OFF
         self._until_ms = 0
-        self._sound: "tuple[tuple[int, int], ...]" = ()
+        self._sound: tuple[tuple[int, int], ...] = ()
         self._place = 0
         self._tone_until_ms = 0
         self._shown = -1

@@ -1,9 +1,10 @@
 """One session's two streams of payloads: each goes over once and in order, or the session ends.
 
-Go-back-N with at most WINDOW payloads on the way in each direction. The receiver takes the next number only; a number that it
-had is acknowledged again, a later one is answered with GAP, and the sender then sends all that is open once more; so it
-does when no acknowledgement comes within a time that is measured (mean and deviation of the round trip, doubled with each
-try). After RESENDS_MAX tries `broken` is set: whoever owns the stream ends the session and says so.
+Go-back-N with at most WINDOW payloads on the way in each direction. The receiver takes the next number only; a
+number that it had is acknowledged again, a later one is answered with GAP, and the sender then sends all that is
+open once more; so it does when no acknowledgement comes within a time that is measured (mean and deviation of the
+round trip, doubled with each try). After RESENDS_MAX tries `broken` is set: whoever owns the stream ends the session
+and says so.
 
 Sans-I/O: bytes bodies in, frames out, the time is an argument. Both sides use it (MicroPython subset).
 """
@@ -122,10 +123,8 @@ class Stream:
         self._counters.round_trip_us = mean_us + (took_ms * 1000 - mean_us) // 8
 
     def _wait_ms(self) -> int:
-        if self._mean_ms < 0:
-            wait = RESEND_FIRST_MS
-        else:
-            wait = max(RESEND_MIN_MS, self._mean_ms + 4 * self._deviation_ms)
+        measured = self._mean_ms >= 0
+        wait = max(RESEND_MIN_MS, self._mean_ms + 4 * self._deviation_ms) if measured else RESEND_FIRST_MS
         return min(RESEND_MAX_MS, wait << min(self._tries, 5))
 
     def _again(self, now_ms: int) -> None:

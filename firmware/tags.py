@@ -1,8 +1,8 @@
 """The commands of NTAG213/215/216 and MIFARE Ultralight EV1, over any reader.
 
-NXP's data sheets: NTAG213/215/216 rev. 3.2, section 10, and MF0ULx1 rev. 3.3, section 10: GET_VERSION, READ, FAST_READ, WRITE,
-PWD_AUTH, READ_CNT, READ_SIG. What is damaged on its way is asked for again, reading only: a WRITE that got no clear answer is
-settled by reading the page.
+NXP's data sheets: NTAG213/215/216 rev. 3.2, section 10, and MF0ULx1 rev. 3.3, section 10: GET_VERSION, READ,
+FAST_READ, WRITE, PWD_AUTH, READ_CNT, READ_SIG. What is damaged on its way is asked for again, reading only: a WRITE
+that got no clear answer is settled by reading the page.
 """
 
 from firmware import protocol as p

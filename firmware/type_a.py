@@ -102,5 +102,3 @@ class TypeA:
             self._send(data + crc_a(data), 0, SHORT_MS)
         except (Silent, Garbled, TwoCards):
             return
-
-

@@ -16,7 +16,8 @@ Pin, PWM, SPI, I2C, WDT = machine.Pin, machine.PWM, machine.SPI, machine.I2C, ma
 
 
 class Usb:
-    """A `hardware.Line`. When nobody reads, what is sent is dropped by MicroPython after a moment; the link sends it again."""
+    """A `hardware.Line`. When nobody reads, what is sent is dropped by MicroPython after a moment; the link sends it
+    again."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -42,11 +43,11 @@ class Flash:
     """A `witness.Store` in the file system."""
 
     def load(self, place: int) -> bytes:
-        with open("witness%d.bin" % place, "rb") as file:  # noqa: PTH123, UP031
+        with open("witness%d.bin" % place, "rb") as file:
             return file.read()
 
     def save(self, place: int, data: bytes) -> None:
-        with open("witness%d.bin" % place, "wb") as file:  # noqa: PTH123, UP031
+        with open("witness%d.bin" % place, "wb") as file:
             file.write(data)
 
 

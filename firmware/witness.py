@@ -1,7 +1,8 @@
 """Numbers that only grow, in the board's flash: a witness of how far a unit's journal went, outside the unit's disk.
 
-Each has a name of 16 bytes (a journal's epoch). Two copies are written in turn, each with a number of its own and a CRC, so that a
-power cut in the middle of one leaves the other. At most NAMES_MAX names; the one that was raised longest ago makes room.
+Each has a name of 16 bytes (a journal's epoch). Two copies are written in turn, each with a number of its own and a
+CRC, so that a power cut in the middle of one leaves the other. At most NAMES_MAX names; the one that was raised
+longest ago makes room.
 """
 
 import binascii

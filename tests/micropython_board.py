@@ -1,7 +1,8 @@
-"""The board's firmware in a real MicroPython (WebAssembly, under Node), on a `Bench`; or a bare echo there, to compare with.
+"""The board's firmware in a real MicroPython (WebAssembly, under Node), on a `Bench`; or a bare echo there, to
+compare with.
 
-The package comes from npm (`tests/npm/package-lock.json`, by `scripts/install_npm.sh`); the first test that needs it says so
-where it is missing.
+The package comes from npm (`tests/npm/package-lock.json`, by `scripts/install_npm.sh`); the first test that needs it
+says so where it is missing.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from firmware import protocol as p
 from hal.virtual.chips.bench import WATCHDOG_S, Bench
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-RUNTIME: Final = (
-    ROOT / "tests/npm/node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
-)
+RUNTIME: Final = ROOT / "tests/npm/node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
+RUNNER: Final = ROOT / "tests/micropython_board.mjs"
 _FILES: Final = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "firmware").glob("*.py")))
 _SHIM: Final = "hal/virtual/chips/shim.py"
 STOP_S: Final = 5.0
@@ -73,7 +73,8 @@ while True:
 
 
 class MicroPythonBoard:
-    """Runs until `stop`. `reset` begins anew, with an empty memory and the same flash; a watchdog that is not fed does so too."""
+    """Runs until `stop`. `reset` begins anew, with an empty memory and the same flash; a watchdog that is not fed
+    does so too."""
 
     def __init__(self, bench: Bench, config: str = "{}", program: str = FIRMWARE) -> None:
         if not RUNTIME.exists() or shutil.which("node") is None:
@@ -96,7 +97,7 @@ class MicroPythonBoard:
         here = {3: line, 4: asks_write, 5: answers_read, 6: program}
 
         self._process = subprocess.Popen(
-            ["node", str(ROOT / "tests/micropython_board.mjs"), str(RUNTIME), "/proc/self/fd/6", str(ROOT), *_FILES, _SHIM],
+            ["node", str(RUNNER), str(RUNTIME), "/proc/self/fd/6", str(ROOT), *_FILES, _SHIM],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=tuple(here),
             preexec_fn=lambda: _arrange(here),
         )  # fmt: skip
@@ -106,12 +107,12 @@ class MicroPythonBoard:
         self._thread.start()
 
     def _serve(self, asks: int, answers: int) -> None:
-        with os.fdopen(asks, "rb") as requests, os.fdopen(answers, "wb", buffering=0) as out:
-            with suppress(BrokenPipeError):
-                while len(head := requests.read(2)) == 2:
-                    request = requests.read(int.from_bytes(head, "little"))
-                    answer = self._bench.serve(request)
-                    out.write(len(answer).to_bytes(2, "little") + answer)
+        requests, out = os.fdopen(asks, "rb"), os.fdopen(answers, "wb", buffering=0)
+        with requests, out, suppress(BrokenPipeError):
+            while len(head := requests.read(2)) == 2:
+                request = requests.read(int.from_bytes(head, "little"))
+                answer = self._bench.serve(request)
+                out.write(len(answer).to_bytes(2, "little") + answer)
 
     def kill(self) -> None:
         """The board loses its power."""

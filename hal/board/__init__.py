@@ -1,1 +1,2 @@
-"""Parts behind the serial link to the reader board (RP2040): card reader, light, buzzer, buttons, by `firmware/protocol.py`."""
+"""Parts behind the serial link to the reader board (RP2040): card reader, light, buzzer, buttons, by
+`firmware/protocol.py`."""

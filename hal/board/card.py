@@ -19,6 +19,11 @@ class BoardCardReader:
         self._board = share(device)
         self._closed = False
 
+    @property
+    def present(self) -> bytes | None:
+        """The UID of the card that was told of last and has not left."""
+        return self._board.present
+
     def poll(self) -> list[CardPresented | CardRemoved]:
         return self._board.cards()
 

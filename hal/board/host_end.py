@@ -1,8 +1,8 @@
 """The host's end of the link: silent until the board is heard, then a session; asks, answers and events over it.
 
-Sans-I/O, single-threaded; `line.Line` has the port and the threads. Each ask ends in exactly one `Answer` or `Lost` with
-its reason; a `Lost` ask may or may not have been done. Each event comes once and in order; what the board dropped while
-nobody listened, and what was lost with a reset, is counted in `missed_events` and `resets`.
+Sans-I/O, single-threaded; `line.Line` has the port and the threads. Each ask ends in exactly one `Answer` or `Lost`
+with its reason; a `Lost` ask may or may not have been done. Each event comes once and in order; what the board
+dropped while nobody listened, and what was lost with a reset, is counted in `missed_events` and `resets`.
 
 The host never speaks first: a byte into a board that boots can stop its program. Any good frame proves that it runs.
 """

@@ -28,7 +28,8 @@ _MOMENT_MS: Final = 1
 
 
 class BoardIndicators:
-    """A `hal.indicators.Indicators`. Raises ValueError for a duration out of bounds, PartFailed, PartMissing at opening."""
+    """A `hal.indicators.Indicators`. Raises ValueError for a duration out of bounds, PartFailed, PartMissing at
+    opening."""
 
     def __init__(self, device: str) -> None:
         self._device = device

@@ -1,11 +1,12 @@
-"""The line to one reader board: the serial port, the threads around `host_end.HostEnd`, and calls that wait for their answer.
+"""The line to one reader board: the serial port, the threads around `host_end.HostEnd`, and calls that wait for
+their answer.
 
-All parts of a unit that lie behind one board share a `Line` (`shared`). It opens the port when there is one, again and again
-with a back-off, stays silent until the board is heard, and opens a session by itself after every reset, unplugging and
-silence: nobody restarts anything. Errors of the board become `hal.errors` here, once.
+All parts of a unit that lie behind one board share a `Line` (`shared`). It opens the port when there is one, again
+and again with a back-off, stays silent until the board is heard, and opens a session by itself after every reset,
+unplugging and silence: nobody restarts anything. Errors of the board become `hal.errors` here, once.
 
-What can fail: a call raises PartFailed (no board, the reader chip), CardGone, CardRefused, CardForeign; of a call that was
-lost with its session nobody knows whether it was done.
+What can fail: a call raises PartFailed (no board, the reader chip), CardGone, CardRefused, CardForeign; of a call
+that was lost with its session nobody knows whether it was done.
 """
 
 from __future__ import annotations
@@ -35,15 +36,20 @@ _READ_BYTES: Final = 4096
 _WRITE_WAIT_S: Final = 0.5
 EVENTS_MAX: Final = 256
 _LOST: Final = {
-    Why.SILENT: (HalReason.NO_ANSWER, "the board says nothing: is it running our firmware? unplug it and plug it in again"),
+    Why.SILENT: (HalReason.NO_ANSWER, "the board says nothing: unplug it and plug it in again"),
     Why.RESET: (HalReason.VANISHED, "the board began anew"),
     Why.FORGOTTEN: (HalReason.VANISHED, "the board let go of the session"),
     Why.BROKEN: (HalReason.NO_ANSWER, "the line loses too much: try another cable"),
     Why.VERSION: (HalReason.PROTOCOL, "the board speaks another version of the link: update its files"),
     Why.UNPLUGGED: (HalReason.VANISHED, "the board is unplugged"),
 }
-_NAKS: Final = {0: "no such page, or locked", 1: "what it heard was damaged", 4: "too many wrong passwords were tried: "
-                "this tag opens no more", 5: "its memory can't be written"}  # fmt: skip
+_NAKS: Final = {
+    0: "no such page, or it is locked, or the password is wrong",
+    1: "what it heard was damaged",
+    4: "too many wrong passwords were tried: this tag opens no more",
+    5: "its memory can't be written",
+    15: "this reader chip does not tell why (a tag that counts wrong passwords opens no more after the last)",
+}
 
 
 def refusal(error: int, data: bytes) -> HalError | ValueError:
@@ -52,7 +58,7 @@ def refusal(error: int, data: bytes) -> HalError | ValueError:
         case p.GONE:
             return CardGone(HalReason.CARD_GONE, "the card is not there")
         case p.REFUSED:
-            return CardRefused(HalReason.CARD_REFUSED, f"the card said NAK: {_NAKS.get(data[0] if data else -1, 'no')}")
+            return CardRefused(HalReason.CARD_REFUSED, f"the card said NAK: {_NAKS.get(data[0] if data else 15, 'no')}")
         case p.FOREIGN:
             return CardForeign(HalReason.CARD_FOREIGN, "a chip that we don't know")
         case p.COLLISION:
@@ -113,7 +119,8 @@ class Line:
                 _lost(self._host.why)
 
     def call(self, command: int, arguments: bytes = b"", wait_s: float = CALL_WAIT_S) -> bytes:
-        """The answer's data. Raises what `refusal` makes of an error, and PartFailed. Safe to call from several threads."""
+        """The answer's data. Raises what `refusal` makes of an error, and PartFailed. Safe to call from several
+        threads."""
         end_s = time.monotonic() + wait_s
         with self._changed:
             if not self._changed.wait_for(lambda: self._host.ready or self._closed, wait_s) or self._closed:

@@ -1,7 +1,7 @@
 """One board, shared by the parts that lie behind it: opened with the first of them, closed with the last.
 
-Its one thread takes the events: of a card that came it reads the record at once, so that whoever polls is told of the card
-with what stands on it, as of a card in any other reader.
+Its one thread takes the events: of a card that came it reads the record at once, so that whoever polls is told of
+the card with what stands on it, as of a card in any other reader.
 """
 
 from __future__ import annotations
@@ -67,6 +67,11 @@ class Board:
         if not out:
             self.line.check()
         return out
+
+    @property
+    def present(self) -> bytes | None:
+        with self._lock:
+            return self._card
 
     def chip(self, uid: bytes) -> Chip | None:
         """Of the card that lies there, if it is this one."""

@@ -1,9 +1,9 @@
 """Cards in the air of a reader, frame by frame (ISO/IEC 14443-3 type A), and what can go wrong there.
 
-From ISO/IEC 14443-3:2018 (6.2 frames and CRC_A, 6.3 the states of a card, 6.4 and 6.5 anticollision and cascade) and NXP's data sheets
-NTAG213/215/216 rev. 3.2 and MF0ULx1 rev. 3.3 (section 8.4 states, 9.3 ACK and NAK, 10 commands). A card that hears what does
-not belong to its state goes back to IDLE (or HALT, where it came from) without a word, or with a NAK when it was selected.
-The memory is `hal.virtual.tag.Tag`.
+From ISO/IEC 14443-3:2018 (6.2 frames and CRC_A, 6.3 the states of a card, 6.4 and 6.5 anticollision and cascade) and
+NXP's data sheets NTAG213/215/216 rev. 3.2 and MF0ULx1 rev. 3.3 (section 8.4 states, 9.3 ACK and NAK, 10 commands). A
+card that hears what does not belong to its state goes back to IDLE (or HALT, where it came from) without a word, or
+with a NAK when it was selected. The memory is `hal.virtual.tag.Tag`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Memory(Protocol):
 
 
 class Foreign:
-    """A card of another kind (a train pass, a credit card): it is selected like any, and answers none of our commands."""
+    """A card of another kind (a train pass, a credit card): it is selected like any, and answers none of our
+    commands."""
 
     def __init__(self, uid: bytes, atqa: bytes = b"\x04\x00", sak: int = 0x08) -> None:
         self.uid, self.atqa, self.sak = uid, atqa, sak
@@ -159,7 +160,8 @@ class Card:
         if frame.last_bits == 7 and len(frame.data) == 1:
             return self._wake(frame.data[0])
         if frame.last_bits:
-            return self._sleep()
+            self._sleep()
+            return None
         if self.state is State.READY:
             return self._cascade(frame.data)
         if self.state is not State.ACTIVE:
@@ -172,16 +174,18 @@ class Card:
             self.state = self._home = State.HALT
             return None
         answer = self.memory.command(data)
-        if answer is None or answer.last_bits and answer.data[0] != ACK:
+        if answer is None or (answer.last_bits and answer.data[0] != ACK):
             self._sleep()
         return answer
 
     def _wake(self, request: int) -> Frame | None:
-        if request == 0x52 and self.state in (State.IDLE, State.HALT) or request == 0x26 and self.state is State.IDLE:
+        asleep = (State.IDLE, State.HALT) if request == 0x52 else (State.IDLE,) if request == 0x26 else ()
+        if self.state in asleep:
             self._home = self.state
             self.state, self._level = State.READY, 0
             return Frame(self.memory.atqa)
-        return self._sleep()
+        self._sleep()
+        return None
 
     def _sleep(self) -> None:
         if self.state in (State.READY, State.ACTIVE):
@@ -196,11 +200,13 @@ class Card:
 
     def _cascade(self, data: bytes) -> Frame | None:
         if len(data) < 2 or data[0] != SELECT[self._level]:
-            return self._sleep()
+            self._sleep()
+            return None
         if data[1] == 0x20 and len(data) == 2:
             return Frame(self._part())
         if data[1] != 0x70 or len(data) != 9 or data[2:7] != self._part() or crc_a(data[:7]) != data[7:]:
-            return self._sleep()
+            self._sleep()
+            return None
         if len(self.memory.uid) > 3 * self._level + 4:
             self._level += 1
             return with_crc(bytes((self.memory.sak | _SAK_MORE,)))
@@ -257,7 +263,6 @@ class Air:
         if self.damage:
             self.damage -= 1
             first = answers[0]
-            return Heard(Frame(bytes((first.data[0] ^ 0x01,)) + first.data[1:], first.last_bits), damaged=self.damage % 2 == 0)
+            spoiled = Frame(bytes((first.data[0] ^ 0x01,)) + first.data[1:], first.last_bits)
+            return Heard(spoiled, damaged=self.damage % 2 == 0)
         return Heard(answers[0])
-
-

@@ -1,9 +1,11 @@
-"""One board's surroundings: the chips, the air, the lights, the buttons, the flash, a pty for its USB; and a hand over them.
+"""One board's surroundings: the chips, the air, the lights, the buttons, the flash, a pty for its USB; and a hand
+over them.
 
-`serve` answers the requests of `shim.Machine` (by direct call from a board in CPython, over pipes from one in MicroPython). The controls
-have the names of `hal.virtual.world.World`. Safe to call from several threads.
+`serve` answers the requests of `shim.Machine` (by direct call from a board in CPython, over pipes from one in
+MicroPython). The controls have the names of `hal.virtual.world.World`. Safe to call from several threads.
 
-What can fail: ModelError in `serve` is kept in `errors`, and raised there; a test that forgets to look is told by `close`.
+What can fail: ModelError in `serve` is kept in `errors`, and raised there; a test that forgets to look is told by
+`close`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,6 @@ class Bench:
         self.pn532 = Pn532Model(self.air)
         self.errors: list[ModelError] = []
         self.flash: dict[int, bytes] = {}
-        self.flash_fails = False
         self.tones: list[int] = []  # Hz that were begun
         self.fed_s = time.monotonic()
         self.lights: list[Light] = []  # that were shown, in turn

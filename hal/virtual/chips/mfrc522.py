@@ -1,11 +1,13 @@
-"""An MFRC522 behind its SPI pins. (NXP, MFRC522 data sheet rev. 3.9: 8.1.2 SPI, 8.3 FIFO, 8.5 timer, 9 registers, 10 commands.)
+"""An MFRC522 behind its SPI pins. (NXP, MFRC522 data sheet rev. 3.9: 8.1.2 SPI, 8.3 FIFO, 8.5 timer, 9 registers, 10
+commands.)
 
-Modelled: the registers that a reader of type A needs, the FIFO of 64 bytes, Idle, Transceive and SoftReset, the timer with TAuto, 106
-kbit/s without the chip's own CRC. Everything else that is touched is a ModelError. Time passes with the polls of the driver: an
-answer comes in AIR_BYTES_PER_POLL pieces, the timer runs out after as many polls as its reload has milliseconds.
+Modelled: the registers that a reader of type A needs, the FIFO of 64 bytes, Idle, Transceive and SoftReset, the
+timer with TAuto, 106 kbit/s without the chip's own CRC. Everything else that is touched is a ModelError. Time passes
+with the polls of the driver: an answer comes in AIR_BYTES_PER_POLL pieces, the timer runs out after as many polls as
+its reload has milliseconds.
 
-Not verified against a chip: how long the oscillator needs after a reset (here 2 polls), and the value of bits that the data sheet
-calls reserved (here zero).
+Not verified against a chip: how long the oscillator needs after a reset (here 2 polls), and the value of bits that
+the data sheet calls reserved (here zero).
 """
 
 from __future__ import annotations
@@ -169,7 +171,8 @@ class Mfrc522Model:
         self._registers[0x06] = (0x08 if heard.collision else 0) | (0x02 if heard.damaged else 0)
 
     def _pass_time(self) -> None:
-        """A poll of ComIrqReg: some 20 us on a bus of 5 MHz, in which the air carries a bit or two; here, a few bytes."""
+        """A poll of ComIrqReg: some 20 us on a bus of 5 MHz, in which the air carries a bit or two; here, a few
+        bytes."""
         if self._timer_polls is not None:
             self._timer_polls -= 1
             if self._timer_polls == 0:
@@ -187,5 +190,3 @@ class Mfrc522Model:
             self._registers[0x0C] = 0x10 | self._coming.last_bits
             self._registers[0x04] |= _RX | (_ERR if self._registers[0x06] else 0)
             self._coming = None
-
-

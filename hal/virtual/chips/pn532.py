@@ -1,11 +1,13 @@
-"""A PN532 behind its I2C pins. (NXP, UM0701-02 PN532 User Manual: 6.2.1 frames, 6.2.4 I2C, 7.1 errors, 7.2 and 7.3 commands.)
+"""A PN532 behind its I2C pins. (NXP, UM0701-02 PN532 User Manual: 6.2.1 frames, 6.2.4 I2C, 7.1 errors, 7.2 and 7.3
+commands.)
 
 Modelled: GetFirmwareVersion, SAMConfiguration, RFConfiguration (MaxRetries), InListPassiveTarget (one target, type A),
-InDataExchange with the WRITE of an Ultralight, InCommunicateThru. Any other command, and any before SAMConfiguration that needs the field, is
-a ModelError; a damaged frame is not acknowledged, as the manual says.
+InDataExchange with the WRITE of an Ultralight, InCommunicateThru. Any other command, and any before SAMConfiguration
+that needs the field, is a ModelError; a damaged frame is not acknowledged, as the manual says.
 
-Not verified against a chip: which error a four-bit NAK is reported with (here 0x13, 'RF protocol error'), and how the chip wakes a
-card that was selected before (here its first try of two sends the card to sleep, the second wakes it).
+Not verified against a chip: which error a four-bit NAK is reported with (here 0x13, 'RF protocol error'), and how
+the chip wakes a card that was selected before (here its first try of two sends the card to sleep, the second wakes
+it).
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class Pn532Model:
         self.reset()
 
     def clocked(self) -> None:
-        """The clock line fell outside of a transfer: nine of that let a slave finish its byte and let go of the data line."""
+        """The clock line fell outside of a transfer: nine of that let a slave finish its byte and let go of the data
+        line."""
         self._clocks += 1
         if self._clocks >= 9:
             self.stuck, self._clocks = False, 0

@@ -1,7 +1,9 @@
-"""What `machine` offers, over one function that carries requests to a `bench.Bench`. MicroPython subset: it runs there too.
+"""What `machine` offers, over one function that carries requests to a `bench.Bench`. MicroPython subset: it runs
+there too.
 
-Requests, by their first byte: S chip select, bytes -> bytes.  W address, bytes -> 0 or 1.  R address, count (2) -> 0, bytes or 1.
-D pin, duty (2).  Q pin, hertz (4).  X pin: it was pulsed low.  I milliseconds (2), fed -> inputs.  L place -> bytes.  V place, bytes.
+Requests, by their first byte: S chip select, bytes -> bytes.  W address, bytes -> 0 or 1.  R address, count (2) ->
+0, bytes or 1. D pin, duty (2).  Q pin, hertz (4).  X pin: it was pulsed low.  I milliseconds (2), fed -> inputs.  L
+place -> bytes.  V place, bytes.
 """
 
 import time
@@ -98,22 +100,22 @@ class Machine:
     def fell(self, number: int) -> None:
         self.call(b"X" + bytes((number,)))
 
-    def SPI(self, number: int, baudrate: int, polarity: int, phase: int, sck: _Pin, mosi: _Pin, miso: _Pin) -> _Spi:  # noqa: N802
+    def SPI(self, number: int, baudrate: int, polarity: int, phase: int, sck: _Pin, mosi: _Pin, miso: _Pin) -> _Spi:
         assert (polarity, phase) == (0, 0), "the MFRC522 speaks mode 0"
         assert baudrate <= 10_000_000, "the MFRC522 takes 10 Mbit/s at most"
         for pin in (sck, mosi, miso):
             self.levels.pop(pin.number, None)
         return _Spi(self)
 
-    def I2C(self, number: int, sda: _Pin, scl: _Pin, freq: int) -> _I2c:  # noqa: N802
+    def I2C(self, number: int, sda: _Pin, scl: _Pin, freq: int) -> _I2c:
         assert freq <= 400_000
         return _I2c(self.call)
 
-    def PWM(self, pin: _Pin) -> _Pwm:  # noqa: N802
+    def PWM(self, pin: _Pin) -> _Pwm:
         self.levels.pop(pin.number, None)
         return _Pwm(self.call, pin)
 
-    def WDT(self, timeout: int) -> _Watchdog:  # noqa: N802
+    def WDT(self, timeout: int) -> _Watchdog:
         assert timeout <= 8388, "the RP2040's watchdog counts no further"
         return _Watchdog(self)
 
@@ -122,7 +124,8 @@ class Machine:
 
     def ticks_ms(self) -> int:
         if hasattr(time, "ticks_ms"):  # MicroPython
-            return time.ticks_ms()
+            ticks: int = time.ticks_ms()
+            return ticks
         return time.monotonic_ns() // 1_000_000
 
     def ticks_diff(self, later: int, earlier: int) -> int:

@@ -8,7 +8,6 @@ from random import SystemRandom
 from typing import Final
 
 from firmware import protocol as p
-from firmware.app import Board
 from firmware.run import make
 from hal.virtual.chips.bench import Bench
 from hal.virtual.chips.shim import Machine
@@ -56,9 +55,8 @@ class ThreadBoard:
         machine = Machine(self._bench.serve)
         line = _Line(self._bench, machine)
         try:
-            board: Board = make(
-                machine, line, machine, lambda: 0, self._config, SystemRandom().getrandbits(32), self._cause, b"virtual1"
-            )
+            boot = SystemRandom().getrandbits(32)
+            board = make(machine, line, machine, lambda: 0, self._config, boot, self._cause, b"virtual1")
             while not self._stop.is_set():
                 board.turn()
         except BaseException as error:  # noqa: BLE001 (told to whoever stops it)

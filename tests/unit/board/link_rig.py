@@ -1,4 +1,5 @@
-"""Both ends of the link in one process, with a pipe between them that loses, doubles, swaps and spoils what goes through."""
+"""Both ends of the link in one process, with a pipe between them that loses, doubles, swaps and spoils what goes
+through."""
 
 from __future__ import annotations
 
