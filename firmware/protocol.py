@@ -111,7 +111,8 @@ WITNESS_NAME_BYTES = 16
 # what STATISTICS answers, in this order
 STATISTICS_FIELDS = (
     "frames_received", "frames_damaged", "bytes_outside", "frames_sent", "frames_resent", "duplicates", "gaps",
-    "round_trip_us", "events_dropped", "transfers", "reader_failures", "reader_recoveries", "loop_longest_ms", "heap_free",
+    "round_trip_us", "events_dropped", "transfers", "reader_failures", "reader_recoveries", "loop_longest_ms",
+    "heap_free",
 )  # fmt: skip
 
 

@@ -5,8 +5,10 @@ The boards run the firmware, in CPython's thread or in MicroPython's process, ov
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -25,6 +27,7 @@ from tests.servers import wait_until
 BOARDS = ("board-cpython-mfrc522", "board-cpython-pn532", "board-micropython-mfrc522", "board-micropython-pn532")
 COUNTER_RIGS = ("virtual-memory", "virtual-link", *BOARDS)
 NOTICE_S = 3.0
+HOLD_S = 0.06  # three times what the board takes for steady
 HOLD_S = 0.06  # three times what the board takes for steady
 
 
@@ -107,6 +110,7 @@ def open_counter(name: str, folder: Path) -> Iterator[CounterRig]:
             options: Options = {"device": bench.device}
             card, indicators = open_card("board", options), open_indicators("board", options)
             assert isinstance(card, BoardCardReader)
+            wait_until(lambda: bench.light is Light.OFF, NOTICE_S, "the board to be in service")
             rig = CounterRig(BenchHand(bench, card), card, indicators)
         else:
             world = World(lens_seed=7)
