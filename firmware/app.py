@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         def feed(self) -> None:
             """The watchdog."""
 
-        def heap_free(self) -> int: ...
+        def heap_used(self) -> int: ...
 
 
 FIRMWARE = 0x000100  # major << 16 | minor << 8 | patch
@@ -75,7 +75,7 @@ class Board:
             link.receive(data, began_ms)
         if link.sessions != self._sessions:
             self._sessions = link.sessions
-            self.cards.forget()
+            self.cards.announce()
         asks = link.asks()
         for ask in asks:
             if self._slow(ask[1]):
@@ -136,5 +136,5 @@ class Board:
         return (
             counters.received, decoder.damaged, decoder.outside, counters.sent, counters.resent, counters.duplicates,
             counters.gaps, counters.round_trip_us, self.link.events.dropped, self.cards.transfers, self.cards.failures,
-            self.cards.recoveries, self._longest_ms, self._hardware.heap_free(),
+            self.cards.recoveries, self._longest_ms, self._hardware.heap_used(),
         )  # fmt: skip

@@ -39,7 +39,6 @@ class Cards:
         self._reader = reader
         self._events = events
         self._card: Found | None = None
-        self._before: Found | None = None  # lay there when the host that knows nothing came
         self._kind = p.CHIP_UNKNOWN
         self._awake = False
         self._crowd = False  # two cards were announced
@@ -73,15 +72,18 @@ class Cards:
                 self._search()
         except ReaderFault as fault:
             self._fail(fault, now_ms)
-        except Garbled:
+        except (Garbled, TwoCards):  # two cards, after one of them was selected
             self._damaged += 1
             self._awake = False
 
-    def forget(self) -> None:
-        """A host that knows nothing came: what lies there is announced anew, what left meanwhile is said to have."""
-        self._before = self._card or self._before
-        self._card = None
+    def announce(self) -> None:
+        """A host came that may know nothing: say what lies there, unless that waits to be said anyway."""
+        if self._card and not self._events.holds(p.CARD_CAME, self._said(self._card)):
+            self._events.add(p.CARD_CAME, self._said(self._card))
         self._crowd = False
+
+    def _said(self, card: Found) -> bytes:
+        return bytes((self._kind,)) + card.uid
 
     def _start(self, now_ms: int) -> None:
         self._reader.start()
@@ -113,9 +115,6 @@ class Cards:
                 self._events.add(p.TWO_CARDS, b"")
             return
         self._crowd = False
-        if self._before and (found is None or found.uid != self._before.uid):
-            self._events.add(p.CARD_LEFT, self._before.uid)
-        self._before = None
         if found is None:
             self._damaged = 0
             return
@@ -126,18 +125,19 @@ class Cards:
                 self._kind = tags.chip(self._reader)
             except (Nak, Silent):  # an older Ultralight, which knows no such command, or one that left
                 self._awake = False
-            except Garbled:
+            except (Garbled, TwoCards):
                 if self._damaged < DAMAGED_MAX:
                     raise
+                self._awake = False
         self._damaged = 0
         self._card = found
-        self._events.add(p.CARD_CAME, bytes((self._kind,)) + found.uid)
+        self._events.add(p.CARD_CAME, self._said(found))
 
     def _look_after(self, card: Found) -> None:
         if self._awake and self._kind != p.CHIP_UNKNOWN:
             try:
                 tags.chip(self._reader)  # does not count as reading, and needs no password
-            except (Silent, Garbled, Nak):
+            except (Silent, Garbled, Nak, TwoCards):
                 self._awake = False
             else:
                 return
@@ -157,10 +157,9 @@ class Cards:
         return False
 
     def _leave(self) -> None:
-        left = self._card or self._before
-        if left:
-            self._events.add(p.CARD_LEFT, left.uid)
-        self._card = self._before = None
+        if self._card:
+            self._events.add(p.CARD_LEFT, self._card.uid)
+        self._card = None
         self._awake = False
 
     # -- as asked

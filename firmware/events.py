@@ -31,6 +31,13 @@ class Events:
         self._waiting.append((self._next, code, data))
         self._next += 1
 
+    def holds(self, code: int, data: bytes) -> bool:
+        """Does this still wait for its acknowledgement?"""
+        for _, waiting, said in self._waiting:
+            if waiting == code and said == data:
+                return True
+        return False
+
     def begin(self) -> None:
         """A new session: what is not acknowledged goes again."""
         self._sent = 0

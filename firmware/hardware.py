@@ -120,7 +120,7 @@ class Parts:
 
     buttons = 2
 
-    def __init__(self, machine: "Any", config: "dict[str, Any]", line: "Line", store: "Any", heap_free: "Any") -> None:
+    def __init__(self, machine: "Any", config: "dict[str, Any]", line: "Line", store: "Any", heap_used: "Any") -> None:
         """Raises ValueError for a reader that is none of ours."""
         self.lamp: Lamp = _Lamp(machine, config)  # first: dark and silent, whatever the pins did before
         self.store: Store = store
@@ -140,7 +140,7 @@ class Parts:
         self.receive = line.receive
         self.send = line.send
         self.idle = line.idle
-        self.heap_free = heap_free
+        self.heap_used = heap_used
         self.feed = machine.WDT(timeout=config["watchdog_ms"]).feed
 
     def pressed(self, button: int) -> bool:

@@ -16,7 +16,7 @@ try:
     except OSError:
         text = "{}"
     board = make(
-        usb, usb.Usb(), usb.Flash(), usb.heap_free, text, int.from_bytes(os.urandom(4), "little"),
+        usb, usb.Usb(), usb.Flash(), usb.heap_used, text, int.from_bytes(os.urandom(4), "little"),
         machine.reset_cause(), machine.unique_id(),
     )  # fmt: skip
     while True:

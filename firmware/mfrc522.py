@@ -46,6 +46,7 @@ _IDLE = 0x00
 _TRANSCEIVE = 0x0C
 _SOFT_RESET = 0x0F
 _IRQ_RX = 0x20
+_IRQ_SET = 0x80  # only written
 _IRQ_TIMER = 0x01
 _START_SEND = 0x80
 _ERROR_COLLISION = 0x08
@@ -57,6 +58,7 @@ _TICKS_PER_MS = 40  # with the prescaler 0x0A9: 13.56 MHz / (2 * 169 + 1)
 POLLS_MAX = 20_000  # of the interrupt register in one exchange: some 0.4 s over a bus of 5 MHz
 RESET_POLLS_MAX = 2_000
 VERSIONS = (0x91, 0x92, 0x88, 0xB2)  # version 1 and 2; two clones
+_FIFO_BYTES = 64
 _DRAIN_BYTES = 32
 _SETUP = (
     (_TIMER_MODE, 0x80),  # starts by itself at the end of sending
@@ -121,6 +123,8 @@ class Mfrc522:
         out = b""
         for _ in range(POLLS_MAX):
             irq = self._read(_COM_IRQ)
+            if irq & _IRQ_SET:
+                raise ReaderFault(p.ABSENT, "a bit of the MFRC522 that always reads 0 does not")
             if irq & _IRQ_RX:
                 break
             if irq & _IRQ_TIMER:
@@ -143,6 +147,8 @@ class Mfrc522:
         return out
 
     def _fifo(self, count: int) -> bytes:
+        if count > _FIFO_BYTES:
+            raise ReaderFault(p.HUNG, "more in the MFRC522's buffer than it holds: the bus is disturbed")
         address = 0x80 | _FIFO_DATA << 1
         return self._bus.transfer(bytes((address,)) * count + b"\x00")[1:]
 

@@ -112,7 +112,7 @@ WITNESS_NAME_BYTES = 16
 STATISTICS_FIELDS = (
     "frames_received", "frames_damaged", "bytes_outside", "frames_sent", "frames_resent", "duplicates", "gaps",
     "round_trip_us", "events_dropped", "transfers", "reader_failures", "reader_recoveries", "loop_longest_ms",
-    "heap_free",
+    "heap_used",
 )  # fmt: skip
 
 

@@ -25,8 +25,8 @@ def configuration(text: str) -> "tuple[dict[str, Any], int]":
 
 
 def make(
-    machine: "Any", line: "Line", store: "Any", heap_free: "Any", text: str, boot: int, reset_cause: int, number: bytes
+    machine: "Any", line: "Line", store: "Any", heap_used: "Any", text: str, boot: int, reset_cause: int, number: bytes
 ) -> Board:
     """`text`: config.json; `boot`: 32 random bits; `number`: the chip's own, 8 bytes."""
     config, crc = configuration(text)
-    return Board(Parts(machine, config, line, store, heap_free), boot, reset_cause, crc, number)
+    return Board(Parts(machine, config, line, store, heap_used), boot, reset_cause, crc, number)

@@ -51,5 +51,6 @@ class Flash:
             file.write(data)
 
 
-def heap_free() -> int:
-    return gc.mem_free()
+def heap_used() -> int:
+    gc.collect()
+    return gc.mem_alloc()

@@ -1,6 +1,7 @@
 // Runs the board's firmware in MicroPython (WebAssembly), with the board's line on fd 3 and the chips behind fds 4 and 5.
 //   node micropython_board.mjs MICROPYTHON.mjs PROGRAM.py ROOT FILE...
-// Each FILE of ROOT is copied into MicroPython's file system; then PROGRAM runs.
+// Each FILE of ROOT is copied into MicroPython's file system; then PROGRAM runs, and what it
+// defines as turns(), for good.
 import fs from "node:fs";
 import path from "node:path";
 
@@ -70,6 +71,7 @@ for (const file of files) {
 }
 try {
   mp.runPython(fs.readFileSync(program, "utf-8"));
+  for (;;) mp.runPython("turns()");
 } catch (error) {
   process.stderr.write(String(error.message ?? error) + "\n");
   process.exit(3);

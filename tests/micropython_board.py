@@ -26,6 +26,7 @@ RUNNER: Final = ROOT / "tests/micropython_board.mjs"
 _FILES: Final = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "firmware").glob("*.py")))
 _SHIM: Final = "hal/virtual/chips/shim.py"
 STOP_S: Final = 5.0
+# Memory is collected between two calls of turns() only: in between, this port can't see what its stack holds.
 _PREPARE: Final = """
 import sys
 sys.path[:] = ["/", "/hal/virtual/chips"]
@@ -58,17 +59,24 @@ FIRMWARE: Final = """
 import gc
 from firmware.run import make
 
-board = make(machine, line, machine, gc.mem_free, {config!r}, {boot}, {cause}, b"wasm-001")
-while True:
-    board.turn()
+_used = [0]
+board = make(machine, line, machine, lambda: _used[0], {config!r}, {boot}, {cause}, b"wasm-001")
+
+
+def turns():
+    _used[0] = gc.mem_alloc()
+    for _ in range(200):
+        board.turn()
+    gc.collect()
 """
 ECHO: Final = """
-while True:
-    data = line.receive()
-    if data:
-        line.send(data)
-    else:
-        machine.idle(5)
+def turns():
+    for _ in range(200):
+        data = line.receive()
+        if data:
+            line.send(data)
+        else:
+            machine.idle(5)
 """
 
 

@@ -44,14 +44,21 @@ class Mfrc522Model:
         self.reset()
 
     def reset(self) -> None:
-        """Power on, SoftReset, or a dip of the supply."""
+        """Power on, or SoftReset."""
         self._registers = dict(_DEFAULTS)
         self._fifo = bytearray()
         self._coming: Frame | None = None
         self._come = 0
         self._timer_polls: int | None = None
         self._starting = 2
+        self._lied = False  # a reading was garbage since the reset
+        self._dipped = False
         self._air.switch(on=False)
+
+    def dip(self) -> None:
+        """The supply was gone for a moment: all that was set up is lost, and nobody was told."""
+        self.reset()
+        self._dipped = True
 
     def restart(self) -> None:
         """The reset pin was pulsed."""
@@ -72,6 +79,7 @@ class Mfrc522Model:
                 raise ModelError("a reading ends with the address 0x00")
             if self.garbage:
                 self.garbage -= 1
+                self._lied = True
                 return bytes(byte ^ 0x5A for byte in answer)
             return answer
         register = self._register(out[0])
@@ -93,6 +101,8 @@ class Mfrc522Model:
         register = self._register(address)
         if register == _FIFO:
             if not self._fifo:
+                if self._lied:
+                    return 0  # whoever reads too much was told so
                 raise ModelError("the FIFO is empty")
             return self._fifo.pop(0)
         if register == 0x01:
@@ -152,6 +162,8 @@ class Mfrc522Model:
             raise ModelError("nothing to send")
         if self._registers[0x04] & (_RX | _TIMER):
             raise ModelError("the interrupt bits of the last exchange were not cleared")
+        if self._dipped and not self._registers[0x2A] & 0x80:
+            return  # the driver can't know; no answer comes, and no timer runs
         if not self._registers[0x2A] & 0x80:
             raise ModelError("no TAuto: an answer that does not come would be waited for without an end")
         if not self._registers[0x15] & 0x40:
