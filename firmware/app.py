@@ -78,8 +78,6 @@ class Board:
             self.cards.announce()
         asks = link.asks()
         for ask in asks:
-            if self._slow(ask[1]):
-                self._say()  # first that it came: a card takes its time
             try:
                 link.answer(ask[0], p.OK, self._do(ask[1], ask[2:]))
             except Refused as refused:
@@ -99,9 +97,6 @@ class Board:
         out = self.link.output(self._hardware.now_ms())
         if out:
             self._hardware.send(out)
-
-    def _slow(self, command: int) -> bool:
-        return p.READ <= command <= p.SIGNATURE or command == p.RAISE_WITNESS
 
     def _do(self, command: int, arguments: bytes) -> bytes:
         """Raises Refused."""

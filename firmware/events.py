@@ -33,10 +33,7 @@ class Events:
 
     def holds(self, code: int, data: bytes) -> bool:
         """Does this still wait for its acknowledgement?"""
-        for _, waiting, said in self._waiting:
-            if waiting == code and said == data:
-                return True
-        return False
+        return any(waiting == code and said == data for _, waiting, said in self._waiting)
 
     def begin(self) -> None:
         """A new session: what is not acknowledged goes again."""

@@ -15,9 +15,11 @@ WINDOW = 4
 INBOX_MAX = 8  # payloads that wait to be taken; more are not accepted, and come again
 RESENDS_MAX = 12
 RESEND_FIRST_MS = 200  # before a round trip was measured
-RESEND_MIN_MS = 60  # the board may be at a card for half of that
+RESEND_MIN_MS = 80  # the board may be at a card for half of that
 RESEND_MAX_MS = 500
 ALIVE_MS = 500  # something is said at least this often
+ACK_MS = 10  # so long an acknowledgement waits for something to go with
+ACK_AT = WINDOW // 2  # so many payloads are acknowledged at once, or the other side's window would stand still
 _MOD = 256
 
 
@@ -47,10 +49,10 @@ class Stream:
         self._first = 0  # the number of the first of them
         self._fresh = 0  # so many of them, from the end, were never sent
         self._expected = 0
-        self._ack_due = False
+        self._unsaid = 0  # payloads that came and are not acknowledged
+        self._ack_ms = now_ms + ALIVE_MS  # when they are to be, at the latest
         self._gap_due = False
         self._gap_said = False  # about the payload that is expected now
-        self._said_ms = now_ms
         self._timer_ms = now_ms  # when the first open one was sent last
         self._tries = 0
         self._mean_ms = -1
@@ -81,23 +83,26 @@ class Stream:
         self._counters.received += 1
         self._settle(body[6], now_ms)
         if body[0] == p.DATA:
-            self._accept(body)
+            self._accept(body, now_ms)
         elif body[0] == p.GAP and self._open:
             self._again(now_ms)
 
-    def _accept(self, body: bytes) -> None:
+    def _accept(self, body: bytes, now_ms: int) -> None:
         ahead = (body[5] - self._expected) % _MOD
         if ahead == 0 and len(self.inbox) < INBOX_MAX and len(body) > p.HEAD_BYTES:
             self.inbox.append(body[p.HEAD_BYTES :])
             self._expected = (self._expected + 1) % _MOD
-            self._ack_due = True
+            self._unsaid += 1
+            self._ack_ms = min(self._ack_ms, now_ms + ACK_MS)
+            if self._unsaid >= ACK_AT:
+                self._ack_ms = now_ms
             self._gap_said = False
         elif 0 < ahead < WINDOW:
             self._counters.gaps += 1
             self._gap_due = self._gap_due or not self._gap_said  # once: what follows the missing one says it again
         elif ahead >= _MOD - WINDOW:
             self._counters.duplicates += 1
-            self._ack_due = True
+            self._ack_ms = now_ms
 
     def _settle(self, acknowledged: int, now_ms: int) -> None:
         """All below `acknowledged` came."""
@@ -157,19 +162,19 @@ class Stream:
                 self._measured, self._measured_ms = number, now_ms
             out.append(self._frame(p.DATA, number, self._open[place]))
         self._fresh = 0
-        if not out and (self._ack_due or now_ms - self._said_ms >= ALIVE_MS):
+        if not out and now_ms >= self._ack_ms:
             out.append(self._frame(p.ALIVE, (self._first + len(self._open)) % _MOD, b""))
         if out:
-            self._said_ms = now_ms
+            self._unsaid = 0
+            self._ack_ms = now_ms + ALIVE_MS
             self._counters.sent += len(out)
-            self._ack_due = False
         return out
 
     def due_ms(self, now_ms: int) -> int:
         """In how many milliseconds `output` may have something to say, if nothing happens until then."""
-        if self._fresh or self._ack_due or self._gap_due:
+        if self._fresh or self._gap_due:
             return 0
-        due = self._said_ms + ALIVE_MS - now_ms
+        due = self._ack_ms - now_ms
         if self._open:
             due = min(due, self._timer_ms + self._wait_ms() - now_ms)
         return max(0, due)

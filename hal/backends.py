@@ -11,6 +11,7 @@ for a world that does not answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -93,6 +94,8 @@ def _missing(part: str, name: str) -> PartMissing:
 
 
 def _device(options: Options) -> str:
+    if find_spec("serial") is None:
+        raise PartMissing(HalReason.NO_LIBRARY, "the reader board is spoken to by pyserial, which is not installed")
     device = options.get("device")
     if options.keys() != {"device"} or not isinstance(device, str) or not device:
         raise PartMissing(HalReason.NOT_FOUND, f"a board's part takes 'device', its serial port, not {dict(options)}")

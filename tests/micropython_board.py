@@ -91,9 +91,9 @@ class MicroPythonBoard:
         self._config = config
         self._program = program
         self.error = ""
-        self.start(p.RESET_POWER)
+        self.start()
 
-    def start(self, cause: int) -> None:
+    def start(self, cause: int = p.RESET_POWER) -> None:
         bench = self._bench
         bench.power_on()
         text = _PREPARE + self._program.format(config=self._config, boot=SystemRandom().getrandbits(32), cause=cause)

@@ -12,7 +12,9 @@ COUNTERS: Final = 3
 
 
 class BoardCardReader:
-    """A `hal.card.CardReader`. Raises what it names, PartMissing at opening, ValueError for what no tag has."""
+    """A `hal.card.CardReader`. Raises what it names, and ValueError for what no tag has. A board that is not there
+    yet is
+        one that vanished: PartFailed, until it comes."""
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -48,6 +50,11 @@ class BoardCardReader:
     def signature(self, uid: bytes) -> bytes:
         """The chip maker's signature of the UID, 32 bytes."""
         return self._board.line.call(p.SIGNATURE, _card(uid))
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """What both sides of the link counted, a short while ago (for the heartbeat)."""
+        return self._board.statistics
 
     def close(self) -> None:
         if not self._closed:

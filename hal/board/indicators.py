@@ -28,8 +28,7 @@ _MOMENT_MS: Final = 1
 
 
 class BoardIndicators:
-    """A `hal.indicators.Indicators`. Raises ValueError for a duration out of bounds, PartFailed, PartMissing at
-    opening."""
+    """A `hal.indicators.Indicators`. Raises ValueError for a duration out of bounds, and PartFailed."""
 
     def __init__(self, device: str) -> None:
         self._device = device

@@ -24,10 +24,9 @@ import serial
 
 from firmware import protocol as p
 from hal.board.host_end import Answer, Event, HostEnd, Lost, Why
-from hal.errors import CardForeign, CardGone, CardRefused, HalError, HalReason, PartFailed, PartMissing
+from hal.errors import CardForeign, CardGone, CardRefused, HalError, HalReason, PartFailed
 
 CALL_WAIT_S: Final = 3.0  # a reader that is asked may be starting anew
-START_WAIT_S: Final = 5.0  # for the first session
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 2.0
 JOIN_S: Final = 5.0
@@ -240,15 +239,3 @@ def _lost(why: Why) -> NoReturn:
 
 def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-def open_line(device: str, wait_s: float = START_WAIT_S) -> Line:
-    """Raises PartMissing where no board answers at `device` in time."""
-    line = Line(device)
-    if not line.wait_open(wait_s):
-        try:
-            line.check()
-        except PartFailed as error:
-            line.close()
-            raise PartMissing(HalReason.NOT_FOUND, f"no reader board at {device}: {error}") from error
-    return line

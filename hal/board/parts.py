@@ -7,15 +7,16 @@ the card with what stands on it, as of a card in any other reader.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from typing import Final
 
 from firmware import protocol as p
 from hal.board.host_end import Event
-from hal.board.line import EVENTS_MAX, Line, open_line, refusal
+from hal.board.line import EVENTS_MAX, Line, refusal
 from hal.card import PAGE_BYTES
-from hal.errors import HalError
+from hal.errors import HalError, PartFailed
 from hal.events import ButtonPressed, CardPresented, CardRemoved
 from loyalty.card_slots import USER_FIRST_PAGE, USER_PAGES, Chip
 
@@ -27,6 +28,8 @@ CHIPS: Final = {
     p.CHIP_MF0UL21: Chip.MF0UL21,
 }
 _EVENT_WAIT_S: Final = 0.5
+START_WAIT_S: Final = 1.0  # for the first session; a board that is not there then is one that vanished
+STATISTICS_EVERY_S: Final = 20.0
 JOIN_S: Final = 5.0
 
 
@@ -42,6 +45,8 @@ class Board:
         self._chip: Chip | None = None
         self._boot = 0
         self._reader_error = p.OK
+        self.statistics: dict[str, int] = {}  # of both sides, from a short while ago
+        self._statistics_at_s = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._attend, name="board-events", daemon=True)
         self._thread.start()
@@ -104,6 +109,10 @@ class Board:
                 self._left()
             if event is not None and event.boot == self._boot:
                 self._take(event)
+            if time.monotonic() >= self._statistics_at_s:
+                self._statistics_at_s = time.monotonic() + STATISTICS_EVERY_S
+                with suppress(PartFailed):
+                    self.statistics = self.line.statistics()
 
     def _take(self, event: Event) -> None:
         match event.code:
@@ -145,11 +154,12 @@ _OPEN_LOCK: Final = threading.Lock()
 
 
 def share(device: str) -> Board:
-    """The board at `device`; give it back with `release`. Raises PartMissing."""
+    """The board at `device`, there or not; give it back with `release`."""
     with _OPEN_LOCK:
-        board, users = _OPEN[device] if device in _OPEN else (Board(open_line(device)), 0)
+        board, users = _OPEN[device] if device in _OPEN else (Board(Line(device)), 0)
         _OPEN[device] = (board, users + 1)
-        return board
+    board.line.wait_open(START_WAIT_S)
+    return board
 
 
 def release(device: str, board: Board) -> None:

@@ -1,4 +1,5 @@
-"""The board's drivers on the models of the chips: every kind of card, every kind of fault, and how few transfers it takes."""
+"""The board's drivers on the models of the chips: every kind of card, every kind of fault, and how few transfers it
+takes."""
 
 from __future__ import annotations
 
@@ -188,9 +189,13 @@ def test_a_reader_chip_that_fails_is_named(name: str) -> None:
     rig = Rig(chip)
     rig.reader.start()
     spoil(rig.bench)
-    with pytest.raises(ReaderFault) as fault:
+
+    def use() -> None:
         rig.reader.check()
         rig.reader.select()
+
+    with pytest.raises(ReaderFault) as fault:
+        use()
     assert fault.value.error == error
     rig.bench.close()
 
