@@ -12,8 +12,9 @@ demo: env-demo ## broker, centre and a kiosk in the browser; Ctrl-C ends them al
 demo-reset: env-demo ## the same, from the beginning
 	@$(BIN)/tokuten demo --reset
 
-test: ## everything that CI checks (installs Debian packages that are missing)
+test: ## everything that CI checks (installs Debian and npm packages that are missing)
 	@scripts/install_system.sh
+	@scripts/install_npm.sh
 	@scripts/env.sh dev
 	@scripts/check.sh lint tests
 
@@ -21,6 +22,7 @@ lint: env-dev ## style, types, import direction, purity
 	@scripts/check.sh lint
 
 bench: env-dev ## the figures, as ratios in one run
+	@scripts/install_npm.sh
 	@$(BIN)/python -m benchmarks
 
 soak: ## the long tests: kills, power cuts, faults, restores (installs Debian packages that are missing)

@@ -49,15 +49,18 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     from edge_agent.till.open import open_till
     from edge_agent.timekeeper import Timekeeper
     from hal import backends
+    from hal.card import Counting
     from hal.decode.process import CameraProcess
 
-    options: dict[str, object] = {"socket": settings.virtual.socket}
-    clock = backends.open_clock(settings.parts.clock, options)
+    def options(backend: str) -> dict[str, object]:
+        return {"device": settings.board.device} if backend == "board" else {"socket": settings.virtual.socket}
+
+    clock = backends.open_clock(settings.parts.clock, options(settings.parts.clock))
     lines = Lines()
     reading = clock.read
     steps = StepLog(lines.write, lambda: (now := reading()).wall_ms - now.mono_ms)
-    display = backends.open_display(settings.parts.display, options)
-    indicators = backends.open_indicators(settings.parts.indicators, options)
+    display = backends.open_display(settings.parts.display, options(settings.parts.display))
+    indicators = backends.open_indicators(settings.parts.indicators, options(settings.parts.indicators))
     camera: CameraProcess | None = None
 
     def keep_frame(frame: int, reason: str) -> None:
@@ -86,13 +89,16 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     agent = on_store(settings, clock, steps, plug_in)
     camera = CameraProcess(
         settings.parts.camera,
-        options,
+        options(settings.parts.camera),
         agent.inbox.put,
         keep_frames_s=settings.keep_refused_frames_s,
         frames_folder=settings.folder / "frames",
         also=settings.shop.symbols,
     )
-    cards = CardPoller(backends.open_card(settings.parts.card, options), agent.inbox.put)
+    reader = backends.open_card(settings.parts.card, options(settings.parts.card))
+    cards = CardPoller(reader, agent.inbox.put)
+    if isinstance(reader, Counting):
+        agent.board_counts = reader
     agent.card_writer = cards.ask
     buttons = ButtonPoller(indicators, agent.inbox.put)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -56,6 +56,7 @@ from edge_agent.store.salvage import salvage
 from edge_agent.store.store import Store
 from edge_agent.telemetry import Telemetry
 from edge_agent.timekeeper import Timekeeper
+from hal.card import Counting
 from hal.errors import HalError
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from loyalty.card_slots import chip_named, plan
@@ -114,6 +115,7 @@ class Agent:
         self.till: TillPort | None = None  # who speaks with the till (`edge_agent.till.desk`)
         self.counted: Callable[[Verdict], None] | None = None  # hears of a coupon that counted without a basket
         self.card_writer: Callable[[CardJob], bool] | None = None  # `edge_agent.parts.CardPoller.ask`; None: no reader
+        self.board_counts: Counting | None = None  # of a reader board: its link's statistics, for the heartbeat
         self._core = Core(
             site=settings.site,
             mode=settings.mode,
@@ -498,7 +500,8 @@ class Agent:
         if at.mono_ms >= self._beat_at_ms:
             self._beat_at_ms = at.mono_ms + self._settings.heartbeat_s * 1000
             online = self._core.visit.reach.online
-            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, online=online)
+            board = self.board_counts.statistics if self.board_counts else {}
+            self._telemetry.heartbeat(at, self._centre.uplink.waiting, self.inbox.dropped, board, online=online)
             if not self._mqtt.alive:
                 raise RuntimeError("the MQTT thread ended: the unit restarts")
             if self.till is not None and not self.till.alive:

@@ -41,8 +41,8 @@ class PartNames(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
 
     camera: Annotated[str, Meta(description="Backend of the camera: virtual.")] = "virtual"
     display: Annotated[str, Meta(description="Backend of the display: virtual.")] = "virtual"
-    indicators: Annotated[str, Meta(description="Backend of lights and buzzer: virtual.")] = "virtual"
-    card: Annotated[str, Meta(description="Backend of the card reader: virtual.")] = "virtual"
+    indicators: Annotated[str, Meta(description="Backend of lights and buzzer: virtual or board.")] = "virtual"
+    card: Annotated[str, Meta(description="Backend of the card reader: virtual or board.")] = "virtual"
     clock: Annotated[str, Meta(description="Backend of the clock: virtual.")] = "virtual"
 
 
@@ -50,6 +50,14 @@ class VirtualWorld(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     """[unit.virtual]: the simulated world that virtual parts stand in."""
 
     socket: Annotated[str, Meta(description="Unix socket of the simulator.")] = ""
+
+
+class ReaderBoard(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """[unit.board]: the reader board on USB, for parts whose backend is `board`."""
+
+    device: Annotated[
+        str, Meta(description="Its serial port, best by its own name: /dev/serial/by-id/usb-MicroPython_...")
+    ] = "/dev/ttyACM0"
 
 
 class SiteNetwork(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -168,6 +176,7 @@ class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     broker: BrokerLogin = BrokerLogin()
     parts: PartNames = PartNames()
     virtual: VirtualWorld = VirtualWorld()
+    board: ReaderBoard = ReaderBoard()
     barcodes: BarcodeSettings = BarcodeSettings()
     site_network: SiteNetwork = SiteNetwork()
     till: TillSettings = TillSettings()

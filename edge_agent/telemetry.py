@@ -66,8 +66,8 @@ class Telemetry:
         )
         self._publisher.publish(topics.UP_REP, encode(report))
 
-    def heartbeat(self, at: Moment, waiting: int, dropped: int, *, online: bool) -> None:
+    def heartbeat(self, at: Moment, waiting: int, dropped: int, board: dict[str, int], *, online: bool) -> None:
         counts, uptime_ms = self.counts, at.mono_ms - self._started_ms
         scans = (counts.scans, counts.accepted, counts.refused)
-        beat = Heartbeat(at.wall_ms, uptime_ms, waiting, *scans, counts.camera_faults, dropped, state(online))
+        beat = Heartbeat(at.wall_ms, uptime_ms, waiting, *scans, counts.camera_faults, dropped, state(online), board)
         self._publisher.publish(topics.UP_HB, encode(beat))

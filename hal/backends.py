@@ -1,7 +1,8 @@
 """Which backend a part has: chosen by name, in this one place, with no fallback.
 
 `virtual` takes `options` with either `socket` (the path of the simulator's socket) or `port` (a
-`hal.virtual.port.Port`, in one process with its World). Each part has a port of its own and closes it.
+`hal.virtual.port.Port`, in one process with its World). Each part has a port of its own and closes it. `board` takes
+`device`, the serial port of the reader board, which its parts share.
 
 What can fail: PartMissing for an unknown name (it lists the names), for a backend that is not there yet, and
 for a world that does not answer.
@@ -10,6 +11,7 @@ for a world that does not answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:  # the unit's own process never opens the camera, and must not
 
 Options = Mapping[str, object]
 NAMES: Final = ("virtual", "pi", "board")
-_LATER: Final = {"pi": "the real parts of a Raspberry Pi", "board": "the parts behind the reader board's serial link"}
+_LATER: Final = {"pi": "the real parts of a Raspberry Pi"}
 
 
 def open_camera(name: str, options: Options) -> Camera:
@@ -52,6 +54,10 @@ def open_indicators(name: str, options: Options) -> Indicators:
         from hal.virtual.indicators import VirtualIndicators
 
         return VirtualIndicators(_port(options))
+    if name == "board":
+        from hal.board.indicators import BoardIndicators
+
+        return BoardIndicators(_device(options))
     raise _missing("indicators", name)
 
 
@@ -61,6 +67,10 @@ def open_card(name: str, options: Options) -> CardReader:
         from hal.virtual.card import VirtualCardReader
 
         return VirtualCardReader(_port(options))
+    if name == "board":
+        from hal.board.card import BoardCardReader
+
+        return BoardCardReader(_device(options))
     raise _missing("card", name)
 
 
@@ -74,11 +84,22 @@ def open_clock(name: str, options: Options) -> Clock:
 
 
 def _missing(part: str, name: str) -> PartMissing:
-    if name in _LATER:
+    if name == "board":
+        text = f"{part} 'board': the reader board has a card reader and indicators, no {part}"
+    elif name in _LATER:
         text = f"{part} '{name}': {_LATER[name]} come with a later release; this one has 'virtual'"
     else:
         text = f"{part} '{name}': no such backend; the names are {', '.join(repr(known) for known in NAMES)}"
     return PartMissing(HalReason.NOT_FOUND, text)
+
+
+def _device(options: Options) -> str:
+    if find_spec("serial") is None:
+        raise PartMissing(HalReason.NO_LIBRARY, "the reader board is spoken to by pyserial, which is not installed")
+    device = options.get("device")
+    if options.keys() != {"device"} or not isinstance(device, str) or not device:
+        raise PartMissing(HalReason.NOT_FOUND, f"a board's part takes 'device', its serial port, not {dict(options)}")
+    return device
 
 
 def _port(options: Options) -> Port:

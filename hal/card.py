@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hal.events import CardPresented, CardRemoved
 
 PAGE_BYTES = 4
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A reader that counts what happens on the way to it."""
+
+    @property
+    def statistics(self) -> dict[str, int]: ...
 
 
 class CardReader(Protocol):

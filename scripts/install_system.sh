@@ -5,6 +5,10 @@
 set -eu
 packages="mosquitto chromium libzbar0 fonts-noto-cjk iproute2 nftables postgresql"
 
+# Node runs the board's firmware in the tests; any that is there will do, wherever it came from.
+command -v node >/dev/null || packages="$packages nodejs"
+command -v npm >/dev/null || packages="$packages npm"
+
 case ${1:-} in
 '') ;;
 soak)

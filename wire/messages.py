@@ -195,6 +195,7 @@ class Heartbeat(Message, frozen=True):
     camera_restarts: int = 0
     dropped: int = 0  # telemetry that was dropped
     reach: str = ""  # as in Report
+    board: dict[str, int] = {}  # of a reader board: statistics of its link (docs/board.md)
 
 
 class LogLine(Message, frozen=True):

@@ -1,2 +1,2 @@
-"""Parts behind the serial link to the reader board (RP2040): card reader, light, buzzer, button, by
-`firmware/protocol.py`. They come with a later release."""
+"""Parts behind the serial link to the reader board (RP2040): card reader, light, buzzer, buttons, by
+`firmware/protocol.py`."""

@@ -21,10 +21,22 @@ def test_an_unknown_name_lists_the_names(opener: Opener) -> None:
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-@pytest.mark.parametrize("name", ["pi", "board"])
-def test_backends_of_a_later_release_say_so(opener: Opener, name: str) -> None:
+def test_backends_of_a_later_release_say_so(opener: Opener) -> None:
     with pytest.raises(PartMissing, match="later release"):
-        opener(name, {})
+        opener("pi", {})
+
+
+@pytest.mark.parametrize("opener", [open_camera, open_clock, open_display])
+def test_a_part_that_the_board_does_not_have_is_named(opener: Opener) -> None:
+    with pytest.raises(PartMissing, match="the reader board has a card reader and indicators"):
+        opener("board", {"device": "/dev/ttyACM0"})
+
+
+@pytest.mark.parametrize("opener", [open_card, open_indicators])
+@pytest.mark.parametrize("options", [{}, {"device": ""}, {"device": "/dev/x", "socket": "/tmp/x"}, {"port": 1}])
+def test_a_part_of_the_board_needs_its_serial_port(opener: Opener, options: dict[str, object]) -> None:
+    with pytest.raises(PartMissing, match="'device'"):
+        opener("board", options)
 
 
 @pytest.mark.parametrize(
