@@ -1,10 +1,11 @@
 """Which backend a part has: chosen by name, in this one place, with no fallback.
 
 `virtual` takes `options` with either `socket` (the path of the simulator's socket) or `port` (a
-`hal.virtual.port.Port`, in one process with its World). Each part has a port of its own and closes it.
+`hal.virtual.port.Port`, in one process with its World). Each part has a port of its own and closes it. `pi` takes
+the fields of that part's struct in `hal.pi.options`.
 
-What can fail: PartMissing for an unknown name (it lists the names), for a backend that is not there yet, and
-for a world that does not answer.
+What can fail: PartMissing for an unknown name (it lists the names), for a part that a backend does not have, for
+one that is not plugged in, and for a world that does not answer.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ if TYPE_CHECKING:  # the unit's own process never opens the camera, and must not
     from hal.clock import Clock
     from hal.display import Display
     from hal.indicators import Indicators
+    from hal.scanner import Scanner
     from hal.virtual.port import Port
 
 Options = Mapping[str, object]
 NAMES: Final = ("virtual", "pi", "board")
-_LATER: Final = {"pi": "the real parts of a Raspberry Pi", "board": "the parts behind the reader board's serial link"}
+SCANNERS: Final = ("wedge", "serial")
+_LATER: Final = {"board": "the parts behind the reader board's serial link"}
 
 
 def open_camera(name: str, options: Options) -> Camera:
@@ -34,6 +37,11 @@ def open_camera(name: str, options: Options) -> Camera:
         from hal.virtual.camera import VirtualCamera
 
         return VirtualCamera(_port(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.camera import PiCamera
+
+        return PiCamera(pi.read(pi.CameraOptions, options))
     raise _missing("camera", name)
 
 
@@ -43,6 +51,11 @@ def open_display(name: str, options: Options) -> Display:
         from hal.virtual.display import VirtualDisplay
 
         return VirtualDisplay(_port(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.display import PiDisplay
+
+        return PiDisplay(pi.read(pi.DisplayOptions, options))
     raise _missing("display", name)
 
 
@@ -52,6 +65,11 @@ def open_indicators(name: str, options: Options) -> Indicators:
         from hal.virtual.indicators import VirtualIndicators
 
         return VirtualIndicators(_port(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.indicators import PiIndicators
+
+        return PiIndicators(pi.read(pi.IndicatorOptions, options))
     raise _missing("indicators", name)
 
 
@@ -61,6 +79,9 @@ def open_card(name: str, options: Options) -> CardReader:
         from hal.virtual.card import VirtualCardReader
 
         return VirtualCardReader(_port(options))
+    if name == "pi":
+        text = "card 'pi': a Raspberry Pi has no card reader of its own"
+        raise PartMissing(HalReason.NOT_FOUND, text)
     raise _missing("card", name)
 
 
@@ -70,7 +91,29 @@ def open_clock(name: str, options: Options) -> Clock:
         from hal.virtual.clock import VirtualClock
 
         return VirtualClock(_port(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.clock import PiClock
+
+        pi.read(pi.ClockOptions, options)
+        return PiClock()
     raise _missing("clock", name)
+
+
+def open_scanner(name: str, options: Options) -> Scanner:
+    """A hand scanner. Raises PartMissing."""
+    from hal.pi import options as pi
+
+    if name == "wedge":
+        from hal.pi.wedge import WedgeScanner
+
+        return WedgeScanner(pi.read(pi.WedgeOptions, options))
+    if name == "serial":
+        from hal.pi.serial_line import SerialScanner
+
+        return SerialScanner(pi.read(pi.SerialOptions, options))
+    known = ", ".join(repr(scanner) for scanner in SCANNERS)
+    raise PartMissing(HalReason.NOT_FOUND, f"scanner '{name}': no such kind; the names are {known}")
 
 
 def _missing(part: str, name: str) -> PartMissing:
