@@ -63,11 +63,12 @@ class PiIndicators:
         self._tone_until_s: float | None = None
         self._failed: PartFailed | None = None
         self._closing = False
+        self._buzzer: Pwm | None = None
         if len(set(self._pins)) != len(self._pins):
             raise ValueError(f"each light, the buzzer and each button has a pin of its own, not {self._pins}")
         try:
             with translated(opening=True):
-                self._buzzer = self._set_up(options)
+                self._set_up(options)
         except HalError:
             self._release()
             raise
@@ -104,7 +105,7 @@ class PiIndicators:
 
     # --- pins -----------------------------------------------------------------------------------------
 
-    def _set_up(self, options: IndicatorOptions) -> Pwm:
+    def _set_up(self, options: IndicatorOptions) -> None:
         gpio = self._gpio
         for pin in self._lights:
             gpio.setup(pin, gpio.OUT, initial=self._dark)
@@ -112,7 +113,7 @@ class PiIndicators:
         for pin in self._buttons:
             gpio.setup(pin, gpio.IN, pull_up_down=gpio.PUD_UP)
             gpio.add_event_detect(pin, gpio.FALLING, callback=self._press, bouncetime=BOUNCE_MS)
-        return gpio.PWM(options.buzzer_pin, TONES[Sound.YES][0].hz)
+        self._buzzer = gpio.PWM(options.buzzer_pin, TONES[Sound.YES][0].hz)
 
     def _press(self, pin: int) -> None:
         """Called on the GPIO library's thread."""
@@ -123,12 +124,19 @@ class PiIndicators:
             self._gpio.output(pin, level ^ self._dark)
 
     def _release(self) -> None:
-        """All outputs to their defaults, and inputs again."""
+        """All outputs to their defaults, and inputs again. The buzzer goes first: it writes to its pin as it goes."""
+        self._hush()
+        self._buzzer = None
         with suppress(PartFailed), translated(opening=False):
             for pin in self._lights:
                 self._gpio.output(pin, self._dark)
         with suppress(PartFailed), translated(opening=False):
             self._gpio.cleanup(self._pins)
+
+    def _hush(self) -> None:
+        with suppress(PartFailed), translated(opening=False):
+            if self._buzzer is not None:
+                self._buzzer.stop()
 
     def _say_failure(self) -> None:
         if self._failed is not None:
@@ -146,8 +154,6 @@ class PiIndicators:
                     self._failed = error
                     return
                 self._changed.wait(None if due_s is None else max(0.0, due_s - time.monotonic()))
-            with suppress(PartFailed), translated(opening=False):
-                self._buzzer.stop()
 
     def _turn(self, now_s: float) -> float | None:
         """What is due now; when something is due again."""
@@ -159,14 +165,13 @@ class PiIndicators:
         return min((at_s for at_s in (self._off_s, self._tone_until_s) if at_s is not None), default=None)
 
     def _next_tone(self, now_s: float) -> None:
+        assert self._buzzer is not None
+        self._buzzer.stop()  # a frequency that changes under way would be heard as a glide
         if not self._tones:
             self._tone_until_s = None
-            self._buzzer.stop()
             return
         tone = self._tones.popleft()
         self._tone_until_s = now_s + tone.duration_ms / 1000
         if tone.hz:
             self._buzzer.ChangeFrequency(tone.hz)
             self._buzzer.start(DUTY_PERCENT)
-        else:
-            self._buzzer.stop()
