@@ -68,12 +68,11 @@ def translated(options: DisplayOptions, *, opening: bool) -> Iterator[None]:
     except ImportError as error:
         text = f"the display on {options.bus} needs a library: pip install 'tokuten[pi]' ({error})"
         raise PartMissing(HalReason.NO_LIBRARY, text) from error
-    except LumaError as error:
-        raise kind(HalReason.NOT_FOUND if opening else HalReason.NO_ANSWER, f"{where(options)}: {error}") from error
-    except OSError as error:
-        raise kind(_reason(error, opening), f"{where(options)}: {_advice(error, options)}") from error
-    except RuntimeError as error:  # RPi.GPIO, for the lines of an SPI display
-        raise kind(HalReason.NOT_FOUND, f"{where(options)}: {error}") from error
+    except (LumaError, OSError, RuntimeError) as error:  # RuntimeError: RPi.GPIO, for the lines of an SPI display
+        kernels = error.__context__ if isinstance(error, LumaError) else error
+        text = _advice(kernels, options) if isinstance(kernels, OSError) else str(error)
+        reason = HalReason.NOT_FOUND if opening else HalReason.NO_ANSWER
+        raise kind(reason, f"{where(options)}: {text}") from error
 
 
 def where(options: DisplayOptions) -> str:
@@ -81,10 +80,6 @@ def where(options: DisplayOptions) -> str:
     if options.bus == "i2c":
         return f"{options.chip} at 0x{options.i2c_address:02X} on /dev/i2c-{options.i2c_port}"
     return f"{options.chip} on /dev/spidev{options.spi_port}.{options.spi_device}"
-
-
-def _reason(error: OSError, opening: bool) -> HalReason:
-    return HalReason.NOT_FOUND if opening and error.errno == errno.ENOENT else HalReason.NO_ANSWER
 
 
 def _advice(error: OSError, options: DisplayOptions) -> str:

@@ -1,8 +1,8 @@
 """Each part on each backend, on a stand: with an eye on it and a hand on the world around it, for the contract suites.
 
-`virtual-*` stand in a World; `pi-*` are the real drivers over models at the edge where Python ends (`tests/pi_models`);
-`pi` is the real thing (`--hardware`): it is opened by the settings file that TOKUTEN_HARDWARE names, and a person answers
-what they see (run it with `-s`).
+`virtual-*` stand in a World; `pi-*` are the real drivers over models at the edge where Python ends
+(`tests/pi_models`); `pi` is the real thing (`--hardware`): it is opened by the settings file that TOKUTEN_HARDWARE
+names, and a person answers what they see (run it with `-s`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hal.camera import Camera
 from hal.display import Display
 from hal.errors import HalReason
 from hal.indicators import Indicators, Light, Sound
+from hal.pi.display import PiDisplay
 from hal.pi.indicators import TONES
 from hal.pi.options import IndicatorOptions
 from hal.virtual.link import serve
@@ -34,16 +35,8 @@ from tests.pi_models.oled import Oled
 
 HARDWARE = pytest.param("pi", marks=pytest.mark.hardware)
 VIRTUAL = ("virtual-memory", "virtual-link")
-DISPLAYS = [
-    *VIRTUAL,
-    "pi-ssd1306-i2c",
-    "pi-ssd1309-i2c",
-    "pi-sh1106-i2c",
-    "pi-ssd1306-spi",
-    "pi-ssd1309-spi",
-    "pi-sh1106-spi",
-    HARDWARE,
-]
+CHIPS = [f"pi-{chip}-{bus}" for bus in ("i2c", "spi") for chip in ("ssd1306", "ssd1309", "sh1106")]
+DISPLAYS = [*VIRTUAL, *CHIPS, HARDWARE]
 INDICATORS = [*VIRTUAL, "pi-lines", HARDWARE]
 CAMERAS = [*VIRTUAL, "pi-model", HARDWARE]
 PINS = IndicatorOptions()
@@ -79,6 +72,9 @@ class IndicatorStand(ABC):
 
     @abstractmethod
     def break_part(self) -> None: ...
+
+    @abstractmethod
+    def heal_part(self) -> None: ...
 
 
 class CameraStand(ABC):
@@ -147,6 +143,8 @@ def virtual_stand(name: str, folder: Path) -> Iterator[VirtualStand]:
 class ModelDisplay(DisplayStand):
     """`name`: pi-CHIP-BUS."""
 
+    display: PiDisplay
+
     def __init__(self, name: str, patch: pytest.MonkeyPatch, **options: object) -> None:
         _, chip, bus = name.split("-")
         self.oled, self.lines = Oled(chip), Lines()
@@ -157,7 +155,13 @@ class ModelDisplay(DisplayStand):
         else:
             plug_spi(patch, self.wires, lambda: self.lines.levels[24])
         self.options = {"chip": chip, "bus": bus, **options}
-        self.display = open_display("pi", self.options)
+        self.display = self.opened()
+
+    def opened(self) -> PiDisplay:
+        """By its name, as the unit does it."""
+        display = open_display("pi", self.options)
+        assert isinstance(display, PiDisplay)
+        return display
 
     def shows(self, picture: Image.Image) -> bool:
         return self.oled.look() == picture.tobytes()
@@ -177,14 +181,16 @@ class ModelIndicators(IndicatorStand):
         self.indicators = open_indicators("pi", options)
 
     def light(self) -> Light | None:
-        lit = tuple(self.lines.levels[pin] == self.lit_by for pin in (PINS.red_pin, PINS.green_pin, PINS.blue_pin))
+        red, green, blue = (
+            self.lines.levels[pin] == self.lit_by for pin in (PINS.red_pin, PINS.green_pin, PINS.blue_pin)
+        )
         return {
             (False, False, False): Light.OFF,
             (True, False, False): Light.RED,
             (False, True, False): Light.GREEN,
             (True, True, False): Light.AMBER,
             (False, False, True): Light.BLUE,
-        }.get(lit)
+        }.get((red, green, blue))
 
     def heard(self) -> list[Sound]:
         begun = [hz for pin, hz, duty in self.lines.waves if pin == PINS.buzzer_pin and duty]
@@ -196,6 +202,9 @@ class ModelIndicators(IndicatorStand):
 
     def break_part(self) -> None:
         self.lines.broken = True
+
+    def heal_part(self) -> None:
+        self.lines.broken = False
 
 
 class ModelCamera(CameraStand):
@@ -264,6 +273,9 @@ class RealIndicators(IndicatorStand):
 
     def break_part(self) -> None:
         pytest.skip("GPIO can't be unplugged")
+
+    def heal_part(self) -> None:
+        """Nothing was broken."""
 
 
 class RealCamera(CameraStand):

@@ -1,4 +1,4 @@
-"""What every display promises (hal/display.py): virtual ones, and the Pi's over models of three controllers on two buses."""
+"""What every display promises (hal/display.py): virtual ones, and the Pi's over models of three chips on two buses."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     else:
         made = RealIndicators() if request.param == "pi" else ModelIndicators(monkeypatch)
         yield made
+        made.heal_part()
         made.indicators.close()
 
 

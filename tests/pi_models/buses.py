@@ -1,7 +1,7 @@
-"""The buses of a Pi, where Python leaves it: `smbus2.SMBus` and `spidev.SpiDev`, with a display's model at the other end.
+"""The buses of a Pi, where Python ends: `smbus2.SMBus` and `spidev.SpiDev`, with a display's model at the other end.
 
-Everything above is the real code (ours, luma.core's and, for an SPI display's lines, rpi-lgpio's). The bytes are counted
-as they lie on the wires: an I2C transfer has one for the address.
+Everything above is the real code (ours, luma.core's and, for an SPI display's lines, rpi-lgpio's). The bytes are
+counted as they lie on the wires: an I2C transfer has one for the address.
 """
 
 from __future__ import annotations

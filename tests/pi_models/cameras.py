@@ -1,8 +1,8 @@
 """A model of picamera2's `Picamera2` and libcamera's `controls`: a camera that sees what a virtual world's lens shows.
 
 Stricter than the real one: nothing before `configure`, no control that the camera does not advertise, a frame that is
-not released is missing for good (with all buffers out there are no more frames). `test_pi_signatures.py` holds its words
-against the signatures of the released package.
+not released is missing for good (with all buffers out there are no more frames). `test_pi_signatures.py` holds its
+words against the signatures of the released package.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ HANDLE: Final = 7
 _INPUT, _OUTPUT, _ALERT = 0x100, 0x200, 0x400
 
 
-class error(Exception):  # noqa: N801 - lgpio's name for it
+class error(Exception):
     pass
 
 
@@ -45,8 +45,8 @@ class Lines:
         """The model under lgpio's names."""
         lgpio = types.ModuleType("lgpio")
         vars(lgpio).update(
-            error=error, SET_PULL_NONE=128, SET_PULL_UP=32, SET_PULL_DOWN=64, RISING_EDGE=1, FALLING_EDGE=2, BOTH_EDGES=3,
-            GPIO_BUSY=-79, error_text=lambda number: f"lgpio error {number}",
+            error=error, SET_PULL_NONE=128, SET_PULL_UP=32, SET_PULL_DOWN=64, RISING_EDGE=1, FALLING_EDGE=2,
+            BOTH_EDGES=3, GPIO_BUSY=-79, error_text=lambda number: f"lgpio error {number}",
         )  # fmt: skip
         for name in FUNCTIONS:
             setattr(lgpio, name, getattr(self, name))
@@ -77,12 +77,12 @@ class Lines:
         self._check(handle)
         return self.modes.get(gpio, 0)
 
-    def gpio_claim_output(self, handle: int, gpio: int, level: int = 0, lFlags: int = 0) -> int:  # noqa: N803
+    def gpio_claim_output(self, handle: int, gpio: int, level: int = 0, lFlags: int = 0) -> int:
         self._check(handle)
         self.modes[gpio], self.levels[gpio] = _OUTPUT, int(level)
         return 0
 
-    def gpio_claim_input(self, handle: int, gpio: int, lFlags: int = 0) -> int:  # noqa: N803
+    def gpio_claim_input(self, handle: int, gpio: int, lFlags: int = 0) -> int:
         self._check(handle)
         self.modes[gpio], self.pulls[gpio] = _INPUT | lFlags, lFlags
         self.levels[gpio] = int(lFlags == 32)
@@ -94,7 +94,7 @@ class Lines:
         gpio: int,
         eFlags: int,
         lFlags: int = 0,
-        notify_handle: int | None = None,  # noqa: N803
+        notify_handle: int | None = None,
     ) -> int:
         self._check(handle)
         self.modes[gpio], self.pulls[gpio] = _ALERT | lFlags | eFlags << 17, lFlags

@@ -1,6 +1,6 @@
 """Models of the OLED controllers: bytes as they come over the bus in, a picture out. Stricter than the chips.
 
-By the data sheets: SSD1306 (Solomon Systech, rev 1.1: 8.1.5 the I2C interface with its control byte, 9 the command table,
+By the data sheets: SSD1306 (Solomon Systech, rev 1.1: 8.1.5 the I2C interface with its control byte, 9 the commands,
 10.1.3 addressing modes, 10.1.4 and 10.1.5 windows), SSD1309 (rev 1.1, the same commands without a charge pump),
 SH1106 (Sino Wealth, v2.3: page addressing only, 132 columns). The chips ignore what they do not know; these
 raise `Strange`: a byte that no data sheet names, a command cut short, a window that is none.

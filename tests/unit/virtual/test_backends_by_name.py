@@ -21,10 +21,20 @@ def test_an_unknown_name_lists_the_names(opener: Opener) -> None:
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-@pytest.mark.parametrize("name", ["pi", "board"])
-def test_backends_of_a_later_release_say_so(opener: Opener, name: str) -> None:
+def test_backends_of_a_later_release_say_so(opener: Opener) -> None:
     with pytest.raises(PartMissing, match="later release"):
-        opener(name, {})
+        opener("board", {})
+
+
+def test_a_pi_has_no_card_reader_of_its_own() -> None:
+    with pytest.raises(PartMissing, match="no card reader of its own"):
+        open_card("pi", {})
+
+
+@pytest.mark.parametrize("opener", [open_camera, open_display, open_indicators, open_clock])
+def test_a_real_part_takes_its_own_options_and_no_others(opener: Opener) -> None:
+    with pytest.raises(PartMissing, match="colour"):
+        opener("pi", {"colour": "red"})
 
 
 @pytest.mark.parametrize(
