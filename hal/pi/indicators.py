@@ -7,7 +7,6 @@ unit's service runs `tokuten doctor --dark` after each end (deploy/systemd/tokut
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from collections import deque
@@ -128,7 +127,6 @@ class PiIndicators:
         """All outputs to their defaults, and inputs again. The buzzer goes first: it writes to its pin as it goes."""
         self._hush()
         self._buzzer = None
-        gc.collect()  # RPi.GPIO makes no second one for its pin while the traceback of an error still holds the first
         with suppress(PartFailed), translated(opening=False):
             for pin in self._lights:
                 self._gpio.output(pin, self._dark)
