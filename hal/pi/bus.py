@@ -66,7 +66,8 @@ def translated(options: DisplayOptions, *, opening: bool) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        text = f"the display on {options.bus} needs a library: pip install 'tokuten[pi]' ({error})"
+        how = "sudo apt install python3-spidev" if error.name == "spidev" else "pip install 'tokuten[pi]'"
+        text = f"the display on {options.bus} needs a library: {how} ({error})"
         raise PartMissing(HalReason.NO_LIBRARY, text) from error
     except (LumaError, OSError, RuntimeError) as error:  # RuntimeError: RPi.GPIO, for the lines of an SPI display
         kernels = error.__context__ if isinstance(error, LumaError) else error

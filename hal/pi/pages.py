@@ -48,7 +48,8 @@ def content(of: Pages, window: Window) -> bytes:
 
 
 def changed(before: Pages, after: Pages, *, overhead_bytes: int, rectangles: bool) -> list[Window]:
-    """The windows that make `after` of `before`. `rectangles`: the chip takes windows of several pages."""
+    """The windows that make `after` of `before`, never dearer than all of it. `rectangles`: the chip takes windows of
+    several pages."""
     done: list[Window] = []
     for page in range(PAGES):
         for first, last in _runs(before[page], after[page], overhead_bytes):
@@ -58,6 +59,8 @@ def changed(before: Pages, after: Pages, *, overhead_bytes: int, rectangles: boo
                 done.append(window)
             else:
                 done[grown[0]] = grown[1]
+    if rectangles and sum(window.size_bytes + overhead_bytes for window in done) > WHOLE.size_bytes + overhead_bytes:
+        return [WHOLE]
     return done
 
 

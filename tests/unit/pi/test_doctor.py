@@ -20,6 +20,7 @@ from hal.virtual.link import serve
 from hal.virtual.tag import Tag
 from hal.virtual.world import World
 from tests.contract.stands import ModelDisplay, ModelIndicators
+from tests.pi_models.lines import Lines, plug_gpio
 
 KEYBOARDS = """I: Bus=0019 Vendor=0000 Product=0001 Version=0000
 N: Name="pwr_button"
@@ -197,17 +198,17 @@ def test_a_part_that_is_missing_says_why(tmp_path: Path) -> None:
 
 def test_lights_that_a_dead_unit_left_on_are_put_out(monkeypatch: pytest.MonkeyPatch) -> None:
     display = ModelDisplay("pi-ssd1306-i2c", monkeypatch)
-    lights = ModelIndicators(monkeypatch)
-    lights.lines.levels[27] = 1  # green, and nobody there any more
+    lines = Lines()
+    plug_gpio(monkeypatch, lines)
+    lines.levels[27] = 1  # green, and nobody there any more
     assert dark(settings(display="pi", indicators="pi")) == []
-    assert lights.lines.levels[27] == 0
+    assert lines.levels[27] == 0
     assert not display.oled.on
 
 
 def test_what_could_not_be_made_dark_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     display = ModelDisplay("pi-ssd1306-i2c", monkeypatch)
-    lights = ModelIndicators(monkeypatch)
     display.break_part()
     (told,) = dark(settings(display="pi", indicators="pi"))
     assert told.startswith("display: ssd1306 at 0x3C")
-    assert lights.lines.levels[27] == 0
+    assert display.lines.levels[27] == 0
