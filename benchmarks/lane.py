@@ -143,9 +143,9 @@ def fill_waiting(folder: Path, count: int, seed: int = 7) -> None:
                 head = chain.link(head, body)
                 journal.append((position, at_ms, head, body))
                 name = sealing.fact_id(DEVICE, epoch, position)
-                own.append((position, CAMPAIGN.id, signed64(serial), holder, at_ms, 1, name))
+                own.append((position, CAMPAIGN.id, signed64(serial), holder, at_ms, 1, name, b""))
             sql.executemany("INSERT INTO journal VALUES (?, ?, ?, ?)", journal)
-            sql.executemany("INSERT INTO own VALUES (?, ?, ?, ?, ?, ?, ?)", own)
+            sql.executemany("INSERT INTO own VALUES (?, ?, ?, ?, ?, ?, ?, ?)", own)
         _finish(sql, index)
 
 

@@ -53,7 +53,8 @@ class Raw:
         self.sql.execute("BEGIN IMMEDIATE")
         self.sql.execute("INSERT INTO journal (position, at_ms, hash, body) VALUES (?, ?, ?, ?)", journal)
         self.sql.execute(
-            "INSERT INTO own (position, campaign, serial, holder, at_ms, shown, fact) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO own (position, campaign, serial, holder, at_ms, shown, fact, sale) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             redemption,
         )
         self.sql.execute("COMMIT")

@@ -163,7 +163,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     alone_facts: list[tuple[int, LeaseFact | HomeFact | CardFact]] = []
     points: list[tuple[int, PointsFact, bytes]] = []
     taken_back: list[tuple[int, Reversed]] = []
-    bought: list[tuple[int, Bought]] = []
+    bought: list[tuple[int, Bought, bytes]] = []
     stamps: list[tuple[int, Stamp]] = []
     aside: list[tuple[int, str, bytes]] = []
     for seq, (body, digest) in enumerate(zip(bodies, hashes, strict=True), first):
@@ -194,7 +194,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, alone.TAGS[Reversed], body, now_ms))
         elif isinstance(fact, Bought):
-            bought.append((seq, fact))
+            bought.append((seq, fact, body))
             stamps.append((seq, fact.at))
             rows.append((epoch_id, seq, digest, "bo", body, now_ms))
         elif not isinstance(fact, EpochOpened):
@@ -221,13 +221,13 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
             settlement.paid(connection, booking.device, epoch_id, seq, about, now_ms)
     for seq, fact in alone_facts:
         alone.book(connection, booking.device, booking.secret, carried(booking, seq), fact, now_ms)
-    sold = [(seq, fact.sale, body) for seq, fact, body in (*redeemed, *points) if fact.sale]
+    sold = [(seq, fact.sale, body) for seq, fact, body in (*redeemed, *points, *bought) if fact.sale]
     if sold:
         told.sold(connection, epoch_id, sold, now_ms)
     if taken_back:
         told.book(connection, epoch_id, taken_back, times, now_ms)
     if bought:
-        purchased = [purchases.Told(fact, _when(seq, fact.at, times)) for seq, fact in bought]
+        purchased = [purchases.Told(fact, _when(seq, fact.at, times)) for seq, fact, _ in bought]
         purchases.book(connection, purchased, now_ms)
     return len(aside)
 

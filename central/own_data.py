@@ -30,7 +30,7 @@ from central.db.schema import cards as card_rows
 from central.ledger import balances, programmes, statement
 from central.ledger.balances import Balance
 from central.ledger.statement import Move
-from central.members import leaving
+from central.members import leaving, membership
 from central.offers import addresses, purchases
 
 COUPONS_MAX: Final = 100_000  # in one document
@@ -116,6 +116,7 @@ class Export(msgspec.Struct, kw_only=True):
     pseudonym: str
     since_ms: int
     cards: list[str]  # UIDs
+    member_number: str  # empty: no member
     member_cards: list[leaving.CardRow]
     bank_accounts: list[AccountRow]
     points: list[PointsRow]
@@ -134,11 +135,13 @@ def export(connection: Connection, person: Person, now_ms: int) -> Export:
     since_ms = connection.execute(select(persons.c.created_ms).where(persons.c.id == person.id)).scalar_one()
     uids = connection.execute(select(card_rows.c.uid).where(card_rows.c.person_id == person.id)).scalars()
     mail, post = addresses.mail_of(connection, person.id), addresses.postal_of(connection, person.id)
+    member = membership.of_holder(connection, person.holder)
     return Export(
         name=person.name,
         pseudonym=f"{person.holder:012x}",
         since_ms=since_ms,
         cards=[uid.hex() for uid in uids],
+        member_number=member.number if member is not None else "",
         member_cards=leaving.rows(connection, person),
         bank_accounts=_accounts(connection, person),
         points=_points(connection, person, now_ms),

@@ -59,6 +59,7 @@ from edge_agent.timekeeper import Timekeeper
 from hal.errors import HalError
 from hal.events import CardPresented, PartFault, PartHealed, Scanned
 from loyalty.card_slots import chip_named, plan
+from loyalty.coupon import Verdict
 from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason, log_prefix
 from wire import site_exchange, topics
@@ -71,6 +72,7 @@ TIDY_EVERY_MS: Final = 5_000
 LOW_EVERY_MS: Final = 5_000  # how often a unit out of the centre's reach asks other lanes for what runs low
 UNMARKED_MAX: Final = 1_000
 SCANS_REMEMBERED: Final = 64
+COUNTED: Final = frozenset({Reason.OK, Reason.OK_AGAIN})
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -110,6 +112,7 @@ class Agent:
         self._version, self._keep_frame = version, keep_frame
         self.inbox: Inbox[Item] = Inbox()
         self.till: TillPort | None = None  # who speaks with the till (`edge_agent.till.desk`)
+        self.counted: Callable[[Verdict], None] | None = None  # hears of a coupon that counted without a basket
         self.card_writer: Callable[[CardJob], bool] | None = None  # `edge_agent.parts.CardPoller.ask`; None: no reader
         self._core = Core(
             site=settings.site,
@@ -414,6 +417,10 @@ class Agent:
     def _one(self, effect: Effect, step: Step, position: int) -> None:
         if isinstance(effect, Show):
             self._panel.show(effect, online=self._core.visit.reach.online, waiting=self._centre.uplink.waiting)
+            verdict = effect.verdict
+            counts = effect.view is View.VERDICT and verdict is not None and verdict.reason in COUNTED
+            if self.counted is not None and counts and verdict is not None and step.visit.basket_yen is None:
+                self.counted(verdict)
         elif isinstance(effect, Signal):
             self._panel.signal(effect)
         elif isinstance(effect, StartTimer):

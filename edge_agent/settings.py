@@ -99,8 +99,11 @@ class WedgeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
             max_length=64,
             description="Typed for an amount off: {yen:6} the yen in 6 digits, {campaign:4}, {check} a JAN's digit.",
         ),
-    ] = "{yen}\n"
+    ] = "{yen}"
     percent: Annotated[str, Meta(max_length=64, description="For a percentage: {percent:2} too; empty: nothing.")] = ""
+    after: Annotated[
+        Literal["enter", "tab", "nothing"], Meta(description="The key that is typed after each of them.")
+    ] = "enter"
     gift: Annotated[str, Meta(max_length=64, description="For a gift or a ticket; empty: nothing.")] = ""
 
 

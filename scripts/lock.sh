@@ -17,7 +17,7 @@ lock() {
 
 upgrade=${1:-}
 lock dev --extra central --extra simulator --extra till --extra dev
-for file in "kiosk --extra till" "pi --extra pi --extra till" "central --extra central" \
+for file in "kiosk" "pi --extra pi --extra till" "central --extra central" \
             "demo --extra central --extra simulator --extra till"; do
     # shellcheck disable=SC2086
     lock $file --constraint requirements/dev.txt

@@ -1,7 +1,7 @@
-"""The demo: a broker, the centre and one virtual kiosk as processes of their own, and the kiosk page.
+"""The demo: a broker, the centre, a bank and one virtual unit as processes of their own, and the kiosk page.
 
     browser -- page (here) -- world.sock -- unit's parts          the world, in this process
-    unit -- MQTT -- cable (here, can be cut) -- broker -- centre   three processes, on a leash each
+    unit -- MQTT -- cable (here, can be cut) -- broker -- centre -- bank   four processes, on a leash each
 
 Everything lies in one folder (`simulator.home`); a second run goes on with it. Every process that is started
 here ends with this one, whatever ends it: in order on Ctrl-C or SIGTERM, by the kernel when this process is
@@ -27,6 +27,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from edge_agent.core.states import Mode
 from hal.virtual import link
 from hal.virtual.world import World
 from loyalty.campaign import Lang
@@ -57,6 +58,10 @@ class DemoSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     cable_port: Annotated[
         int, Meta(ge=1024, le=65535, description="Port of the cable between unit and broker, which can be cut.")
     ] = 18831
+    till_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the cashier's page, served by a lane.")] = (
+        8490
+    )
+    bank_port: Annotated[int, Meta(ge=1024, le=65535, description="Port of the sandbox bank.")] = 8475
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,14 +71,17 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     centre: int
     broker: int
     cable: int
+    till: int
+    bank: int
 
 
 def choose_ports(settings: DemoSettings, say: Say) -> Ports:
     """Raises NoPort."""
     taken: list[int] = []
-    for name in ("page_port", "centre_port", "broker_port", "cable_port"):
-        taken.append(ports.pick(getattr(settings, name), f"demo.{name}", taken, say))
-    return Ports(page=taken[0], centre=taken[1], broker=taken[2], cable=taken[3])
+    for name in Ports.__struct_fields__:
+        setting = f"{name}_port"
+        taken.append(ports.pick(getattr(settings, setting), f"demo.{setting}", taken, say))
+    return Ports(**dict(zip(Ports.__struct_fields__, taken, strict=True)))
 
 
 def run(settings: DemoSettings, say: Say, *, reset: bool = False) -> None:
@@ -85,35 +93,43 @@ def run(settings: DemoSettings, say: Say, *, reset: bool = False) -> None:
         say(
             "preparing the centre and its story ..." if not home.central.exists() else "going on with what is there ..."
         )
-        prepare(home, chosen, settings.language)
-        asyncio.run(Demo(home, chosen, say).run())
+        set_mode = prepare(home, chosen, settings.language)
+        asyncio.run(Demo(home, chosen, set_mode, say).run())
 
 
-def prepare(home: Home, chosen: Ports, language: Lang) -> None:
-    """Logins, keys, database, story, enrolment and the settings file, as far as they are not there yet."""
-    from simulator.setup import prepare_centre  # SQLAlchemy and Alembic: not needed to say that a port is taken
+def prepare(home: Home, chosen: Ports, language: Lang) -> Callable[[Mode], None]:
+    """Logins, keys, database, story, enrolment and the settings file, as far as they are not there yet.
+
+    Gives what writes the settings file anew, for a unit that is something else.
+    """
+    from simulator.setup import open_accounts, prepare_centre  # slow to import: not needed to say a port is taken
 
     home.make_logins(DEVICE)
+    offset_min = time.localtime().tm_gmtoff // 60
     central: dict[str, dict[str, object]] = {
         "broker": {"port": chosen.broker, "password_file": str(home.passwords)},
         "central": {
             "data_dir": str(home.central),
             "card_page": f"http://127.0.0.1:{chosen.centre}/card/{{code}}",
+            "utc_offset_min": offset_min,
         },
         "central.broker": {"port": chosen.broker, "password_file": str(home.password_file("centre"))},
         "central.http": {"port": chosen.centre},
+        "central.bank": {"url": f"http://127.0.0.1:{chosen.bank}"},
     }
-    public_key = prepare_centre(home, DEVICE, SITE)
-    home.write_settings(
-        {
-            **central,
+    public_key = prepare_centre(home, DEVICE, SITE, offset_min)
+    open_accounts(home)
+
+    def write(mode: Mode) -> None:
+        unit: dict[str, dict[str, object]] = {
             "unit": {
                 "device": DEVICE,
                 "site": SITE,
+                "mode": mode.value,
                 "language": language,
                 "data_dir": str(home.unit),
                 "centre_public_key": public_key,
-                "utc_offset_min": time.localtime().tm_gmtoff // 60,
+                "utc_offset_min": offset_min,
                 "heartbeat_s": 5,
             },
             "unit.broker": {
@@ -122,16 +138,21 @@ def prepare(home: Home, chosen: Ports, language: Lang) -> None:
                 "reconnect_max_s": 3,  # whoever mends the cable is watching
             },
             "unit.virtual": {"socket": str(home.socket)},
+            "unit.till": {"enabled": mode is Mode.LANE, "port": chosen.till},
         }
-    )
+        home.write_settings(central | unit)
+
+    write(Mode.KIOSK)
+    return write
 
 
 class Demo:
     """One run of the demo."""
 
-    def __init__(self, home: Home, chosen: Ports, say: Say) -> None:
+    def __init__(self, home: Home, chosen: Ports, set_mode: Callable[[Mode], None], say: Say) -> None:
         self._home = home
         self._ports = chosen
+        self._set_mode = set_mode
         self._say = say
         self._said: dict[str, set[bytes]] = {}  # what each process has said of itself in this life
 
@@ -159,6 +180,8 @@ class Demo:
         from simulator.kiosk.server import KioskServer
         from simulator.kiosk.stage import Stage
         from simulator.setup import leaflets, members, names, operator_token, places
+        from simulator.story import STAFF_PASSWORD
+        from simulator.wallet import Wallet
 
         world = World()
         stack.enter_context(link.serve(world, self._home.socket))
@@ -175,21 +198,27 @@ class Demo:
             # Connected to the broker as well: a unit that asks earlier is heard only when it asks again.
             return b'"connected":true' in self._said["central"] and await centre.alive()
 
+        async def bank_started() -> bool:
+            return b'"started"' in self._said["bank"]
+
         async def unit_started() -> bool:
             return b'"started"' in self._said["unit"]
 
-        broker = self._process("broker", broker_listens, BROKER_READY_S)
-        central = self._process("central", centre_serves, CENTRE_READY_S)
-        unit = self._process("unit", unit_started, UNIT_READY_S)
+        bank_argv = ["simulator.bank", "--ledger", str(self._home.bank), "--port", str(self._ports.bank)]
+        broker = self._process("broker", self._of_cli("broker"), broker_listens, BROKER_READY_S)
+        bank = self._process("bank", bank_argv, bank_started, BROKER_READY_S)
+        central = self._process("central", self._of_cli("central"), centre_serves, CENTRE_READY_S)
+        unit = self._process("unit", self._of_cli("unit"), unit_started, UNIT_READY_S)
+        all_of_them = {process.name: process for process in (broker, bank, central, unit)}
 
         async def end_all() -> None:
-            await asyncio.gather(*(process.stop() for process in (unit, central, broker)))
+            await asyncio.gather(*(process.stop() for process in all_of_them.values()))
 
         stack.push_async_callback(end_all)
         stage = Stage(
             world=world,
             cut=cable,
-            processes={"broker": broker, "central": central, "unit": unit},
+            processes=all_of_them,
             centre=centre,
             members=members(),
             leaflets=leaflets(),
@@ -197,6 +226,9 @@ class Demo:
             places=places(),
             logs=_short(self._home.logs),
             pocket=Pocket(self._home.phone_seed()),
+            wallet=Wallet(self._home.wallet),
+            till=f"http://127.0.0.1:{self._ports.till}/",
+            set_mode=self._set_mode,
         )
         stack.push_async_callback(stage.close)
 
@@ -210,12 +242,12 @@ class Demo:
             if process is unit:
                 stage.on_unit_line(line)
 
-        for process in (broker, central, unit):
+        for process in all_of_them.values():
             process.watch(on_state)
             process.listen(partial(on_line, process))
-        self._say("starting broker, centre and kiosk ...")
-        for process in (broker, central, unit):
-            await process.start()
+        self._say("starting broker, bank, centre and kiosk ...")
+        for some in ((broker, bank), (central,), (unit,)):
+            await asyncio.gather(*(process.start() for process in some))
         server = KioskServer(stage, self._ports.page)
         stack.push_async_callback(server.close)
         server.start()
@@ -223,13 +255,18 @@ class Demo:
         page = f"http://127.0.0.1:{self._ports.page}/"
         self._home.announce(f"process {os.getpid()}, page {page}")
         self._say(
-            f"\n  kiosk page   {page}\n  web pages    {centre.url}/   (people: AAA, aaa-demo; staff: see the docs)\n"
+            f"\n  kiosk page   {page}\n"
+            f"  web pages    {centre.url}/        people: AAA, BBB, CCC (passwords aaa-demo, bbb-demo, ccc-demo)\n"
+            f"               {centre.url}/staff   ginza, gakki, operator (password {STAFF_PASSWORD})\n"
             f"  centre API   {centre.url}/api/health\n"
             f"  logs         {_short(self._home.logs)}/\n\nCtrl-C ends everything."
         )
 
-    def _process(self, name: str, ready: Callable[[], Awaitable[bool]], within_s: float) -> Process:
-        argv = [sys.executable, "-m", "cli", name, "--config", str(self._home.settings_file)]
+    def _of_cli(self, name: str) -> list[str]:
+        return ["cli", name, "--config", str(self._home.settings_file)]
+
+    def _process(self, name: str, module: list[str], ready: Callable[[], Awaitable[bool]], within_s: float) -> Process:
+        argv = [sys.executable, "-m", *module]
         log = self._home.logs / f"{name}.log"
         return Process(name, argv, ready=ready, ready_within_s=within_s, log=log, say=self._say)
 

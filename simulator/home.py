@@ -4,6 +4,8 @@
     tokuten.toml     the settings of broker, centre and unit, written at each start (ports may move)
     secrets/         the broker's logins and the seed of the phones' keys, readable by their owner alone
     central/  unit/  the data of the centre and of the unit
+    wallet.json      what stands on the member cards and tags that lie beside the kiosk
+    bank.db          the books of the sandbox bank
     logs/            what each process said
 
 What can fail: Taken (a demo runs here already), NotOurs (`reset` of a folder that no demo made), OSError.
@@ -25,7 +27,10 @@ from hal.virtual.serving import PATH_BYTES_MAX
 from simulator.broker.access import CENTRE, password_line
 
 LOCK: Final = "demo.lock"
-OURS: Final = frozenset({LOCK, "tokuten.toml", "secrets", "central", "unit", "logs", "world.sock"})
+OURS: Final = frozenset(
+    {LOCK, "tokuten.toml", "secrets", "central", "unit", "logs", "world.sock", "wallet.json"}
+    | {f"bank.db{tail}" for tail in ("", "-wal", "-shm")}
+)
 PASSWORD_BYTES: Final = 16
 
 
@@ -46,6 +51,8 @@ class Home:
         self.central = self.folder / "central"
         self.unit = self.folder / "unit"
         self.logs = self.folder / "logs"
+        self.wallet = self.folder / "wallet.json"
+        self.bank = self.folder / "bank.db"
         self.passwords = self.folder / "secrets" / "broker.passwords"
         self.socket = self._socket()
         self._lock: int | None = None
@@ -103,16 +110,16 @@ class Home:
         lines = []
         for name in (CENTRE, device):
             password = secrets.token_hex(PASSWORD_BYTES)
-            _write_private(self.password_file(name), password + "\n")
+            write_private(self.password_file(name), password + "\n")
             lines.append(password_line(name, password))
-        _write_private(self.passwords, "\n".join(lines) + "\n")
+        write_private(self.passwords, "\n".join(lines) + "\n")
 
     def phone_seed(self) -> bytes:
         """What the keys of the story's phones are made of; made at the first call."""
         file = self.folder / "secrets" / "phones.seed"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write_private(file, secrets.token_hex(32) + "\n")
+            write_private(file, secrets.token_hex(32) + "\n")
         return bytes.fromhex(file.read_text(encoding="utf-8").strip())
 
     def write_settings(self, sections: dict[str, dict[str, object]]) -> None:
@@ -121,7 +128,7 @@ class Home:
         for section, values in sections.items():
             text += f"\n[{section}]\n"
             text += "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
-        _write_private(self.settings_file, text)
+        write_private(self.settings_file, text)
 
     def _socket(self) -> Path:
         """Beside the rest where the path is short enough for a unix socket, else in a folder of its own."""
@@ -131,7 +138,7 @@ class Home:
         return Path(tempfile.mkdtemp(prefix="tokuten-")) / "world.sock"
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Replaces `path` at once, readable by its owner alone."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ vouchers of S楽器 and 26 numbers; 28 is taken.
 Two coupons are ours: one that only the first fifty may use together (policy `lease`), and one that the lane which keeps
 the home of Ginza decides about (policy `home`).
 
-The air ticket's code moves on the phone (`TK2:`), and the people's member cards are known to the units.
+The air ticket's code moves on the phone (`TK2:`). What the people bought besides is `simulator.shopping`.
 
 `load` can be called again, also after a crash in the middle: what is there stays as it is.
 """
@@ -21,30 +21,28 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from nacl.signing import SigningKey
 from sqlalchemy import Connection
 
 from central import registry, staff
-from central.coupons import cards, download, history, issue, persons
+from central.coupons import download, history, issue, persons
 from central.coupons.download import Given
 from central.db.database import Database
 from central.db.schema import DeviceState
 from central.decide import QUESTION_BYTES, Decider
-from central.ingest import Ingest, Origin
+from central.ingest import Ingest
 from central.keys import Keys
 from central.staff import Role
 from loyalty.barcode import own
 from loyalty.barcode.kinds import Own
 from loyalty.campaign import Campaign, Kind, Policy
-from wire import chain, topics
-from wire.facts import Redeemed, Stamp, encode_fact
-from wire.messages import Ask, Batch, encode
+from simulator.past import PastLane, stamp
+from wire.facts import Redeemed
+from wire.messages import Ask
 
 TENANT: Final = "demo"
 SITES: Final = {"ginza": "銀座", "shinjuku": "新宿", "urawa": "浦和", "tokyo": "東京"}
 NEWEST: Final = datetime(2000, 5, 21)  # noqa: DTZ001 (a date in the document; local time is added below)
 LEAFLETS: Final = 4  # vouchers of S楽器 given to people who are not asked who they are
-BOOKED_AFTER_MS: Final = 900
 
 
 class Someone(NamedTuple):
@@ -174,7 +172,7 @@ def load(database: Database, keys: Keys, incarnation: bytes, now_ms: int, phones
         _book_uses(database, keys, incarnation, now_ms if entered is None else entered.issued_ms)
     with database.write() as connection:  # the lanes of the past are gone: no kiosk of today need look for them
         for site in SITES:
-            registry.set_state(connection, _lane(site), DeviceState.BLOCKED)
+            registry.set_state(connection, _lane_name(site), DeviceState.BLOCKED)
     return entered is None
 
 
@@ -187,15 +185,13 @@ def _enter_staff(connection: Connection, now_ms: int) -> None:
 
 
 def _enter(connection: Connection, keys: Keys, now_ms: int, phones: Mapping[str, bytes]) -> None:
-    """Shops, their lanes, the people and their cards, the coupons, and what was downloaded, in one transaction."""
+    """Shops, their lanes, the people, the coupons, and what was downloaded, in one transaction."""
     for site, title in SITES.items():
         registry.add_site(connection, site, title)
-        registry.add_device(connection, _lane(site), site, _lane_key(keys, site).verify_key.encode(), now_ms)
+        registry.add_device(connection, _lane_name(site), site, _lane(keys, site).public, now_ms)
     everybody = {
         one.name: persons.add(connection, one.name, persons.hash_password(one.password), now_ms) for one in PEOPLE
     }
-    for one in PEOPLE:
-        cards.bind(connection, keys.cache_secret(), everybody[one.name], one.uid, now_ms)
     for campaign in campaigns(now_ms):
         issue.issue(connection, campaign, now_ms)
     wanted = [(moved(at, now_ms), campaign, everybody[who]) for who, campaign, at, _, _ in _FIGURE_3]
@@ -217,17 +213,16 @@ def _checked(given: Given | download.No) -> Given:
 # --- what was used -------------------------------------------------------------------------------------
 
 
-def _lane(site: str) -> str:
+def _lane(keys: Keys, site: str) -> PastLane:
+    return PastLane(keys, TENANT, site, _lane_name(site))
+
+
+def _lane_name(site: str) -> str:
     return f"lane-{site}"
 
 
-def _lane_key(keys: Keys, site: str) -> SigningKey:
-    """The key of a shop's lane: the same one after a crash, so that its batch is the same too."""
-    return SigningKey(hashlib.blake2b(_lane(site).encode(), key=keys.cache_secret(), digest_size=32).digest())
-
-
 def _uses(now_ms: int) -> list[tuple[str, str, int, int]]:
-    """(site, who, campaign, when), in order."""
+    """(site, who, campaign, when), by time."""
     uses = [(site, who, campaign, moved(used, now_ms)) for who, campaign, _, used, site in _FIGURE_3 if used]
     return sorted(uses, key=lambda use: use[3])
 
@@ -235,7 +230,7 @@ def _uses(now_ms: int) -> list[tuple[str, str, int, int]]:
 def _unbooked(database: Database) -> bool:
     with database.read() as connection:
         booked = registry.last_booked(connection)
-    return any(booked.get(_lane(site), 0) == 0 for site in SITES)
+    return any(booked.get(_lane_name(site), 0) == 0 for site in SITES)
 
 
 def _book_uses(database: Database, keys: Keys, incarnation: bytes, now_ms: int) -> None:
@@ -246,43 +241,31 @@ def _book_uses(database: Database, keys: Keys, incarnation: bytes, now_ms: int) 
         for line in history.of_everybody(connection):  # oldest first: the first one is the one that was used
             texts.setdefault((line.person, line.campaign.id), line.text)
     ingest = Ingest(database, incarnation, keys.cache_secret())
-    for site in SITES:
-        lane = _lane(site)
-        epoch = hashlib.blake2b(lane.encode(), digest_size=chain.EPOCH_BYTES).digest()
-        before = chain.genesis(lane, epoch)
-        uses = [use for use in _uses(now_ms) if use[0] == site]
-        for seq, (_, who, number, at_ms) in enumerate(uses, start=1):
-            text = texts[who, number].encode()
-            code = own.parse(text)
-            assert isinstance(code, Own)
-            question = b""
-            if terms[number].policy is Policy.ONLINE:
-                question = hashlib.blake2b(text, digest_size=QUESTION_BYTES).digest()
-                Decider(database).answer(Ask(question, text, 0, 0), lane, at_ms)
-            fact = _redeemed(terms[number], code, site, at_ms, question)
-            after = chain.link(before, fact)
-            signature = _lane_key(keys, site).sign(chain.signed_head(lane, epoch, seq, after)).signature
-            batch = Batch(epoch, seq, before, after, [fact], signature)
-            topic = topics.address(TENANT, site, lane).topic(topics.UP_EV)
-            ack = ingest.book(encode(batch), Origin(lane, topic, at_ms + BOOKED_AFTER_MS))
-            assert ack.status == "ok", f"the story's own facts were not booked: {ack}"
-            before = after
+
+    lanes = {site: _lane(keys, site) for site in SITES}
+    for site, who, number, at_ms in _uses(now_ms):
+        text = texts[who, number].encode()
+        code = own.parse(text)
+        assert isinstance(code, Own)
+        question = b""
+        if terms[number].policy is Policy.ONLINE:
+            question = hashlib.blake2b(text, digest_size=QUESTION_BYTES).digest()
+            Decider(database).answer(Ask(question, text, 0, 0), lanes[site].name, at_ms)
+        lanes[site].report(ingest, _redeemed(terms[number], code, site, at_ms, question))
 
 
-def _redeemed(campaign: Campaign, code: Own, site: str, at_ms: int, question: bytes) -> bytes:
+def _redeemed(campaign: Campaign, code: Own, site: str, at_ms: int, question: bytes) -> Redeemed:
     coupon = code.coupon
-    return encode_fact(
-        Redeemed(
-            Stamp(at_ms, at_ms % 86_400_000, b"\0" * 8, True),
-            campaign.id,
-            coupon.serial,
-            coupon.holder,
-            campaign.revision,
-            campaign.policy,
-            site,
-            0,
-            campaign.amount_yen,
-            coupon.key,
-            question,
-        )
+    return Redeemed(
+        stamp(at_ms),
+        campaign.id,
+        coupon.serial,
+        coupon.holder,
+        campaign.revision,
+        campaign.policy,
+        site,
+        0,
+        campaign.amount_yen,
+        coupon.key,
+        question,
     )

@@ -131,6 +131,8 @@ class Leasing:
         """A shopper could not be served out of this unit's part."""
         if pot.kind == CAMPAIGN:
             self._rate(pot).spent(cost, now_ms)  # it would have been spent
+        elif not (cost - self._pots.state(pot).left).above_zero:
+            return  # points are sought ahead of time, and there are enough
         if len(self._sought) < POTS_MAX:
             self._sought[pot] = self._sought.get(pot, NOTHING).most(cost)
         self._ask_at_ms = min(self._ask_at_ms, max(now_ms, self._asked_ms + ASK_HURRY_MS))

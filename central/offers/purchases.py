@@ -14,7 +14,7 @@ import hashlib
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from central.db import bulk
 from central.db.schema import NUL, goods, purchase_lines, purchases
@@ -87,6 +87,12 @@ def _other_name(fact: Bought) -> bytes:
     return hashlib.blake2b(fact.sale + _digest(fact), digest_size=SALE_BYTES).digest()
 
 
+def take_back(connection: Connection, sale: bytes, now_ms: int) -> None:
+    """All of this sale was taken back: it stays in the history as such, and offers are picked from it no more."""
+    here = (purchases.c.sale == sale) & purchases.c.returned_ms.is_(None)
+    connection.execute(update(purchases).where(here).values(returned_ms=now_ms))
+
+
 # --- reading -------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +113,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     at_ms: int
     total_yen: int
+    returned: bool  # all of it was taken back
     lines: list[Line]
 
 
@@ -126,6 +133,7 @@ def of_site(connection: Connection, site: str, limit: int, before_ms: int = NUMB
 def _read(connection: Connection, where: Any, limit: int) -> list[Purchase]:
     columns = (
         purchases.c.sale, purchases.c.holder, purchases.c.site, purchases.c.at_ms, purchases.c.total_yen,
+        purchases.c.returned_ms,
     )  # fmt: skip
     newest_first = (purchases.c.at_ms.desc(), purchases.c.sale)
     shown = select(*columns).where(where).order_by(*newest_first).limit(limit)
@@ -149,6 +157,7 @@ def _read(connection: Connection, where: Any, limit: int) -> list[Purchase]:
             site=row.site,
             at_ms=row.at_ms,
             total_yen=row.total_yen,
+            returned=row.returned_ms is not None,
             lines=lines.get(row.sale, []),
         )
         for row in rows

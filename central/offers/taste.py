@@ -27,7 +27,7 @@ recent AS (
         SELECT people.id, p.sale, p.site, p.at_ms,
                row_number() OVER (PARTITION BY people.id ORDER BY p.at_ms DESC, p.sale) AS n
         FROM people JOIN purchases p ON p.holder = people.holder
-        WHERE p.holder <> 0 AND p.at_ms < :as_of
+        WHERE p.holder <> 0 AND p.at_ms < :as_of AND p.returned_ms IS NULL
     ) AS numbered WHERE n <= :purchases
 )"""
 TASTES: Final = f"""{RECENT},

@@ -13,12 +13,13 @@ from sqlalchemy import Connection, select, update
 
 from central.db.database import Database, StorageError
 from central.db.schema import facts, reversals, sale_facts
+from central.offers import purchases
 from central.reversals import coupons, odd, payments, points
 from central.reversals.odd import Kind, Odd
 from central.reversals.points import Back
 from central.reversals.told import State
 from loyalty.campaign import DAY_MS
-from wire.facts import Earned, Fact, Redeemed, Spent, decode_fact
+from wire.facts import Bought, Earned, Fact, Redeemed, Spent, decode_fact
 
 UNKNOWN_AFTER_MS: Final = DAY_MS
 """A sale that is still unknown so long after its reversal was booked is shown to the operator."""
@@ -124,6 +125,10 @@ def _undo(connection: Connection, secret: bytes, parts: list[_Part], back: Back,
             if back.whole and not part.undone:
                 coupons.give_back(connection, secret, part.epoch_id, part.seq, part.fact, now_ms)
                 upto = 1
+        elif isinstance(part.fact, Bought):
+            if back.whole and not part.undone:
+                purchases.take_back(connection, part.sale, now_ms)
+                upto = 1
         elif isinstance(part.fact, Earned | Spent):
             upto = max(part.undone, points.goal(part.fact, back))
             if points.undo(connection, part.fact, part.body, part.undone, upto, now_ms) is None:
@@ -137,6 +142,7 @@ def _undo(connection: Connection, secret: bytes, parts: list[_Part], back: Back,
 def _price_yen(parts: list[_Part], paid: list[payments.Payment]) -> int:
     """What the sale cost, as far as its facts say; 0: none of them does."""
     told = [part.fact.spend_yen for part in parts if isinstance(part.fact, Redeemed | Earned)]
+    told += [part.fact.total_yen for part in parts if isinstance(part.fact, Bought)]
     return max([*told, *(payment.price_yen for payment in paid)], default=0)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.core import events as ev
-from edge_agent.core.base import Base, allowed
+from edge_agent.core.base import Base
 from edge_agent.core.effects import AskCentre, AskKeeper, Effect, ProbeCentre, SeekPart, Show, Signal, View
 from edge_agent.core.examine import wants
 from edge_agent.core.reach import Reach
@@ -20,7 +20,7 @@ from edge_agent.core.visit import Asked, Moment, Reserved, Row, Step
 from hal.events import Scanned
 from hal.indicators import Light, Sound
 from loyalty.coupon import Verdict, cost
-from loyalty.lease import CAMPAIGN, Pot
+from loyalty.lease import CAMPAIGN, Amount, Pot
 from loyalty.reason import Reason
 from wire.facts import Cancelled
 
@@ -77,6 +77,7 @@ class Asking(Base):
             asked_ms=at.mono_ms,
             otherwise=otherwise,
             by_centre=isinstance(asking, AskCentre),
+            granted=self._kept(otherwise) if isinstance(asking, AskCentre) else None,
         )
         visit, timer = self._timed(State.ASKING, wait_ms, asked=asked, pending=None)
         return Step(
@@ -90,12 +91,19 @@ class Asking(Base):
             ),
         )
 
+    def _kept(self, verdict: Verdict) -> Amount | None:
+        """What a centre that says yes keeps for this coupon of a budget: by the total that it is told, as it is now."""
+        campaign, coupon = verdict.campaign, verdict.coupon
+        if campaign is None or coupon is None or campaign.budget_yen is None:
+            return None
+        return cost(campaign, self.visit.basket_yen or None, coupon)
+
     def _answered(self, event: ev.Answered, rows: tuple[Row, ...], at: Moment) -> Step:
         visit, asked = self.visit, self.visit.asked
         if asked is None or asked.question != event.question:
             return Step(visit=visit)  # too late, or not ours: the withdrawal is on its way
-        known = allowed(self._with_basket(rows[0], asked.coupon).known)
-        verdict = self._judge(asked.coupon, known, at)
+        known = self._with_basket(rows[0], asked.coupon).known
+        verdict = self._judge_granted(asked.coupon, known, asked.granted, at)
         if not event.granted:
             refusal = Verdict(
                 reason=event.reason,
@@ -109,7 +117,8 @@ class Asking(Base):
             return self._withdraw(verdict, at)
         if self._mode is Mode.LANE and visit.basket_yen is not None:
             # The question stays open on disk until payment: a crash in between withdraws it.
-            return self._reserve(verdict, Reserved(want=asked.want, coupon=asked.coupon, question=asked.question))
+            reserved = Reserved(want=asked.want, coupon=asked.coupon, question=asked.question, granted=asked.granted)
+            return self._reserve(verdict, reserved)
         return self._redeem(verdict, asked.coupon, asked.question, at)
 
     def _withdraw(self, verdict: Verdict, at: Moment) -> Step:

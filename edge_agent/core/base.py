@@ -17,8 +17,8 @@ from hal.events import Scanned
 from hal.indicators import Light, Sound
 from loyalty import barcode
 from loyalty.barcode import Reading, Shop
-from loyalty.coupon import Coupon, Known, Verdict, judge
-from loyalty.lease import CAMPAIGN, Pot
+from loyalty.coupon import Coupon, Known, Verdict, judge, limits
+from loyalty.lease import CAMPAIGN, Amount, Part, Pot
 from loyalty.reason import Reason
 
 SHOW_YES_MS: Final = 4_000
@@ -27,9 +27,13 @@ SHOW_CARD_MS: Final = 15_000  # how long a coupon waits for its holder's card
 RESERVED_MAX: Final = 20  # coupons in one basket
 
 
-def allowed(known: Known) -> Known:
-    """What is known of a coupon that somebody else has allowed: neither this unit's part nor the home matters."""
-    return msgspec.structs.replace(known, part=None, home=None)
+def allowed(known: Known, granted: Amount | None = None) -> Known:
+    """What is known of a coupon that somebody else has allowed: neither this unit's part nor the home matters.
+
+    `granted`: what the centre keeps of the limits for it. A basket that grew since may make it cost more.
+    """
+    part = None if granted is None or known.campaign is None else Part(left=granted, limits=limits(known.campaign))
+    return msgspec.structs.replace(known, part=part, home=None)
 
 
 class Base:
@@ -67,6 +71,13 @@ class Base:
             known = msgspec.structs.replace(known, retailers=self._shop.retailers)
         visit = visit or self.visit
         return judge(coupon, known, site=self._site, spend_yen=visit.basket_yen, now=at.now, basket=visit.basket)
+
+    def _judge_granted(
+        self, coupon: Coupon, known: Known, granted: Amount | None, at: Moment, visit: Visit | None = None
+    ) -> Verdict:
+        """The verdict on a coupon that somebody else has allowed: it takes nothing of this unit's part."""
+        verdict = self._judge(coupon, allowed(known, granted), at, visit)
+        return msgspec.structs.replace(verdict, leased=None)
 
     def _redeem(self, verdict: Verdict, coupon: Coupon, question: bytes, at: Moment) -> Step:
         fact = redeemed(verdict, coupon, question=question, site=self._site, spend_yen=self.visit.basket_yen, at=at)

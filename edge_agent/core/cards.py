@@ -69,7 +69,19 @@ class Cards(Till):
         note = None
         if member is not None and member.record.counter > seen.counter:
             note = (seen.card, member.record.counter)
-        return msgspec.structs.replace(step, visit=visit, facts=(*step.facts, *facts), card=note)
+        effects = (*step.effects, *self._may_pay(member))
+        return msgspec.structs.replace(step, visit=visit, effects=effects, facts=(*step.facts, *facts), card=note)
+
+    def _may_pay(self, member: Member | None) -> tuple[SeekPart, ...]:
+        """At a lane whoever's card this is may pay with points: parts of the floors are sought before the till asks."""
+        if member is None or self._mode is not Mode.LANE:
+            return ()
+        wanted = (
+            ev.PointsWanted(programme=balance.programme, holder=member.record.holder, points=balance.points)
+            for balance in member.record.balances
+            if balance.points
+        )
+        return tuple(part for event in wanted for part in self._sought(event, ()))
 
     def _is_refused(self, seen: CardSeen) -> bool:
         """Whether the shopper is to hear that this card may not speak; a tag that was torn here is written anew."""
@@ -154,7 +166,8 @@ class Cards(Till):
 
     @staticmethod
     def _sought(event: ev.PointsWanted, rows: tuple[Row, ...]) -> tuple[SeekPart, ...]:
-        if _covered(event.points, rows):
+        """`rows`: what is left of the floors; none: it is not known here, and whoever asks the centre looks."""
+        if rows and _covered(event.points, rows):
             return ()
         return tuple(SeekPart(pot=pot, cost=Amount(event.points)) for pot in sharing.floors(event))
 

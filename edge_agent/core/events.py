@@ -298,15 +298,6 @@ class SaleReversed(msgspec.Struct, frozen=True, kw_only=True):
     yen: int = 0  # of the price that is given back; 0: all that is left of it
 
 
-class Purchased(msgspec.Struct, frozen=True, kw_only=True):
-    """Something was bought (M3): the till tells it once it is paid. `sale`: the till's own id of it, 16 bytes."""
-
-    sale: bytes
-    holder: int  # 0: nobody showed a card
-    total_yen: int  # what was to be paid for all
-    lines: tuple[Line, ...] = ()
-
-
 class OffersTold(msgspec.Struct, frozen=True, kw_only=True):
     """The centre says what was picked for whoever put the card in (M9): titles, best first; perhaps none."""
 
@@ -372,7 +363,6 @@ Event = (
     | PointsEarned
     | PointsWanted
     | SaleReversed
-    | Purchased
     | OffersTold
     | PagesTold
     | CouponTaken

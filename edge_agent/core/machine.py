@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from edge_agent.core import events as ev
-from edge_agent.core import sales, sharing
+from edge_agent.core import sharing
 from edge_agent.core.asking import ELSEWHERE
 from edge_agent.core.base import SHOW_NO_MS
 from edge_agent.core.browsing import Pages
@@ -176,13 +176,6 @@ class Core(Pages, Checkout):
             return False
         return reading.coupon.step > counted.coupon.step and counted.coupon.is_same(reading.coupon)
 
-    def _purchased(self, event: ev.Purchased, rows: tuple[Row, ...], at: Moment) -> Step:
-        """A sale goes to the journal; nobody is shown anything. Out of service nothing is sold."""
-        fact = sales.bought(event, self._site, at.stamp)
-        if fact is None or self.visit.state is State.OUT_OF_SERVICE:
-            return Step(visit=self.visit)
-        return Step(visit=self.visit, facts=(fact,))
-
     # --- time, trouble, and the rest -----------------------------------------------------------------
 
     def _time_up(self, event: ev.TimeUp, rows: tuple[Row, ...], at: Moment) -> Step:
@@ -266,7 +259,6 @@ _HANDLERS: Final[dict[type, Callable[..., Step]]] = {
     ev.PointsEarned: Core._points,
     ev.PointsWanted: Core._points,
     ev.SaleReversed: Core._sale_reversed,
-    ev.Purchased: Core._purchased,
     ButtonPressed: Core._button_pressed,
     ev.PagesTold: Core._pages_told,
     ev.OffersTold: Core._offers_told,

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_agent.core.events import Purchased
 from loyalty.basket import Line
 from wire.facts import SALE_LINES_MAX, Bought, SaleLine, Stamp
 
-SALE_BYTES: Final = 16
 GTIN_DIGITS_MAX: Final = 14
 NO_GTIN: Final = 0
 
 
-def bought(event: Purchased, site: str, stamp: Stamp) -> Bought | None:
-    """The fact of a sale; None: it has no name that could keep it from being counted twice."""
-    if len(event.sale) != SALE_BYTES:
-        return None
-    return Bought(stamp, event.sale, event.holder, site, event.total_yen, _lines(event.lines))
+def bought(sale: bytes, holder: int, site: str, total_yen: int, lines: tuple[Line, ...], stamp: Stamp) -> Bought:
+    """The fact of a sale. `holder` 0: nobody showed a card; `total_yen`: what was to be paid for all."""
+    return Bought(stamp, sale, holder, site, total_yen, _lines(lines))
 
 
 def _lines(lines: tuple[Line, ...]) -> list[SaleLine]:

@@ -9,7 +9,7 @@ import msgspec
 
 from edge_agent.core import events as ev
 from edge_agent.core.asking import Asking
-from edge_agent.core.base import SHOW_NO_MS, SHOW_YES_MS, allowed, spent_step
+from edge_agent.core.base import SHOW_NO_MS, SHOW_YES_MS, spent_step
 from edge_agent.core.effects import MarkShown, Show, Signal, TellHint, View
 from edge_agent.core.examine import redeemed
 from edge_agent.core.states import Mode, State
@@ -111,13 +111,14 @@ class Till(Asking):
             before = counted.get((coupon.campaign, coupon.holder), 0)
             known = msgspec.structs.replace(row.known, person_count=row.known.person_count + before)
             if reserved.question:
-                known = allowed(known)
-            elif known.part is not None:  # what was promised to this basket stays so when the part ends meanwhile
-                left = known.part.left - leased.get(coupon.campaign, NOTHING)
-                known = msgspec.structs.replace(
-                    known, part=msgspec.structs.replace(known.part, left=left, ends_ms=None)
-                )
-            verdict = self._judge(coupon, known, at, visit)
+                verdict = self._judge_granted(coupon, known, reserved.granted, at, visit)
+            else:
+                if known.part is not None:  # what was promised to this basket stays so when the part ends meanwhile
+                    left = known.part.left - leased.get(coupon.campaign, NOTHING)
+                    known = msgspec.structs.replace(
+                        known, part=msgspec.structs.replace(known.part, left=left, ends_ms=None)
+                    )
+                verdict = self._judge(coupon, known, at, visit)
             if verdict.reason is Reason.OK:
                 counted[coupon.campaign, coupon.holder] = before + 1
                 leased[coupon.campaign] = leased.get(coupon.campaign, NOTHING) + (verdict.leased or NOTHING)

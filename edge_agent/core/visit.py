@@ -152,6 +152,7 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True):
     coupon: Coupon
     question: bytes = b""
     leased: Amount | None = None  # what it will take of this unit's part of the limits
+    granted: Amount | None = None  # what the centre keeps for it of the limits; None: whatever it costs
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +179,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     otherwise: Verdict  # what the shopper is told when no answer comes
     asked_ms: int = 0  # monotonic
     by_centre: bool = True  # False: a lane of the site is asked
+    granted: Amount | None = None  # what the centre keeps for it, if it says yes; None: whatever it costs
 
     @property
     def of_centre(self) -> bool:

@@ -192,6 +192,7 @@ def create_app(interface: Interface) -> Litestar:
             ),
             security=[{}, {"token": []}],
         ),
+        logging_config=None,  # the unit's own log goes on as it is
         exception_handlers={
             TillProblem: _refused,
             HTTPException: _of_http,

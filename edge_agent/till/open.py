@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from edge_agent.till.desk import Desk
+from edge_agent.till.faults import TillSettingsError
 
 if TYPE_CHECKING:
     from edge_agent.runner import Agent
@@ -14,14 +15,25 @@ if TYPE_CHECKING:
 
 
 def open_till(agent: Agent, settings: UnitSettings) -> ExitStack:
-    """Close it before the agent. Raises TillSettingsError, HalError."""
+    """Close it before the agent. Raises TillSettingsError."""
+    try:
+        return _opened(agent, settings)
+    except ModuleNotFoundError as error:
+        raise TillSettingsError(f"[unit.till] needs the extra 'till': {error.name} is missing") from error
+
+
+def _opened(agent: Agent, settings: UnitSettings) -> ExitStack:
     with ExitStack() as stack:
         till = settings.till
+        if till.wedge.device:
+            _type(agent, settings, stack)
         if till.enabled or till.serial_device:
             desk = Desk(agent.inbox.put)
             agent.till = desk
             if till.enabled:
                 _serve(agent, settings, desk, stack)
+            if till.serial_device:
+                _talk(agent, settings, desk, stack)
         return stack.pop_all()
 
 
@@ -34,6 +46,25 @@ def _serve(agent: Agent, settings: UnitSettings, desk: Desk, stack: ExitStack) -
     server.start()
     stack.callback(server.stop)
     desk.watch(server)
+
+
+def _talk(agent: Agent, settings: UnitSettings, desk: Desk, stack: ExitStack) -> None:
+    from edge_agent.till.line import LineTill
+    from edge_agent.till.tty import SerialTill
+
+    serial = SerialTill(settings.till.serial_device, settings.till.serial_baud, LineTill(desk), agent.inbox.put)
+    serial.start()
+    stack.callback(serial.stop)
+    desk.watch(serial)
+
+
+def _type(agent: Agent, settings: UnitSettings, stack: ExitStack) -> None:
+    from edge_agent.till.wedge import Wedge
+
+    wedge = Wedge(settings.till.wedge, agent.inbox.put)
+    wedge.start()
+    stack.callback(wedge.stop)
+    agent.counted = wedge.counted
 
 
 def _lane(agent: Agent, settings: UnitSettings) -> Lane:

@@ -21,6 +21,7 @@ from litestar.params import Body
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
+from edge_agent.core.states import Mode
 from hal.virtual.lens import Pose
 from simulator.kiosk.centre import Answer, CentreGone
 from simulator.kiosk.guard import Guard
@@ -48,6 +49,8 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True):
     run: bool = False
     name: str = ""
     offset_ms: int = 0
+    button: int = 0
+    mode: Mode = Mode.KIOSK
 
 
 class Login(msgspec.Struct, forbid_unknown_fields=True):
@@ -118,6 +121,7 @@ def app(stage: Stage) -> Litestar:
             create_static_files_router("/static", [STATIC]),
         ],
         openapi_config=None,
+        logging_config=None,  # its own writes every request of httpx to the terminal
         request_max_body_size=JSON_BYTES_MAX,
         exception_handlers={
             BadPicture: _refused,
@@ -194,11 +198,19 @@ def _world_routes(stage: Stage) -> list[Any]:
     async def card(data: Switch) -> None:
         stage.card(data.name)
 
+    @post("/api/world/button", status_code=204)
+    async def button(data: Switch) -> None:
+        stage.button(data.button)
+
+    @post("/api/world/mode", status_code=204)
+    async def mode(data: Switch) -> None:
+        await stage.mode(data.mode)
+
     @post("/api/world/process/{name:str}", status_code=204)
     async def process(name: str, data: Switch) -> None:
         await stage.process(name, data.run)
 
-    return [hold_up, take_away, network, power, disk, camera, clock, card, process]
+    return [hold_up, take_away, network, power, disk, camera, clock, card, button, mode, process]
 
 
 def _phone_routes(stage: Stage) -> list[Any]:

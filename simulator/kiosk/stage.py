@@ -15,24 +15,27 @@ import base64
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from edge_agent.core.states import Mode
 from hal.errors import HalReason
 from hal.virtual.lens import Pose
-from hal.virtual.tag import Tag
 from hal.virtual.world import Lit, Part, Played, Shown, World, WorldEvent
 from loyalty.reason import Reason
 from simulator.kiosk.centre import Centre, CentreGone
+from simulator.kiosk.eye import qr_text
 from simulator.kiosk.live import Hub, Page, encode
 from simulator.kiosk.pictures import BadPicture, opened, view_jpeg, webcam_frame
 from simulator.kiosk.pocket import Pocket
 from simulator.kiosk.scans import Scans, parse
 from simulator.process import Process, State
 from simulator.tcp_cut import TcpCut
+from simulator.wallet import Wallet
 
 VIEW_EVERY_S: Final = 0.15
 BOOKED_EVERY_S: Final = 0.7
+KEEP_EVERY_S: Final = 0.5
 NOTES_MAX: Final = 40
 CLOCK_RIGHT: Final = "clock_right"
 CLOCKS: Final = (CLOCK_RIGHT, "clock_day", "clock_1970", "clock_10y")
@@ -50,7 +53,6 @@ class Member(NamedTuple):
     password: str  # the demo's own; shown on the page
     about: dict[str, str]  # 'ja', 'en'
     colours: tuple[str, str]
-    uid: bytes  # of the member card, 7 bytes
 
 
 class Stage:
@@ -69,7 +71,11 @@ class Stage:
         places: Mapping[str, str],
         logs: str,
         pocket: Pocket,
+        wallet: Wallet,
+        till: str,
+        set_mode: Callable[[Mode], None],
     ) -> None:
+        """`till`: address of the cashier's page, which a lane serves. `set_mode`: what the unit is in its next life."""
         self.hub = Hub()
         self.scans = Scans()
         self.centre = centre
@@ -82,7 +88,14 @@ class Stage:
         self._cut = cut
         self._processes = dict(processes)
         self._places = dict(places)
-        self._tags = {member.name: Tag(member.uid) for member in members}
+        self._wallet = wallet
+        self._till = till
+        self._set_mode = set_mode
+        self._mode = Mode.KIOSK
+        self._mode_changes = asyncio.Lock()
+        self._link = ""
+        self._pixels: bytes | None = None  # on the display, and nobody has looked for a QR there
+        self._shown = asyncio.Event()
         self._notes: deque[dict[str, Any]] = deque(maxlen=NOTES_MAX)
         self._card = ""
         self._holding = False
@@ -94,12 +107,14 @@ class Stage:
         self._loop = asyncio.get_running_loop()
         self._stop_watching = world.observe(self._on_world)
         self._tasks = [asyncio.create_task(self._views()), asyncio.create_task(self._bookings())]
+        self._tasks += [asyncio.create_task(self._looks()), asyncio.create_task(self._keeps())]
 
     async def close(self) -> None:
         self._stop_watching()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._wallet.keep()
         self.hub.close()
 
     # -- what the page sees
@@ -118,6 +133,9 @@ class Stage:
             "clock": self._clock,
             "clock_offset_ms": self._offset_ms,
             "card": self._card,
+            "cards": self._wallet.faces(),
+            "mode": self._mode,
+            "till": self._till,
             "holding": self._holding,
             "campaigns": {str(key): name for key, name in self.names.items()},
         }
@@ -131,6 +149,7 @@ class Stage:
         page.put(encode("display", bits=base64.b64encode(look.pixels).decode()))
         page.put(encode("light", light=look.light, ms=look.light_left_ms))
         page.put(encode("booked", rows=rows, reachable=reachable))
+        page.put(encode("link", url=self._link))
 
     def changed(self) -> None:
         self.hub.tell("state", **self.state())
@@ -177,6 +196,7 @@ class Stage:
         match event:
             case Shown():
                 self._tell_soon("display", bits=base64.b64encode(event.pixels).decode())
+                self._look_soon(event.pixels)
             case Lit():
                 self._tell_soon("light", light=event.light, ms=event.duration_ms)
             case Played():
@@ -185,6 +205,34 @@ class Stage:
     def _tell_soon(self, kind: str, **fields: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(lambda: self.hub.tell(kind, **fields))
+
+    def _look_soon(self, pixels: bytes) -> None:
+        def note() -> None:
+            self._pixels = pixels
+            self._shown.set()
+
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(note)
+
+    async def _looks(self) -> None:
+        """A QR on the display that leads to the centre's pages is a link for whoever has no phone at hand."""
+        while True:
+            await self._shown.wait()
+            self._shown.clear()
+            pixels, self._pixels = self._pixels, None
+            text = "" if pixels is None else await asyncio.to_thread(qr_text, pixels)
+            link = text if text.startswith(f"{self.centre.url}/") else ""
+            if link != self._link:
+                self._link = link
+                self.hub.tell("link", url=link)
+
+    async def _keeps(self) -> None:
+        """What the unit wrote on a card is kept; an empty one is laid down for the next person."""
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            if self._wallet.keep():
+                self._wallet.fill()
+                self.changed()
 
     async def _views(self) -> None:
         """What the camera is given, to every open page."""
@@ -309,13 +357,37 @@ class Stage:
         self.note("started" if run else "stopped", name=name)
         self.changed()
 
+    async def mode(self, mode: Mode) -> None:
+        """Make the unit a kiosk or a lane with a till, from its next life on, which begins now. Raises NotReady."""
+        async with self._mode_changes:
+            if mode is self._mode:
+                return
+            self._set_mode(mode)
+            self._mode = mode
+            unit = self._processes["unit"]
+            if unit.state is not State.OFF:
+                await unit.stop()
+                self._world.cut_power()
+                await unit.start()
+        self.note(f"mode_{mode.value}")
+        self.changed()
+
+    # -- what a shopper does with their hands
+
+    def button(self, number: int) -> None:
+        """Press A (0) or B (1). Raises CantDo."""
+        try:
+            self._world.press_button(number)
+        except ValueError as error:
+            raise CantDo(str(error)) from error
+
     def card(self, name: str) -> None:
-        """Put this member's card into the slot, taking out whichever is in it; '' takes it out. Raises CantDo."""
-        if name and name not in self._tags:
+        """Put this card into the slot, taking out whichever is in it; '' takes it out. Raises CantDo."""
+        if name and name not in self._wallet.tags:
             raise CantDo(f"no card {name!r}")
         if self._card:
             self._world.remove_card()
         if name:
-            self._world.insert_card(self._tags[name])
+            self._world.insert_card(self._wallet.tags[name])
         self._card = name
         self.changed()

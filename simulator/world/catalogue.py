@@ -249,13 +249,16 @@ def odd(rng: Random, known: list[Code]) -> Code:
     return Code(code.text, rng.choice(("qr", "gs1_128", "ean13", "", "gs1_qr")))
 
 
+GTINS: Final = ("00614141000036", "00614141999996", "04912345678904")
+
+
 def basket(rng: Random) -> tuple[int, Basket | None]:
     """What lies in a till's basket: its total, and its lines where the till tells them."""
     if rng.random() < 0.4:
         return rng.randrange(1, 3_000), None
     lines = tuple(
         Line(
-            gtin=rng.choice(("00614141000036", "00614141999996", "04912345678904")),
+            gtin=rng.choice(GTINS),
             yen=rng.randrange(10, 900),
             quantity=rng.randrange(1, 5),
             grams=rng.choice((0, 250, 1_200)),

@@ -147,10 +147,23 @@ class Eyes:
         unit = self._unit
         now, found = unit.clock.read(), 0
         for fact in unit.newest_facts():
-            if fact[0] == "rd" and fact[1][1:3] == [now.mono_ms, unit.clock.boot]:
+            if fact[1][1:3] != [now.mono_ms, unit.clock.boot]:
+                continue
+            if fact[0] == "rd":
                 found += 1
                 self._green(fact[2], fact[3], fact[4], fact[14], fact[15], again=False)
+            elif fact[0] in ("pe", "ps"):
+                self._of_receipt(fact)
         unit.note("paid", f"{found} coupons")
+
+    def _of_receipt(self, fact: list[Any]) -> None:
+        """Points that paid, or that the purchase earned: they stand on the receipt."""
+        unit = self._unit
+        tag, (_, mono_ms, boot, *_), _, programme, holder, points, *_, sale = fact
+        now_ms, earned = unit.world.time.now_ms, tag == "pe"
+        unit.world.saw(
+            PointsSeen(now_ms, unit.device, unit.site, boot, mono_ms, programme, holder, points, earned, sale)
+        )
 
     def _settled(self, what: Show) -> None:
         """Paid by account: the goods are handed over."""

@@ -37,6 +37,8 @@ RARE: Final = 0.35  # of the seeds have faults that loosen what can be promised
 LOGS_KEPT: Final = (5, 50, 100_000)  # changes: with a short log snapshots are many
 POINTS_MOVED: Final = 0.12  # of the steps somebody moves points at the centre, too
 PAYMENTS: Final = 0.12  # of the steps somebody pays by account, too
+TILLS: Final = 0.15  # of the steps somebody pays at a till that speaks the lanes' interface, too
+BROUGHT_BACK: Final = 0.1  # of the steps somebody brings a sale back, too
 OFF_SHARE: Final = 0.4  # of the kinds of faults do not strike in a life
 
 
@@ -121,9 +123,16 @@ class Life:
                 with suppress(CentreAway):
                     self.people.purses.act(luck)
             luck = self.plan.random(f"payment/{self._step}")
-            lanes = [unit for unit in self.world.units.values() if unit.mode is Mode.LANE]
+            lanes = [unit for unit in self.world.units.values() if unit.mode is Mode.LANE and unit.till is None]
             if lanes and luck.random() < PAYMENTS:
                 self.people.pay(luck, luck.choice(lanes))
+            luck = self.plan.random(f"till/{self._step}")
+            served = [unit for unit in self.world.units.values() if unit.till is not None]
+            if served and luck.random() < TILLS:
+                self.people.visit_till(luck, luck.choice(served))
+            luck = self.plan.random(f"back/{self._step}")
+            if luck.random() < BROUGHT_BACK:
+                self.people.bring_back(luck, luck.choice(list(self.world.units.values())))
             try:
                 extras.one_more(self, self.plan.random(f"extra/{self._step}"), self.plan.without)
             except CentreAway:
@@ -160,6 +169,10 @@ class Life:
         self.world.heal()
         self.world.settle()
         self.people.purses.again()
+        for unit in self.world.units.values():
+            if unit.till is not None and unit.enrolled:
+                unit.till.calm = True
+                unit.till.again(all_of_it=True)
         members.roll_call(self)
         self.world.settle()
         self.world.check_at_rest()

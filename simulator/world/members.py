@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SHARE: Final = 0.3  # of the steps have one
 PULLED: Final = 0.3  # of the cards that are used are pulled out in the middle
 CUT_OFF: Final = 0.1  # ... or the unit is killed about then, or loses its power
+EARNED_MORE: Final = 5  # times what is spent at once, so that cards have points to pay with
 PILE_MAX: Final = 4  # lost cards that somebody else has found, and copies, of one person
 ROLL_CALL_MS: Final = 50
 ANSWER_MS: Final = 1_500  # of the centre, to a kiosk
@@ -79,6 +80,7 @@ def _points(life: Life, rng: Random, unit: Unit, shopper: Shopper, *, earned: bo
         return
     points, holder = rng.randrange(1, 60), shopper.person.holder
     if earned:
+        points *= EARNED_MORE
         unit.points(ev.PointsEarned(programme=catalogue.PROGRAMME, holder=holder, points=points, spend_yen=points))
     else:
         unit.points(ev.PointsWanted(programme=catalogue.PROGRAMME, holder=holder, points=points))

@@ -101,6 +101,21 @@ class PaymentSeen(NamedTuple):
     sale: bytes
 
 
+class Receipt(NamedTuple):
+    """A till was told that its sale is over: paid, or given up."""
+
+    at_ms: int
+    device: str
+    sale: bytes
+    paid: bool
+    payment: bytes
+    debit_yen: int | None  # from a bank account; None: paid in another way
+    total_yen: int
+    coupons: int  # that counted
+    points: int  # that paid
+    earned: int  # points
+
+
 class CardGreeted(NamedTuple):
     """A unit greeted a member card: it speaks for its holder there."""
 
@@ -235,6 +250,7 @@ Seen = (
     | Refused
     | PointsSeen
     | PaymentSeen
+    | Receipt
     | PointsAsked
     | PointsMoved
     | TakenBack

@@ -20,7 +20,7 @@ from central.members import giving, membership, requests
 from central.members.requests import Granted
 from loyalty.campaign import Campaign
 from loyalty.lease import POINTS, Pot
-from loyalty.points import Programme
+from loyalty.points import EarnRule, Programme
 from loyalty.tax import Rounding
 from simulator.world.observe import Downloaded, Enrolled, FloorSet, Issued, WrittenOff
 
@@ -215,6 +215,13 @@ class Operators:
         """Its points mean something from now on."""
         with self._world.office.writing() as connection:
             programmes.put(connection, programme, self._world.time.wall_ms)
+
+    def rule(self, programme: int, site: str) -> None:
+        """What this shop gives for a purchase, from now on."""
+        now_ms = self._world.time.wall_ms
+        rule = EarnRule(programme=programme, site=site, per_yen=100, from_ms=now_ms)
+        with self._world.office.writing() as connection:
+            programmes.set_rule(connection, rule, now_ms)
 
     def floor(self, programme: int, holder: int, points: int) -> None:
         """So many points of a person (0: of any person together) may be spent without the centre."""

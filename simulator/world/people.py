@@ -14,13 +14,14 @@ from edge_agent.core import events as ev
 from edge_agent.core.effects import View
 from edge_agent.core.states import Mode
 from loyalty.barcode import moving
-from loyalty.points import Programme
+from loyalty.points import Programme, Rate
 from loyalty.tax import Price
 from simulator.world import catalogue
 from simulator.world.catalogue import Code
 from simulator.world.members import BUSY, Drawer
 from simulator.world.office import CentreAway
 from simulator.world.purses import Purses
+from simulator.world.till import serve
 
 if TYPE_CHECKING:
     from simulator.world.unit import Unit
@@ -34,7 +35,7 @@ KNOWN_MAX: Final = 12  # of all people's codes, that somebody copied
 FIRST_YEN: Final = 20_000  # on each account
 SALES_MAX: Final = 12  # that may be brought back: the newest of all
 BACK_AT_ONCE: Final = 0.08
-FLOOR: Final = 300  # points of a person that may be spent without the centre
+FLOOR: Final = 600  # points of a person that may be spent without the centre
 
 
 class Held(NamedTuple):
@@ -82,14 +83,16 @@ class People:
     """See the module. Every method is one thing that somebody does; all take the randomness of their step."""
 
     def __init__(self, world: World, count: int) -> None:
-        self._world = world
+        self.world = self._world = world
         self.shoppers = [Shopper(world, number) for number in range(count)]
         self._last: dict[str, tuple[Shopper, Code]] = {}  # by unit: who was there last, and what they held up
         self._copied: list[tuple[Shopper, Held]] = []
         self._sales: list[Sale] = []  # the newest
         self._slips: list[ev.SaleReversed] = []  # the newest reversals
         self._given: list[tuple[int, int]] = []  # campaign and serial of the newest coupons
-        world.operators.enter(Programme(id=catalogue.PROGRAMME, name="街のポイント"))
+        world.operators.enter(Programme(id=catalogue.PROGRAMME, name="街のポイント", sell=Rate(1)))
+        for site in world.lans:
+            world.operators.rule(catalogue.PROGRAMME, site)
         self.purses = Purses(world, [shopper.person.holder for shopper in self.shoppers])
         world.operators.floor(catalogue.PROGRAMME, 0, 10 * FLOOR)
 
@@ -127,7 +130,10 @@ class People:
     def visit(self, rng: Random, unit: Unit) -> None:
         """A shopper before a unit, for a moment or with a basket."""
         if unit.mode is Mode.LANE and rng.random() < 0.7:
-            self._basket(rng, unit)
+            if unit.till is not None:
+                self.visit_till(rng, unit)
+            else:
+                self._basket(rng, unit)
             return
         shopper, code = self.code(rng)
         if rng.random() < (AGAIN_AFTER_TROUBLE if unit.eyes.troubled else AGAIN) and unit.device in self._last:
@@ -144,6 +150,11 @@ class People:
             unit.insert_card(shopper.card)
             self._world.run(rng.randrange(10, 400))
             unit.take_card(shopper.card)
+
+    def visit_till(self, rng: Random, unit: Unit) -> None:
+        """At a till that speaks the interface of its lane."""
+        assert unit.till is not None, "the lane has one"
+        serve(unit.till, self, rng, unit)
 
     def _basket(self, rng: Random, unit: Unit) -> None:
         spend_yen, lines = catalogue.basket(rng)
@@ -167,9 +178,13 @@ class People:
         """The till's name for a sale, which is remembered by whoever made it. Some tills name none."""
         if rng.random() < 0.1:
             return b""
-        sale = Sale(rng.randbytes(16), spend_yen)
-        self._sales = [*self._sales, sale][-SALES_MAX:]
-        return sale.name
+        name = rng.randbytes(16)
+        self.remember_sale(name, spend_yen)
+        return name
+
+    def remember_sale(self, name: bytes, price_yen: int) -> None:
+        """It may be brought back."""
+        self._sales = [*self._sales, Sale(name, price_yen)][-SALES_MAX:]
 
     def bring_back(self, rng: Random, unit: Unit) -> None:
         """Somebody brings a sale back, to any lane: all of it or some, perhaps once more or with the same slip."""
@@ -195,7 +210,7 @@ class People:
     def pay(self, rng: Random, unit: Unit) -> None:
         """Somebody pays a basket by account (B2): only the card is carried. Where nothing was said, the till asks
         again under the same name, or takes cash, or lets it be."""
-        if unit.mode is not Mode.LANE or unit.eyes.meant in BUSY:
+        if unit.mode is not Mode.LANE or unit.till is not None or unit.eyes.meant in BUSY:
             return
         shopper = rng.choice(self.shoppers)
         if rng.random() < 0.3 and self._world.office.up:

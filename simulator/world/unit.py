@@ -35,6 +35,7 @@ from simulator.world.disk import Disk
 from simulator.world.eyes import Eyes, plain
 from simulator.world.observe import DiskSpoilt, Down, Started, TakenBack, UnitAtRest
 from simulator.world.slot import Slot
+from simulator.world.till import Till
 from simulator.world.wan import Line
 from wire.topics import Address
 
@@ -45,6 +46,8 @@ IDLE_MS: Final = 5_000  # a unit that nothing happens to is looked at so often
 TURNS_MAX: Final = 200  # in one instant
 TRY_AGAIN_MS: Final = 10_000  # a unit that can't start (its disk is full) is started again
 NEWEST_FACTS: Final = 50
+TILLS: Final = 0.5  # of the lanes have a till that speaks their interface
+_OF_A_TILL: Final = (ev.BasketOpened, ev.BasketPaid, ev.BasketCancelled)
 
 
 class Stopped(BaseException):
@@ -66,6 +69,8 @@ class Unit:
         self.clock = UnitClock(world.time, world.entropy.stream(f"{device}/clock"))
         self.eyes = Eyes(self)
         self.slot = Slot(self)
+        with_till = mode is Mode.LANE and world.entropy.stream(f"{device}/has till").random() < TILLS
+        self.till = Till(self) if with_till else None
         self.agent: Agent | None = None
         self.line: Line | None = None
         self.enrolled = True
@@ -115,7 +120,7 @@ class Unit:
                 open_broker=self._open_broker,
                 open_site=self._open_site,
             )
-            agent.card_writer = self.slot.ask
+            agent.card_writer, agent.till = self.slot.ask, self.till
             return agent
 
         try:
@@ -327,6 +332,8 @@ class Unit:
     # --- people before it -----------------------------------------------------------------------------
 
     def put(self, event: Item) -> None:
+        if self.till is not None and isinstance(event, _OF_A_TILL):
+            return  # its till has other words
         if self.agent is not None:
             self.agent.inbox.put(event)
             self.due_ms = self.world.time.now_ms
@@ -347,6 +354,7 @@ class Unit:
         self.put(asked)
 
     def pay(self, asked: ev.PayByAccount) -> None:
+        assert self.till is None, "its till has other words"
         self.payment_asked = asked
         self.put(asked)
 
@@ -354,4 +362,7 @@ class Unit:
         """A sale is brought back, by whatever shopper, to this lane."""
         self.reversal_asked = asked
         self.world.saw(TakenBack(self.world.time.now_ms, self.device, asked.sale, asked.yen))
-        self.put(asked)
+        if self.till is not None:
+            self.till.ask(asked.sale, ev.ReverseSale(id=asked.id, kind=asked.kind, yen=asked.yen))
+        else:
+            self.put(asked)

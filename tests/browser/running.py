@@ -22,6 +22,7 @@ from tests.servers import ROOT, free_port, wait_until
 
 START_S: Final = 60.0
 STOP_S: Final = 30.0
+PORTS: Final = ("PAGE", "CENTRE", "BROKER", "CABLE", "TILL", "BANK")
 NO_BROWSER: Final = "TOKUTEN_NO_BROWSER"
 CHROMIUM: Final = (
     "--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -39,7 +40,7 @@ class Demo:
         environ = {
             **os.environ,
             "TOKUTEN_DEMO__DIR": str(folder),
-            **{f"TOKUTEN_DEMO__{name}_PORT": str(free_port()) for name in ("PAGE", "CENTRE", "BROKER", "CABLE")},
+            **{f"TOKUTEN_DEMO__{name}_PORT": str(free_port()) for name in PORTS},
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cli", "demo", *options],

@@ -91,6 +91,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "bought.when": ("日時", "When"),
     "bought.where": ("店舗", "Where"),
     "bought.what": ("商品", "What"),
+    "bought.returned": ("返品済み", "Returned"),
     "bought.total": ("合計", "Total"),
     "bought.unknown": ("商品 {gtin}", "Article {gtin}"),
     "bought.other": ("その他の商品", "Other goods"),

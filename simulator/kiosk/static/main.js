@@ -55,8 +55,8 @@ async function start() {
   onLanguage(showMute);
   startLog();
   startCamera((detail) => note("failed", { detail }));
-  startPhone(demo.people, demo.leaflets);
-  startWorld(demo.people);
+  startPhone(demo.people, demo.leaflets, demo.centre);
+  startWorld();
   startBooked();
   onLanguage(() => {
     document.getElementById("addresses").replaceChildren(

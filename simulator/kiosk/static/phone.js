@@ -16,6 +16,7 @@ const screen = document.getElementById("phone-screen");
 const KEPT = "tokuten.phone.";
 
 let people = [];
+let centre = ""; // where the person's pages are: points, history, account and all else
 let leaflets = []; // printed coupons: nobody's, and never downloaded
 let who = localStorage.getItem(`${KEPT}who`) || "";
 let kept = read();
@@ -257,6 +258,7 @@ function list() {
 
 function appBar() {
   return el("div", { class: "app-bar" }, cardColours(el("span", { class: "avatar", "aria-hidden": "true" }, who), who), el("b", {}, who),
+    el("a", { class: "text-button", id: "my-page", href: `${centre}/points`, target: "_blank", rel: "noopener", title: t("my_page_why", { password: person()?.password ?? "" }) }, t("my_page")),
     el("button", { type: "button", class: "text-button", id: "switch-person", onclick: () => {
       who = "";
       kept = { token: "", coupons: [] };
@@ -326,8 +328,9 @@ function tick() {
   document.getElementById("phone-time").textContent = clockTime(Date.now()).slice(0, 5);
 }
 
-export function startPhone(knownPeople, printed) {
+export function startPhone(knownPeople, printed, address) {
   people = knownPeople;
+  centre = address;
   leaflets = printed.map((one) => ({ ...one, number: null, state: "untracked", downloaded_ms: 0, expires_ms: null, used_ms: null }));
   if (who && !person()) who = "";
   if (who && !kept.token) asking = { kind: "login", person: person() };

@@ -14,14 +14,15 @@ const ICONS = {
   camera: "M4 8h3l2-2.5h6L17 8h3v10H4zM12 10a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
   clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7.5V12l3 2",
   central: "M4 5h16v5H4zM4 14h16v5H4zM7.5 7.5h.01M7.5 16.5h.01",
+  bank: "M4 10l8-6 8 6M6 10v8M10 10v8M14 10v8M18 10v8M4 20h16",
   broker: "M12 4v5m0 0-6 6m6-6 6 6M12 4h.01M6 18h.01M18 18h.01",
 };
 
+const MODES = ["kiosk", "lane"];
 const root = document.getElementById("controls");
 const cards = document.getElementById("cards");
 const slot = document.getElementById("slot");
 let state = null;
-let people = [];
 let drawn = "";
 
 async function act(path, body) {
@@ -86,26 +87,53 @@ function render() {
     control("power", state.power !== "on", t({ on: "power_on", off: "power_off" }[state.power] ?? "power_starting"), button("toggle-power", t(off ? "plug" : "pull"), !off, () => act("power", { on: off }))),
     control("disk", full, t(full ? "disk_full" : "disk_ok"), button("toggle-disk", t(full ? "free" : "fill"), !full, () => act("disk", { full: !full }))),
     control("camera", state.camera === "out", t(state.camera === "out" ? "camera_out" : "camera_in"), button("toggle-camera", t(state.camera === "out" ? "heal" : "camera_pull"), state.camera !== "out", () => act("camera", { on: state.camera === "out" }))),
-    service("central"), service("broker"), clockControl(),
+    service("central"), service("broker"), service("bank"), clockControl(),
   );
   if (focused) [...root.querySelectorAll("button")][index]?.focus({ preventScroll: true });
+  showMode();
   showCards();
+}
+
+// What the unit is: a kiosk on its own, or a lane beside a till, which then has the cashier's page.
+function showMode() {
+  const lane = state.mode === "lane";
+  const group = document.getElementById("modes");
+  if (!group.children.length) {
+    group.replaceChildren(...MODES.map((mode) => el("button", { type: "button", "data-mode": mode, onclick: () => act("mode", { mode }) })));
+  }
+  for (const node of group.children) {
+    node.textContent = t(`mode_${node.dataset.mode}`);
+    node.setAttribute("aria-pressed", String(node.dataset.mode === state.mode));
+  }
+  const till = document.getElementById("till");
+  till.href = state.till;
+  till.hidden = !lane || state.power !== "on";
+  document.getElementById("mode-hint").textContent = till.hidden ? t(lane ? "mode_lane_hint" : "mode_kiosk_hint") : "";
+  document.getElementById("push-buttons").hidden = lane;
+}
+
+function cardLabel({ name, kind }) {
+  if (kind === "member") return name;
+  return kind === "new" ? t("card_new", { n: name.replace(/\D+/, "") }) : t(`card_${kind}`);
 }
 
 function showCards() {
   slot.classList.toggle("in", state.card !== "");
   if (state.card) {
     const face = cardColours(document.getElementById("slot-card"), state.card);
-    face.textContent = state.card;
+    const card = state.cards.find(({ name }) => name === state.card);
+    face.textContent = card ? cardLabel(card) : "";
+    face.dataset.kind = card?.kind ?? "";
   }
-  const focused = cards.contains(document.activeElement) ? document.activeElement.textContent : "";
-  cards.replaceChildren(...people.map(({ name }) =>
-    el("button", { type: "button", "aria-pressed": String(state.card === name), "data-card": name, onclick: () => act("card", { name: state.card === name ? "" : name }) }, name)));
-  [...cards.children].find((node) => focused && node.textContent === focused)?.focus();
+  const focused = cards.contains(document.activeElement) ? document.activeElement.dataset.card : "";
+  cards.replaceChildren(...state.cards.map((card) =>
+    el("button", { type: "button", "aria-pressed": String(state.card === card.name), "data-card": card.name, "data-kind": card.kind,
+      onclick: () => act("card", { name: state.card === card.name ? "" : card.name }) }, cardLabel(card))));
+  [...cards.children].find((node) => focused && node.dataset.card === focused)?.focus();
 }
 
 function health() {
-  const names = ["broker", "central", "unit"];
+  const names = ["broker", "central", "bank", "unit"];
   document.getElementById("health").replaceChildren(
     ...names.map((name) => {
       const one = process(name);
@@ -115,8 +143,16 @@ function health() {
   );
 }
 
-export function startWorld(knownPeople) {
-  people = knownPeople;
+export function startWorld() {
+  document.getElementById("push-buttons").addEventListener("click", ({ target }) => {
+    if (target.dataset.button) act("button", { button: Number(target.dataset.button) });
+  });
+  const qr = document.getElementById("qr");
+  on("link", ({ url }) => {
+    qr.hidden = !url;
+    if (url) qr.href = url;
+    else qr.removeAttribute("href");
+  });
   const all = () => {
     if (!state) return;
     render();

@@ -20,6 +20,7 @@ from simulator.world.checks.payments import PaidOnce
 from simulator.world.checks.points import PointsAddUp, PointsWithinFloors
 from simulator.world.checks.purses import MovedAsAsked
 from simulator.world.checks.reasons import NoInternalError
+from simulator.world.checks.receipts import SoldOnce
 from simulator.world.checks.reversals import ReversalsAreSettled
 from simulator.world.checks.shown_is_on_disk import ShownIsOnDisk
 from simulator.world.checks.time_goes_on import TimeGoesOn
@@ -46,6 +47,7 @@ def all_checkers() -> list[Checker]:
         PointsAddUp(),
         LedgerBalances(),
         PaidOnce(),
+        SoldOnce(),
         MovedAsAsked(),
         ReversalsAreSettled(),
         MemberCards(),

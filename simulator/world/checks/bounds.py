@@ -59,8 +59,8 @@ UNIT: Final = {
     "card_counters": 50_000 + TIDY_ROWS,
     "card_writes": 1_000 + TIDY_ROWS,
     "sales": 20_000 + TIDY_ROWS,
-    "programmes": 10_000,
-    "earn_rules": 100_000,
+    "programmes": 64,
+    "earn_rules": 64 * 32,
 }
 """Rows that a table of a unit may have at most."""
 

@@ -25,6 +25,7 @@ from simulator.world.observe import (
     DiskRestored,
     DiskSpoilt,
     PaymentSeen,
+    Receipt,
     Seen,
     TakenBack,
     WrittenOff,
@@ -51,6 +52,8 @@ class PaidOnce(Watch):
             self._forgot = True
         elif isinstance(seen, TakenBack):
             self._back.add(seen.sale)
+        elif isinstance(seen, Receipt) and seen.debit_yen is not None:
+            self.saw(PaymentSeen(seen.at_ms, seen.device, seen.payment, seen.debit_yen, seen.sale))
         elif isinstance(seen, PaymentSeen):
             before = self._seen.setdefault(seen.payment.hex(), seen)
             if before.yen != seen.yen:

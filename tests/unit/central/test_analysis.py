@@ -108,12 +108,17 @@ def test_K10_a_late_fact_a_corrected_time_and_a_use_that_is_taken_back_leave_no_
     mall.book(lane, first=5)
     counted(mall)
     assert uses(asked(mall, By.DAY)) == {days.shown(DAY - 9): 3, days.shown(DAY): 4}
-    with mall.office.database.write() as connection:
-        connection.execute(text(f"UPDATE redemptions SET at_ms = at_ms - {DAY_MS} WHERE seq IN (1, 2)"))
-        connection.execute(text("UPDATE redemptions SET state = 'restored' WHERE seq IN (4, 5)"))
-        connection.execute(text("UPDATE redemptions SET site = 'urawa' WHERE seq = 6"))
-    counted(mall)
-    assert from_the_counts(mall) == from_the_books(mall)
+    for change in (
+        f"at_ms = at_ms - {DAY_MS} WHERE seq IN (1, 2)",
+        "state = 'restored' WHERE seq IN (4, 5)",
+        "site = 'urawa' WHERE seq = 6",
+        "discount_yen = 7 WHERE seq = 3",
+    ):
+        with mall.office.database.write() as connection:
+            connection.execute(text(f"UPDATE redemptions SET {change}"))
+        counted(mall)
+        assert from_the_counts(mall) == from_the_books(mall), change
+    assert asked(mall, By.DAY, days_back=1).total.discount_yen == 7
     assert uses(asked(mall, By.DAY)) == {days.shown(DAY - 9): 2, days.shown(DAY - 1): 2, days.shown(DAY): 1}
     assert mall.one("SELECT count(*) FROM analysis_touched") == 0
 

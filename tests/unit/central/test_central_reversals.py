@@ -13,6 +13,7 @@ from central import decide, feed, registry, settlement, snapshot
 from central.coupons import disputes, history, issue, usage
 from central.coupons.disputes import Ending
 from central.ledger import audit, audit_facts, balances, lanes, programmes
+from central.offers import purchases
 from central.reversals import coupons, settle
 from central.reversals.odd import Kind as Odd
 from edge_agent.store.store import Store
@@ -22,7 +23,7 @@ from loyalty.points import Programme, Rate
 from tests.unit.central.central_kit import NOW_MS, Centre, Lane, campaign
 from tests.unit.central.test_central_feed import Cache
 from wire import sealing
-from wire.facts import Earned, HomeLeft, Redeemed, Reversed, Spent
+from wire.facts import Bought, Earned, HomeLeft, Redeemed, Reversed, SaleLine, Spent
 from wire.messages import Change, DropRedemption, PutRedemption, decode
 
 HOLDER = 0xABCDEF
@@ -530,3 +531,23 @@ def test_a_batch_of_sales_costs_as_many_statements_whatever_its_length(mall: Mal
     for _ in range(3):
         mall.settle()
     assert mall.one("SELECT count(*) FROM redemptions WHERE state = 'restored'") == 63
+
+
+@pytest.mark.parametrize("sold_first", [True, False])
+def test_M3_a_purchase_that_was_taken_back_stays_in_the_history_as_such(mall: Mall, sold_first: bool) -> None:
+    """Paid in cash, without a coupon or a card: the sale is known all the same, by its goods and its price."""
+    mall.lane.journal(Bought(mall.lane.stamp(), SALE, HOLDER, "ginza", 900, [SaleLine(4901234567894, 1, 900)]))
+    mall.back(mall.far, yen=400)
+    lanes = (mall.lane, mall.far) if sold_first else (mall.far, mall.lane)
+    mall.tell(*lanes)
+    with mall.office.database.read() as connection:
+        assert [one.returned for one in purchases.of_holder(connection, HOLDER, 9)] == [False], "a part came back"
+    mall.back(mall.far)
+    mall.tell(*lanes)
+    with mall.office.database.read() as connection:
+        (bought,) = purchases.of_holder(connection, HOLDER, 9)
+    assert (bought.returned, bought.total_yen, len(bought.lines)) == (True, 900, 1)
+    assert mall.conflicts() == []
+    mall.back(mall.far, yen=100)
+    mall.tell(*lanes)
+    assert [row[0] for row in mall.conflicts()] == ["over_refund"], "the price is known by the goods alone"

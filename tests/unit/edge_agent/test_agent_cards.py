@@ -326,6 +326,16 @@ def test_M5_points_that_pay_leave_the_card_first_and_then_the_journal(lane: Plac
     assert found.record.counter == 3
 
 
+def test_M11_a_card_at_a_lane_has_its_holders_points_sought_before_a_till_asks(lane: Place, kiosk: Place) -> None:
+    for place in (lane, kiosk):
+        place.put(member_card(HER, 1, Balance(PROGRAMME, 300)))
+    assert [one for step in lane.steps for one in step.effects if isinstance(one, SeekPart)] == [
+        SeekPart(pot=Pot(POINTS, PROGRAMME, HER), cost=Amount(300)),
+        SeekPart(pot=Pot(POINTS, PROGRAMME), cost=Amount(300)),
+    ]
+    assert not [one for step in kiosk.steps for one in step.effects if isinstance(one, SeekPart)]
+
+
 def test_M5_the_cards_balance_can_only_lower_what_may_be_spent(lane: Place) -> None:
     card = member_card(HER, 1, Balance(PROGRAMME, 50))
     lane.put(card)

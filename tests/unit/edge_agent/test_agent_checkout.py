@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from edge_agent.core import events as ev
-from edge_agent.core.effects import AskBank, Show, TellHint, TellTill, View, WriteCard
+from edge_agent.core.effects import AskBank, SeekPart, Show, TellHint, TellTill, View, WriteCard
 from edge_agent.core.receipt import SaleState, SaleView, TillAnswer, TillReason, tax_views
 from edge_agent.core.states import Mode, State
 from edge_agent.core.visit import Step
 from edge_agent.store import sales as held
 from edge_agent.store.store import Store
+from hal.events import CardPresented
 from hal.virtual.tag import Tag
 from loyalty.basket import Line
 from loyalty.campaign import Campaign, Kind, Policy
@@ -22,11 +23,12 @@ from loyalty.lease import POINTS, Amount, Pot
 from loyalty.points import EarnRule, Programme, Rate
 from loyalty.reason import Reason
 from loyalty.tax import REDUCED_BP, Part
-from tests.unit.edge_agent.agent_world import NOW_MS, ONLINE, OPEN, SIGNED, Driver, code, moment, scanned
+from tests.unit.edge_agent.agent_world import NOW_MS, ONLINE, OPEN, SECRET, SIGNED, Driver, code, moment, scanned
 from tests.unit.edge_agent.test_agent_cards import HER, KEY, Place, member_card, points_on
 from tests.unit.edge_agent.test_agent_pay_by_account import ACCOUNT, settled
-from wire.facts import Cancelled, Earned, Outcome, Redeemed, Reversed, Spent
-from wire.messages import Change, PutCampaign, PutCardKey, PutProgramme, PutRule, Settled
+from wire import sealing
+from wire.facts import Bought, Cancelled, Earned, Outcome, Paid, Redeemed, Returned, Reversed, Spent
+from wire.messages import Change, PutCampaign, PutCard, PutCardKey, PutProgramme, PutRule, Settled
 
 SALE, OTHER = b"S" * 16, b"T" * 16
 FIRST, SECOND = b"1" * 16, b"2" * 16
@@ -189,8 +191,11 @@ def test_K6_payment_redeems_and_the_receipt_is_on_disk_with_the_facts(lane: Driv
     lane(opens())
     lane(coupon(code(SIGNED, serial=7)))
     step = lane(pays())
-    (fact,) = step.facts
+    fact, sold = step.facts
     assert isinstance(fact, Redeemed)
+    assert isinstance(sold, Bought)
+    assert (sold.sale, sold.holder, len(sold.lines)) == (SALE, 0, len(MIXED)), "M3: what was bought is told, too"
+    assert sold.total_yen == view(step).total_yen
     assert (fact.serial, fact.spend_yen, fact.discount_yen, fact.sale) == (7, 1_640, 1_000, SALE)
     made = view(step)
     assert made.paid is not None
@@ -325,7 +330,7 @@ def test_B6_settled_is_told_with_the_coupon_that_was_used_and_again_when_asked_a
     lane(opens())
     lane(pays(tender=ev.Tender.ACCOUNT, account=ACCOUNT))
     step = lane(settled(FIRST))
-    assert [type(fact) for fact in step.facts] == [Redeemed]
+    assert [type(fact) for fact in step.facts] == [Paid, Redeemed, Bought]
     made = view(lane(pays(tender=ev.Tender.ACCOUNT, account=ACCOUNT)))
     assert made.paid is not None
     assert (made.state, made.total_yen, made.discount_yen) == (SaleState.PAID, 1_530, 110)
@@ -401,7 +406,7 @@ def test_M11_points_pay_and_the_card_says_what_is_left_before_anything_is_handed
     written, paid = place.steps[before:]
     assert [type(effect) for effect in written.effects if isinstance(effect, WriteCard)] == [WriteCard]
     assert view(written).state is SaleState.PAYING, "not paid before the card was read back"
-    assert [type(fact).__name__ for fact in paid.facts] == ["CardSettled", "Spent", "Earned"]
+    assert [type(fact).__name__ for fact in paid.facts] == ["CardSettled", "Spent", "Earned", "Bought"]
     (spent,) = place.of(Spent)
     assert (spent.points, spent.sale) == (140, SALE)
     (earned,) = place.of(Earned)
@@ -412,16 +417,50 @@ def test_M11_points_pay_and_the_card_says_what_is_left_before_anything_is_handed
     assert (made.paid.yen, made.paid.points_yen, made.paid.points, made.total_yen) == (1_500, 140, 140, 1_640)
 
 
+def test_M11_points_that_this_lane_has_no_part_of_are_sought_when_a_till_wants_them(place: Place) -> None:
+    place.take()
+    place.put(member_card(HER, 1, Balance(PROGRAMME, 5_000)))
+    place.event(opens())
+    step = place.drive(pays(programme=PROGRAMME, points=1_500))
+    assert refusal(step) is TillReason.REFUSED
+    sought = {effect.pot: effect.cost for effect in step.effects if isinstance(effect, SeekPart)}
+    assert sought == {Pot(POINTS, PROGRAMME, HER): Amount(1_500), Pot(POINTS, PROGRAMME): Amount(1_500)}
+
+
 def test_M11_more_points_than_may_be_spent_here_are_refused_and_nothing_moves(place: Place) -> None:
     place.event(opens())
     step = place.drive(pays(programme=PROGRAMME, points=301))
     assert (refusal(step), step.facts) == (TillReason.REFUSED, ())
+    assert not any(isinstance(effect, SeekPart) for effect in step.effects), "it is the card that says no"
     sale = told(step).sale
     assert sale is not None
     assert sale.failed is not None
     assert sale.failed.reason is Reason.NO_POINTS
     assert refusal(place.drive(pays(SECOND, programme=PROGRAMME, points=1_641))) is TillReason.TOO_MANY_POINTS
     assert refusal(place.drive(pays(SECOND, programme=9, points=1))) is TillReason.NO_WORTH
+
+
+@pytest.mark.parametrize("whose", [HER, 0], ids=["hers", "the lane's"])
+def test_M11_the_lower_of_the_two_floors_is_what_may_be_spent_here(place: Place, store: Store, whose: int) -> None:
+    with store.transaction():
+        store.parts.keep(Returned(moment().stamp, b"r" * 16, Pot(POINTS, PROGRAMME, whose), Amount(900)))
+    place.event(opens())
+    assert [one.spendable for one in view(place.drive(asks(ev.ReadSale()))).points] == [100]
+    assert refusal(place.drive(pays(programme=PROGRAMME, points=101))) is TillReason.REFUSED
+    place.event(pays(SECOND, programme=PROGRAMME, points=100))
+    assert [fact.points for fact in place.of(Spent)] == [100]
+
+
+def test_M11_points_that_this_lane_has_no_leave_to_spend_are_sought_for_the_next_try(lane: Driver) -> None:
+    other = b"\x04other!"
+    with lane.store.transaction():
+        lane.store.cache.apply([PutCard(sealing.card_hash(SECRET, other), 99)], b"i" * 16, 10)
+    lane(CardPresented(uid=other))
+    lane(opens())
+    step = lane(pays(programme=PROGRAMME, points=140))
+    assert (refusal(step), step.facts) == (TillReason.REFUSED, ())
+    sought = [(effect.pot.holder, effect.cost.count) for effect in step.effects if isinstance(effect, SeekPart)]
+    assert sought == [(99, 140), (0, 140)]
 
 
 def test_M11_a_card_that_is_pulled_away_pays_nothing_and_the_sale_stays_open(place: Place) -> None:

@@ -19,7 +19,7 @@ from loyalty.lease import CAMPAIGN, POINTS, Amount, Pot
 from loyalty.reason import Reason
 from tests.unit.edge_agent.agent_world import NOW_MS, Driver, code, moment, scanned, world
 from wire import sealing
-from wire.facts import Given, HomeLeft, KeeperLeft, Redeemed, Returned, Spent, Taken
+from wire.facts import Cancelled, Given, HomeLeft, KeeperLeft, Redeemed, Returned, Spent, Taken
 from wire.messages import PutCampaign, PutHome, PutMoved
 
 LEASE = Campaign(
@@ -121,6 +121,41 @@ def test_when_no_answer_comes_the_shopper_is_told_what_to_do_not_just_no(drive: 
     step = drive(ev.TimeUp(id=drive.core.visit.timer))
     assert reason(step) is Reason.NO_PART
     assert len(step.facts) == 1, "the question is withdrawn"
+
+
+def granted(drive: Driver, spend_yen: int, *, grew_to_yen: int = 0) -> Step:
+    """A basket, a coupon of a budget that only the centre can allow, and its yes; what the lane makes of it."""
+    drive(ev.LinkChanged(up=True))
+    drive(ev.BasketOpened(spend_yen=spend_yen))
+    step = drive(scanned(code(SHARE)))
+    (asked,) = [effect for effect in step.effects if isinstance(effect, AskCentre)]
+    assert asked.spend_yen == spend_yen
+    if grew_to_yen:
+        drive(ev.BasketOpened(spend_yen=grew_to_yen))
+    return drive(ev.Answered(question=asked.question, granted=True, reason=Reason.OK))
+
+
+def test_a_yes_of_the_centre_is_for_what_it_was_asked_for_and_a_basket_that_grew_asks_again(store: Store) -> None:
+    drive = Driver(store, Mode.LANE)
+    assert reason(granted(drive, 1_670)) is Reason.RESERVED
+    drive(ev.BasketOpened(spend_yen=3_000))
+    step = drive(ev.BasketPaid())
+    assert [type(fact) for fact in step.facts] == [Cancelled], "167 yen are kept, 300 would be taken"
+    assert step.closed
+
+    assert reason(granted(drive, 3_000)) is Reason.RESERVED
+    drive(ev.BasketOpened(spend_yen=2_000))
+    (fact,) = drive(ev.BasketPaid()).facts
+    assert isinstance(fact, Redeemed)
+    assert (fact.cost_yen, fact.leased) == (200, False), "less may be taken than is kept"
+
+
+def test_a_basket_that_grew_while_the_centre_was_asked_gives_its_yes_back(store: Store) -> None:
+    drive = Driver(store, Mode.LANE)
+    step = granted(drive, 1_670, grew_to_yen=3_000)
+    assert reason(step) is Reason.NO_PART
+    assert [type(fact) for fact in step.facts] == [Cancelled]
+    assert drive.core.visit.reserved == ()
 
 
 def test_coupons_in_a_basket_hold_their_part_until_it_is_paid(store: Store) -> None:

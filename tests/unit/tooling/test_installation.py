@@ -19,22 +19,22 @@ from tests.servers import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = {  # lock -> extras
     "kiosk": (),
-    "pi": ("pi",),
+    "pi": ("pi", "till"),
     "central": ("central",),
-    "demo": ("central", "simulator"),
-    "dev": ("central", "simulator", "dev"),
+    "demo": ("central", "simulator", "till"),
+    "dev": ("central", "simulator", "till", "dev"),
 }
 # Which extras a folder's code may lean on, beside the base. What is optional is imported under a guard.
 LEANS_ON = {
     "loyalty": (),
     "wire": (),
     "hal": ("zbar", "pi"),
-    "edge_agent": (),
-    "central": ("central",),
+    "edge_agent": ("till",),
+    "central": ("central", "parquet"),
     "simulator": ("central", "simulator"),
     "cli": ("central", "simulator", "zbar"),
     "scripts": ("central", "simulator", "dev"),
-    "tests": ("central", "simulator", "dev", "zbar"),
+    "tests": ("central", "simulator", "till", "dev", "zbar"),
     "benchmarks": ("central", "simulator", "dev", "zbar"),
 }
 
@@ -88,7 +88,11 @@ def test_a_lock_has_what_is_declared_each_with_hashes_and_no_index(lock: str, ex
 
 def test_a_pi_does_not_install_the_centre() -> None:
     for lock in ("kiosk", "pi"):
-        assert not locked(lock) & {"litestar", "granian", "sqlalchemy", "alembic", "jinja2", "httpx"}
+        assert not locked(lock) & {"sqlalchemy", "alembic", "jinja2", "psycopg"}
+
+
+def test_a_kiosk_has_no_till_and_installs_no_server_of_pages() -> None:
+    assert not locked("kiosk") & {"litestar", "granian", "httpx"}
 
 
 def test_all_locks_agree_on_versions() -> None:

@@ -141,6 +141,20 @@ def test_points_are_asked_for_when_somebody_wants_to_pay_with_them(line: Line) -
     assert {one.pot: one.want for one in ask.parts}[floor] == Amount(200)
 
 
+def test_points_that_are_here_already_are_not_asked_for_again(line: Line) -> None:
+    floor = Pot(POINTS, 1, 77)
+    line.parts.states[floor] = State(Amount(200), Amount(200), END_MS)
+    line.poll()
+    line.granted(Grant(POT, Amount(9), END_MS, GrantReason.SHARED.value))
+    line.parts.have(9)
+    line.machine.sought(floor, Amount(200), line.now_ms)
+    line.now_ms += ASK_HURRY_MS
+    assert line.poll() is None
+    line.machine.sought(floor, Amount(201), line.now_ms)
+    line.now_ms += ASK_HURRY_MS
+    assert line.poll() is not None
+
+
 def test_what_ended_or_is_not_wanted_any_more_is_returned(line: Line) -> None:
     line.parts.have(4, ends_ms=WALL_MS)
     assert line.look() == [(POT, Amount(4))]

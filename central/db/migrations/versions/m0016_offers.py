@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.Column("total_yen", sa.BigInteger(), nullable=False),
         sa.Column("booked_ms", sa.BigInteger(), nullable=False),
+        sa.Column("returned_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("sale", name=op.f("pk_purchases")),
     )
     op.create_index("ix_purchases_at_ms", "purchases", ["at_ms"], unique=False)
