@@ -270,6 +270,8 @@ class Agent:
             self._steps.line("part", part=item.part, ok=False, reason=item.reason, detail=item.detail)
         elif isinstance(item, PartHealed):
             self._steps.line("part", part=item.part, ok=True)
+        if isinstance(item, PartFault | PartHealed):
+            self._telemetry.part(self._time.now(), item)
 
     def decide(self, event: ev.Event) -> None:
         """The way of every event: rows, verdict, commit, then effects."""

@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
+from edge_agent.core.visit import Moment
 from edge_agent.fittings import fit, options
 from edge_agent.reboot import UPTIME_MIN_S, Reboot
 from edge_agent.scanners import ScannerReader, readers
 from edge_agent.settings import PartNames, UnitSettings
+from edge_agent.telemetry import LOG_TEXT_MAX, Telemetry
 from edge_agent.watchdog import SHARE, Watchdog
 from hal.decode.process import HANGS_MAX, CameraProcess
 from hal.errors import HalReason, PartFailed, PartMissing
@@ -23,6 +26,8 @@ from hal.mended import MendedDisplay
 from hal.pi.options import DisplayOptions, PiParts, Scanners, SerialOptions, WedgeOptions
 from tests.contract.stands import ModelDisplay
 from tests.servers import wait_until
+from wire.messages import LogLine, decode
+from wire.topics import UP_LOG, Leaf
 
 
 def settings(**parts: str) -> UnitSettings:
@@ -130,6 +135,36 @@ def test_a_scanner_that_was_there_from_the_start_says_nothing_but_its_scans() ->
     assert {type(event) for event in told} == {Scanned}
     os.close(master)
     os.close(slave)
+
+
+# -- told to the centre
+
+
+class Publisher:
+    up = True
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Leaf, bytes]] = []
+
+    def publish(self, leaf: Leaf, payload: bytes) -> bool:
+        self.sent.append((leaf, payload))
+        return True
+
+
+def test_a_part_that_goes_and_comes_is_two_lines_in_the_centres_log() -> None:
+    publisher = Publisher()
+    telemetry = Telemetry(settings(), publisher, "1", SigningKey(bytes(32)).verify_key, 0)
+    at = Moment(wall_ms=1_800_000_000_000, mono_ms=0, boot=b"bootboot", trusted=True)
+    telemetry.part(at, PartFault(part="display", reason=HalReason.NOT_FOUND, detail="nothing answers " * 40))
+    telemetry.part(at, PartHealed(part="display"))
+    assert [leaf for leaf, _ in publisher.sent] == [UP_LOG, UP_LOG]
+    gone, back = (decode(payload, LogLine) for _, payload in publisher.sent)
+    assert (gone.level, gone.text[:35], len(gone.text)) == (
+        "warning",
+        "display: not_found: nothing answers",
+        LOG_TEXT_MAX,
+    )
+    assert (back.wall_ms, back.level, back.text) == (at.wall_ms, "info", "display: works again")
 
 
 # -- systemd
