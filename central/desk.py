@@ -336,7 +336,8 @@ class Desk:
 
     def _on_log(self, address: Address, payload: bytes, _origin: Origin) -> list[Outgoing]:
         line: LogLine = decode(payload, LogLine)
-        _log.debug("%s: %s", address.device, line.text[:500])
+        say = _log.warning if line.level == "warning" else _log.debug
+        say("%s: %r", address.device, line.text[:500])  # %r: what a unit says stays one line
         return []
 
     def _stranger(self, address: Address) -> bool:

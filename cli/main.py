@@ -34,6 +34,7 @@ class Lazy(NamedTuple):
 COMMANDS: Final[dict[str, Lazy]] = {
     "scan": Lazy("cli.scan", "Say what each barcode in pictures is, and what its verdict would be.", "", "the unit"),
     "unit": Lazy("cli.unit", "Run a unit: camera, decisions, journal, report.", "", "the unit"),
+    "doctor": Lazy("cli.doctor", "What this machine has for a unit, what is missing, and trying it.", "", "the unit"),
     "hub": Lazy("cli.hub", "Run a box of its own that is the hub of a site.", "", "the unit"),
     "central": Lazy("cli.central", "Run the centre, or prepare its database.", "central", "the centre"),
     "coupon": Lazy("cli.coupon", "Issue, list and show coupons.", "central", "the centre"),

@@ -39,28 +39,31 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     from nacl.signing import VerifyKey
 
     from edge_agent.buttons import ButtonPoller
+    from edge_agent.core.states import State
+    from edge_agent.fittings import NO_PART, fit, options
     from edge_agent.panel import Panel
     from edge_agent.parts import CardPoller
+    from edge_agent.reboot import Reboot
     from edge_agent.runner import Agent
+    from edge_agent.scanners import readers
     from edge_agent.start import on_store
     from edge_agent.steps import StepLog
     from edge_agent.store.store import Store
     from edge_agent.till.faults import TillSettingsError
     from edge_agent.till.open import open_till
     from edge_agent.timekeeper import Timekeeper
+    from edge_agent.watchdog import Watchdog
     from hal import backends
     from hal.card import Counting
     from hal.decode.process import CameraProcess
+    from hal.events import HalEvent
 
-    def options(backend: str) -> dict[str, object]:
-        return {"device": settings.board.device} if backend == "board" else {"socket": settings.virtual.socket}
-
-    clock = backends.open_clock(settings.parts.clock, options(settings.parts.clock))
+    parts = settings.parts
+    clock = backends.open_clock(parts.clock, options(settings, parts.clock, "clock"))
     lines = Lines()
     reading = clock.read
     steps = StepLog(lines.write, lambda: (now := reading()).wall_ms - now.mono_ms)
-    display = backends.open_display(settings.parts.display, options(settings.parts.display))
-    indicators = backends.open_indicators(settings.parts.indicators, options(settings.parts.indicators))
+    display, indicators, tender = fit(settings)
     camera: CameraProcess | None = None
 
     def keep_frame(frame: int, reason: str) -> None:
@@ -87,19 +90,32 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
         )
 
     agent = on_store(settings, clock, steps, plug_in)
+    reboot, watchdog = Reboot(settings.reboot_file), Watchdog()
+
+    def from_camera(event: HalEvent) -> None:
+        reboot.heard(event)
+        agent.inbox.put(event)
+
+    def each_turn() -> None:
+        watchdog.beat()
+        reboot.look(agent.visit.state is State.READY)
+
     camera = CameraProcess(
-        settings.parts.camera,
-        options(settings.parts.camera),
-        agent.inbox.put,
+        parts.camera,
+        options(settings, parts.camera, "camera"),
+        from_camera,
         keep_frames_s=settings.keep_refused_frames_s,
         frames_folder=settings.folder / "frames",
         also=settings.shop.symbols,
     )
-    reader = backends.open_card(settings.parts.card, options(settings.parts.card))
-    cards = CardPoller(reader, agent.inbox.put)
-    if isinstance(reader, Counting):
-        agent.board_counts = reader
-    agent.card_writer = cards.ask
+    cards: CardPoller | None = None
+    if parts.card != NO_PART:
+        reader = backends.open_card(parts.card, options(settings, parts.card, "card"))
+        cards = CardPoller(reader, agent.inbox.put)
+        if isinstance(reader, Counting):
+            agent.board_counts = reader
+        agent.card_writer = cards.ask
+    scanners = readers(settings, agent.inbox.put)
     buttons = ButtonPoller(indicators, agent.inbox.put)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
@@ -108,13 +124,23 @@ def _run(settings: UnitSettings, key: SigningKey) -> None:
     except TillSettingsError as error:
         raise Stop(str(error)) from error
     camera.start()
-    cards.start()
+    if cards is not None:
+        cards.start()
+    for scanner in scanners:
+        scanner.start()
     buttons.start()
+    tender.start(agent.inbox.put)
+    watchdog.ready()
     try:
-        agent.run()
+        agent.run(each_turn)
     finally:
+        watchdog.stopping()
+        tender.stop()
         buttons.stop()
         till.close()
-        cards.stop()
+        for scanner in scanners:
+            scanner.stop()
+        if cards is not None:
+            cards.stop()
         camera.stop()
         lines.close()

@@ -184,12 +184,14 @@ class Agent:
             unfinished_cards=tuple(write.id for write in self._store.cards.unfinished()),
         )
 
-    def run(self) -> None:
-        """Until `stop`."""
+    def run(self, each_turn: Callable[[], None] | None = None) -> None:
+        """Until `stop`. `each_turn` is called at least every TURN_MAX_S while all is well."""
         self.start()
         try:
             while not self._stopping:
                 self.turn(TURN_MAX_S)
+                if each_turn is not None:
+                    each_turn()
         finally:
             self.close()
 
@@ -270,6 +272,8 @@ class Agent:
             self._steps.line("part", part=item.part, ok=False, reason=item.reason, detail=item.detail)
         elif isinstance(item, PartHealed):
             self._steps.line("part", part=item.part, ok=True)
+        if isinstance(item, PartFault | PartHealed):
+            self._telemetry.part(self._time.now(), item)
 
     def decide(self, event: ev.Event) -> None:
         """The way of every event: rows, verdict, commit, then effects."""

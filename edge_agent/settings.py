@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from edge_agent.core.receipt import TillRules
 from edge_agent.core.states import Mode
+from hal.pi.options import PiParts, Scanners
 from loyalty.barcode.instore import BarcodeSettings, Shop, shop
 from loyalty.campaign import Lang
 from loyalty.tax import Basis, Rounding
@@ -39,11 +40,13 @@ class BrokerLogin(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 class PartNames(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """[unit.parts]: which backend each part has. There is no fallback."""
 
-    camera: Annotated[str, Meta(description="Backend of the camera: virtual.")] = "virtual"
-    display: Annotated[str, Meta(description="Backend of the display: virtual.")] = "virtual"
-    indicators: Annotated[str, Meta(description="Backend of lights and buzzer: virtual or board.")] = "virtual"
-    card: Annotated[str, Meta(description="Backend of the card reader: virtual or board.")] = "virtual"
-    clock: Annotated[str, Meta(description="Backend of the clock: virtual.")] = "virtual"
+    camera: Annotated[str, Meta(description="Backend of the camera: virtual or pi.")] = "virtual"
+    display: Annotated[str, Meta(description="Backend of the display: virtual or pi.")] = "virtual"
+    indicators: Annotated[str, Meta(description="Backend of lights, buzzer and buttons: virtual, pi or board.")] = (
+        "virtual"
+    )
+    card: Annotated[str, Meta(description="Backend of the card reader: virtual, board or none.")] = "virtual"
+    clock: Annotated[str, Meta(description="Backend of the clock: virtual or pi.")] = "virtual"
 
 
 class VirtualWorld(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -177,6 +180,12 @@ class UnitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     parts: PartNames = PartNames()
     virtual: VirtualWorld = VirtualWorld()
     board: ReaderBoard = ReaderBoard()
+    pi: PiParts = PiParts()
+    scanners: Scanners = Scanners()
+    reboot_file: Annotated[
+        str,
+        Meta(description="File to leave when nothing but a reboot brings the camera back; empty: never asked for."),
+    ] = ""
     barcodes: BarcodeSettings = BarcodeSettings()
     site_network: SiteNetwork = SiteNetwork()
     till: TillSettings = TillSettings()

@@ -5,6 +5,8 @@ What can't be sent is dropped: the next one says it again.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from nacl.signing import VerifyKey
 
@@ -13,8 +15,11 @@ from edge_agent.core.reach import Reach
 from edge_agent.core.visit import Moment
 from edge_agent.settings import UnitSettings
 from edge_agent.store.store import Store
+from hal.events import PartFault, PartHealed
 from wire import topics
-from wire.messages import Heartbeat, Info, Report, encode
+from wire.messages import Heartbeat, Info, LogLine, Report, encode
+
+LOG_TEXT_MAX: Final = 200
 
 
 def state(online: bool) -> str:
@@ -65,6 +70,14 @@ class Telemetry:
             reach_why=reach.why,
         )
         self._publisher.publish(topics.UP_REP, encode(report))
+
+    def part(self, at: Moment, event: PartFault | PartHealed) -> None:
+        """A part that went or came, as a line of the log: the operator should hear of it before a shopper says so."""
+        if isinstance(event, PartFault):
+            line = LogLine(at.wall_ms, "warning", f"{event.part}: {event.reason}: {event.detail}"[:LOG_TEXT_MAX])
+        else:
+            line = LogLine(at.wall_ms, "info", f"{event.part}: works again"[:LOG_TEXT_MAX])
+        self._publisher.publish(topics.UP_LOG, encode(line))
 
     def heartbeat(self, at: Moment, waiting: int, dropped: int, board: dict[str, int], *, online: bool) -> None:
         counts, uptime_ms = self.counts, at.mono_ms - self._started_ms

@@ -2,10 +2,11 @@
 
 `virtual` takes `options` with either `socket` (the path of the simulator's socket) or `port` (a
 `hal.virtual.port.Port`, in one process with its World). Each part has a port of its own and closes it. `board` takes
-`device`, the serial port of the reader board, which its parts share.
+`device`, the serial port of the reader board, which its parts share. `pi` takes the fields of that part's struct in
+`hal.pi.options`.
 
-What can fail: PartMissing for an unknown name (it lists the names), for a backend that is not there yet, and
-for a world that does not answer.
+What can fail: PartMissing for an unknown name (it lists the names), for a part that a backend does not have, for
+one that is not plugged in, and for a world that does not answer.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ if TYPE_CHECKING:  # the unit's own process never opens the camera, and must not
     from hal.clock import Clock
     from hal.display import Display
     from hal.indicators import Indicators
+    from hal.scanner import Scanner
     from hal.virtual.port import Port
 
 Options = Mapping[str, object]
 NAMES: Final = ("virtual", "pi", "board")
-_LATER: Final = {"pi": "the real parts of a Raspberry Pi"}
+SCANNERS: Final = ("wedge", "serial")
 
 
 def open_camera(name: str, options: Options) -> Camera:
@@ -36,6 +38,11 @@ def open_camera(name: str, options: Options) -> Camera:
         from hal.virtual.camera import VirtualCamera
 
         return VirtualCamera(_port(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.camera import PiCamera
+
+        return PiCamera(pi.read(pi.CameraOptions, options))
     raise _missing("camera", name)
 
 
@@ -45,6 +52,11 @@ def open_display(name: str, options: Options) -> Display:
         from hal.virtual.display import VirtualDisplay
 
         return VirtualDisplay(_port(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.display import PiDisplay
+
+        return PiDisplay(pi.read(pi.DisplayOptions, options))
     raise _missing("display", name)
 
 
@@ -58,6 +70,11 @@ def open_indicators(name: str, options: Options) -> Indicators:
         from hal.board.indicators import BoardIndicators
 
         return BoardIndicators(_device(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.indicators import PiIndicators
+
+        return PiIndicators(pi.read(pi.IndicatorOptions, options))
     raise _missing("indicators", name)
 
 
@@ -71,6 +88,9 @@ def open_card(name: str, options: Options) -> CardReader:
         from hal.board.card import BoardCardReader
 
         return BoardCardReader(_device(options))
+    if name == "pi":
+        text = "card 'pi': a Raspberry Pi has no card reader of its own"
+        raise PartMissing(HalReason.NOT_FOUND, text)
     raise _missing("card", name)
 
 
@@ -80,14 +100,34 @@ def open_clock(name: str, options: Options) -> Clock:
         from hal.virtual.clock import VirtualClock
 
         return VirtualClock(_port(options))
+    if name == "pi":
+        from hal.pi import options as pi
+        from hal.pi.clock import PiClock
+
+        pi.read(pi.ClockOptions, options)
+        return PiClock()
     raise _missing("clock", name)
+
+
+def open_scanner(name: str, options: Options) -> Scanner:
+    """A hand scanner. Raises PartMissing."""
+    from hal.pi import options as pi
+
+    if name == "wedge":
+        from hal.pi.wedge import WedgeScanner
+
+        return WedgeScanner(pi.read(pi.WedgeOptions, options))
+    if name == "serial":
+        from hal.pi.serial_line import SerialScanner
+
+        return SerialScanner(pi.read(pi.SerialOptions, options))
+    known = ", ".join(repr(scanner) for scanner in SCANNERS)
+    raise PartMissing(HalReason.NOT_FOUND, f"scanner '{name}': no such kind; the names are {known}")
 
 
 def _missing(part: str, name: str) -> PartMissing:
     if name == "board":
         text = f"{part} 'board': the reader board has a card reader and indicators, no {part}"
-    elif name in _LATER:
-        text = f"{part} '{name}': {_LATER[name]} come with a later release; this one has 'virtual'"
     else:
         text = f"{part} '{name}': no such backend; the names are {', '.join(repr(known) for known in NAMES)}"
     return PartMissing(HalReason.NOT_FOUND, text)

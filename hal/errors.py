@@ -25,6 +25,7 @@ class HalReason(StrEnum):
     PROTOCOL = "protocol"
     VANISHED = "vanished"
     HUNG = "hung"
+    NEEDS_REBOOT = "needs_reboot"  # it hangs in the kernel, and a new process does not help
     CARD_GONE = "card_gone"
     CARD_FOREIGN = "card_foreign"
     CARD_REFUSED = "card_refused"

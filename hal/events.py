@@ -36,7 +36,7 @@ class ButtonPressed(msgspec.Struct, frozen=True, kw_only=True):
 class PartFault(msgspec.Struct, frozen=True, kw_only=True):
     """A part stopped working. It is said once; `PartHealed` follows when it is back."""
 
-    part: str  # 'camera', 'card', 'display', 'indicators'
+    part: str  # 'camera', 'card', 'display', 'indicators', 'scanner wedge', 'scanner serial'
     reason: str  # hal.errors.HalReason
     detail: str
 

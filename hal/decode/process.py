@@ -7,7 +7,8 @@ Camera drivers can hang in the kernel and engines are native code, so both live 
 - kills a child that gave no sign of life for `HANG_S` (`START_S` after its start), and one that talks nonsense;
 - starts a new one after a back-off with full jitter, `BACKOFF_FIRST_S` doubling to `BACKOFF_MAX_S`, from the
   beginning again after `STABLE_S` without a failure;
-- says PartFault once when the camera is gone and PartHealed when frames come again.
+- says PartFault once when the camera is gone and PartHealed when frames come again;
+- says PartFault once more, with the reason `needs_reboot`, when a child can't be killed or `HANGS_MAX` in a row hung.
 
 The child dies with this process, also when this process is killed by SIGKILL. The sink is called in that thread:
 it must be safe to call from it, must not block and must not raise. This module imports neither numpy nor the
@@ -38,6 +39,7 @@ START_S: Final = 20.0  # importing and opening the camera on a slow board
 BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_MAX_S: Final = 30.0
 STABLE_S: Final = 60.0
+HANGS_MAX: Final = 3
 POLL_S: Final = 0.25  # how often the watch looks at the clock while nothing comes
 STOP_WAIT_S: Final = 5.0
 READ_BYTES: Final = 64 * 1024
@@ -77,7 +79,7 @@ class CameraProcess:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._child: _Child | None = None
-        self._broken = False
+        self._broken = self._undead = self._asked_reboot = False
         self.starts = 0  # how many processes were started so far
         self.newest_frame = 0  # number of the newest frame that the present process told of
 
@@ -114,7 +116,7 @@ class CameraProcess:
         return child is not None and child.tell(pack(Keep(frame)))
 
     def _run(self) -> None:
-        failures = 0
+        failures = hangs = 0
         while not self._stopping.is_set():
             began_s = time.monotonic()
             self.starts += 1
@@ -125,9 +127,18 @@ class CameraProcess:
             if not self._broken:
                 self._broken = True
                 self._sink(fault)
+            hangs = hangs + 1 if fault.reason == HalReason.HUNG else 0
+            if hangs >= HANGS_MAX or self._undead:
+                self._ask_reboot(fault)
             failures = 1 if time.monotonic() - began_s > STABLE_S else failures + 1
             ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 16))
             self._stopping.wait(self._jitter() * ceiling_s)
+
+    def _ask_reboot(self, fault: PartFault) -> None:
+        if not self._asked_reboot:
+            self._asked_reboot = True
+            why = "its process can't be killed" if self._undead else f"{HANGS_MAX} processes in a row hung"
+            self._sink(PartFault(part="camera", reason=HalReason.NEEDS_REBOOT, detail=f"{why}: {fault.detail}"))
 
     def _one_life(self) -> PartFault:
         """From the start of one child to its end; why it ended."""
@@ -140,7 +151,7 @@ class CameraProcess:
             return self._listen(child)
         finally:
             self._child = None
-            child.end()
+            self._undead = not child.end()
 
     def _listen(self, child: _Child) -> PartFault:
         unpacker = Unpacker(Upward)
@@ -176,7 +187,7 @@ class CameraProcess:
         elif isinstance(message, Alive):
             self.newest_frame = message.frame
             if message.frame and self._broken:
-                self._broken = False
+                self._broken = self._asked_reboot = False
                 self._sink(PartHealed(part="camera"))
         elif isinstance(message, Note):
             _log.warning("camera process: %s", message.text)
@@ -234,17 +245,20 @@ class _Child:
             return "still there"
         return f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
 
-    def end(self) -> None:
-        """It keeps nothing that a kill could harm, so it is killed."""
+    def end(self) -> bool:
+        """It keeps nothing that a kill could harm, so it is killed. False: it does not die."""
+        dead = True
         self._process.kill()
         try:
             self._process.wait(STOP_WAIT_S)
         except subprocess.TimeoutExpired:  # it hangs inside the kernel; the next one may find the camera busy
             _log.error("camera process %d does not die", self.pid)
+            dead = False
         assert self._process.stdin is not None
         with self._using_commands:
             self._process.stdin.close()
         os.close(self._events)
+        return dead
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What every backend of the display, the clock and the camera promises (hal/*.py), as one suite over all of them."""
+"""What every clock promises (hal/clock.py), and what a world tells of a whole unit.
+
+Cards, displays, indicators and cameras have suites of their own beside this one.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from hal.display import HEIGHT_PX, WIDTH_PX
-from hal.errors import HalReason, PartFailed
 from hal.indicators import LONGEST_MS, Light, Sound
 from hal.virtual.tag import Tag
-from hal.virtual.world import DARK, CardMoved, Lit, Part, Played, Shown, WorldEvent
+from hal.virtual.world import DARK, CardMoved, Lit, Played, Shown, WorldEvent
 from tests.contract.parts_rig import RIGS, Rig, open_rig
 from tests.servers import wait_until
 
@@ -32,38 +34,7 @@ def _picture() -> Image.Image:
     return picture
 
 
-# -- the display
-
-
-def test_a_picture_is_visible_when_show_returns(rig: Rig) -> None:
-    rig.display.show(_picture())
-    assert rig.world.look().pixels == _picture().tobytes()
-
-
-@pytest.mark.parametrize("wrong", [Image.new("1", (64, 128)), Image.new("L", (128, 64)), Image.new("1", (128, 65))])
-def test_a_picture_of_another_size_or_mode_is_refused(rig: Rig, wrong: Image.Image) -> None:
-    with pytest.raises(ValueError, match="128x64"):
-        rig.display.show(wrong)
-    assert rig.world.look().pixels == DARK
-
-
-def test_a_closed_display_is_dark(rig: Rig) -> None:
-    rig.display.show(_picture())
-    rig.display.close()
-    assert rig.world.look().pixels == DARK
-
-
-def test_a_broken_display_says_so_and_works_again_when_healed(rig: Rig) -> None:
-    rig.world.break_part(Part.DISPLAY, HalReason.NO_ANSWER)
-    with pytest.raises(PartFailed) as failed:
-        rig.display.show(_picture())
-    assert failed.value.reason is HalReason.NO_ANSWER
-    rig.world.heal_part(Part.DISPLAY)
-    rig.display.show(_picture())
-    assert rig.world.look().pixels == _picture().tobytes()
-
-
-# -- what a person sees and hears
+# -- a world's whole unit
 
 
 def test_observers_are_told_of_pictures_lights_and_sounds_in_order(rig: Rig) -> None:
@@ -117,36 +88,3 @@ def test_a_drifting_clock_does_not_jump_when_the_drift_begins(rig: Rig) -> None:
 def test_the_boot_has_one_name_of_eight_bytes(rig: Rig) -> None:
     assert len(rig.clock.boot) == 8
     assert rig.clock.boot == rig.clock.boot
-
-
-# -- the camera
-
-
-def test_frames_are_grey_and_their_numbers_count_up(rig: Rig) -> None:
-    rig.world.show_picture(Image.new("L", (200, 300), 255))
-    frames = [rig.camera.read(2.0) for _ in range(3)]
-    numbers = [frame.number for frame in frames if frame is not None]
-    assert numbers == sorted(set(numbers))
-    assert len(numbers) == 3
-    assert all(frame is not None and frame.grey.shape == (720, 1280) for frame in frames)
-
-
-def test_a_frame_that_was_given_is_not_given_again(rig: Rig) -> None:
-    assert rig.camera.read(2.0) is not None
-    assert rig.camera.read(0.0) is None
-
-
-def test_a_picture_held_up_makes_the_frame_brighter(rig: Rig) -> None:
-    empty = rig.camera.read(2.0)
-    rig.world.show_picture(Image.new("L", (300, 300), 255))
-    held_up = rig.camera.read(2.0)
-    assert empty is not None
-    assert held_up is not None
-    assert held_up.grey.mean() > empty.grey.mean() + 20
-
-
-def test_a_broken_camera_says_so(rig: Rig) -> None:
-    rig.world.break_part(Part.CAMERA, HalReason.VANISHED)
-    with pytest.raises(PartFailed) as failed:
-        rig.camera.read(1.0)
-    assert failed.value.reason is HalReason.VANISHED

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import (
     barcodes,
     disk_bytes,
+    display_bus,
     drain,
     figures,
     flat,
@@ -167,11 +168,17 @@ def test_bytes_on_disk_for_a_redemption(tmp_path: Path, capsys: pytest.CaptureFi
     assert "bytes written for a redemption" in said(capsys)
 
 
+def test_bytes_on_the_bus_of_a_display(capsys: pytest.CaptureFixture[str]) -> None:
+    assert display_bus.measure().code() == 0
+    assert "a full frame by luma.oled" in said(capsys)
+
+
 def test_every_benchmark_is_found_by_make_bench() -> None:
     assert {
         "barcodes",
         "decode",
         "disk_bytes",
+        "display_bus",
         "drain",
         "flat",
         "frame_to_verdict",

@@ -20,12 +20,6 @@ def test_an_unknown_name_lists_the_names(opener: Opener) -> None:
         opener("virtaul", {})
 
 
-@pytest.mark.parametrize("opener", OPENERS)
-def test_backends_of_a_later_release_say_so(opener: Opener) -> None:
-    with pytest.raises(PartMissing, match="later release"):
-        opener("pi", {})
-
-
 @pytest.mark.parametrize("opener", [open_camera, open_clock, open_display])
 def test_a_part_that_the_board_does_not_have_is_named(opener: Opener) -> None:
     with pytest.raises(PartMissing, match="the reader board has a card reader and indicators"):
@@ -37,6 +31,17 @@ def test_a_part_that_the_board_does_not_have_is_named(opener: Opener) -> None:
 def test_a_part_of_the_board_needs_its_serial_port(opener: Opener, options: dict[str, object]) -> None:
     with pytest.raises(PartMissing, match="'device'"):
         opener("board", options)
+
+
+def test_a_pi_has_no_card_reader_of_its_own() -> None:
+    with pytest.raises(PartMissing, match="no card reader of its own"):
+        open_card("pi", {})
+
+
+@pytest.mark.parametrize("opener", [open_camera, open_display, open_indicators, open_clock])
+def test_a_real_part_takes_its_own_options_and_no_others(opener: Opener) -> None:
+    with pytest.raises(PartMissing, match="colour"):
+        opener("pi", {"colour": "red"})
 
 
 @pytest.mark.parametrize(
