@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.world.checks.ledger import LedgerBalances
 from simulator.world.checks.reversals import ReversalsAreSettled
 from simulator.world.observe import AtRest, ReversalSeen, UnitAtRest, Violation
 from tests.unit.central.test_central_reversals import OTHER, SALE, THIRD, Mall
@@ -66,3 +67,18 @@ def test_a_row_that_is_wrong_is_found(centre: Path, tmp_path: Path, query: str, 
 def test_a_reversal_that_was_shown_and_is_not_booked_is_found(centre: Path) -> None:
     with pytest.raises(Violation, match="lane-2 took a sale back at 1, and the centre has not booked it"):
         checked(centre, ReversalSeen(1, "lane-2", b"q" * 16))
+
+
+def test_points_that_were_spent_before_their_purchase_came_back_are_borne_by_the_shop(tmp_path: Path) -> None:
+    mall = Mall(tmp_path)
+    mall.earn(mall.lane, 10)
+    mall.spend(mall.lane, 8, sale=OTHER)
+    mall.tell(mall.lane)
+    mall.back(mall.lane)
+    mall.tell(mall.lane)
+    assert mall.query("SELECT balance FROM accounts WHERE kind = 'exposure'") == [(-8,)]
+    mall.close()
+    LedgerBalances().at_rest(AtRest(10, (), tmp_path / "centre.db"))
+    change(tmp_path / "centre.db", "UPDATE transfers SET kind = 'refund' WHERE kind = 'take_back'")
+    with pytest.raises(Violation, match="has 0 points in programme 1, and by the facts -8"):
+        LedgerBalances().at_rest(AtRest(10, (), tmp_path / "centre.db"))

@@ -23,6 +23,12 @@ from simulator.world.observe import AtRest
 
 MONEY: Final = "('bank', 'deposits', 'fees', 'forfeited', 'retailer', 'payout')"
 PERSONAL: Final = "('member', 'suspense', 'advance')"
+BORNE: Final = (
+    "SELECT x.programme, (SELECT max(w.holder) FROM postings q JOIN accounts w ON w.id = q.account"
+    " WHERE q.transfer = t.about), p.amount FROM transfers t JOIN postings p ON p.transfer = t.id"
+    " JOIN accounts x ON x.id = p.account WHERE t.kind = 'take_back' AND x.kind = 'exposure'"
+)
+"""Points of a purchase that came back which its person had spent already: its shop bears them."""
 
 
 class LedgerBalances(Watch):
@@ -75,6 +81,8 @@ class LedgerBalances(Watch):
             f"SELECT programme, holder, sum(balance) FROM accounts WHERE kind IN {PERSONAL} GROUP BY 1, 2"  # noqa: S608
         ):
             has[programme, holder] = balance
+        for programme, holder, points in disk.rows(BORNE):
+            has[programme, holder] += points
         sold = {number for (number,) in disk.rows("SELECT DISTINCT programme FROM transfers WHERE kind = 'buy'")}
         for key in sorted(told.keys() | has.keys()):
             if key[0] not in sold and told[key] != has[key]:
