@@ -186,6 +186,11 @@ def test_a_line_without_an_end_is_bounded_and_costs_only_itself() -> None:
     for _ in range(3):
         assert lines.feed(b"x" * TEXT_BYTES_MAX) == []
     assert lines.feed(b"tail\nnext\n") == [b"next"]
+    lines.feed(b"y" * (TEXT_BYTES_MAX + 1))
+    assert lines.feed(b"short tail\nnext\n") == [b"next"]
+    for _ in range(100):
+        lines.feed(b"z" * TEXT_BYTES_MAX)
+    assert len(lines._rest) <= TEXT_BYTES_MAX
 
 
 @given(
