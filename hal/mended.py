@@ -122,9 +122,8 @@ class Mended(Generic[P]):
         if part is not None:
             with suppress(HalError):
                 part.close()
-        said = self._fault is not None
         self._again(error)
-        if self._sink is not None and not said and self._fault is not None:
+        if self._sink is not None and self._fault is not None:
             self._sink(self._fault)
 
     def _again(self, error: HalError) -> None:

@@ -231,13 +231,13 @@ def told(wish: str) -> None:
     input(f"\n{wish}, then press Enter. ")
 
 
-def set_for_hardware(part: str) -> Options:
+def set_for_hardware(part: str, section: str = "pi") -> Options:
     """The part's options in the settings file of this Pi."""
     from cli.settings import load
     from edge_agent.settings import UnitSettings
 
     settings = load("unit", UnitSettings, Path(os.environ["TOKUTEN_HARDWARE"]))
-    options: Options = msgspec.to_builtins(getattr(settings.pi, part))
+    options: Options = msgspec.to_builtins(getattr(getattr(settings, section), part))
     return options
 
 

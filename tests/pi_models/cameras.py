@@ -60,12 +60,13 @@ class Request:
 
 class Job:
     def __init__(self, camera: Picamera2) -> None:
-        self._camera = camera
+        self._camera, self._done = camera, False
         self._due_s = time.monotonic() + camera.frame_s()
 
     def get_result(self, timeout: float | None = None) -> Request:
         scene = self._camera.scene
         wait_s = max(0.0, self._due_s - time.monotonic())
+        assert not self._done, "a job has one result"
         if scene.broken:
             raise RuntimeError("Failed to queue request")
         if (
@@ -76,6 +77,7 @@ class Job:
             threading.Event().wait(timeout)
             raise TimeoutError
         threading.Event().wait(wait_s)
+        self._done = True
         scene.taken += 1
         return Request(scene, scene.lens.frame(scene.picture, Pose(), scene.taken))
 

@@ -27,6 +27,11 @@ N: Name="pwr_button"
 H: Handlers=kbd event0
 B: KEY=10000000000000 0
 
+I: Bus=0018 Vendor=0000 Product=0000 Version=0000
+N: Name="a remote control with a few letters"
+H: Handlers=kbd event1
+B: KEY=30000
+
 I: Bus=0003 Vendor=05e0 Product=1200 Version=0110
 N: Name="Symbol Bar Code Scanner"
 H: Handlers=sysrq kbd leds event3

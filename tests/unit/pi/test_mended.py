@@ -96,6 +96,19 @@ def test_a_display_that_is_pulled_out_and_put_back_shows_the_newest_picture(monk
     bench.close()
 
 
+def test_each_absence_begins_with_the_shortest_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    for absence in (1, 2, 3):
+        bench.stand.break_part()
+        with pytest.raises(PartFailed):
+            bench.display.show(picture(absence))
+        bench.stand.heal_part()
+        bench.later(RETRY_FIRST_S)
+        assert bench.stand.shows(picture(absence))
+    assert [type(event) for event in bench.told] == [PartFault, PartHealed] * 3
+    bench.close()
+
+
 def test_a_broken_display_costs_the_one_who_decides_no_time_on_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, there=False)
     before = bench.opened

@@ -15,7 +15,8 @@ from hal.backends import open_camera
 from hal.camera import Camera, Frame
 from hal.decode.watcher import Watcher
 from hal.errors import HalReason, PartFailed, PartMissing
-from hal.pi.camera import BUFFERS, library
+from hal.pi.camera import BUFFERS, PiCamera, library
+from hal.pi.options import CameraOptions
 from hal.pi.pace import HELD_MS, Pace
 from tests.pi_models.cameras import Scene, plug_camera
 
@@ -87,6 +88,17 @@ def test_frames_carry_the_time_at_which_they_were_taken_on_the_monotonic_clock(p
     with open_camera("pi", {}) as camera:
         frame = read(camera)
     assert 0 <= time.monotonic_ns() // 1_000_000 - frame.mono_ms < 500
+
+
+def test_a_frame_is_as_old_as_its_sensors_time_says(plug: Plug) -> None:
+    plug()
+
+    def later_ns() -> int:
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 5_000_000_000
+
+    with PiCamera(CameraOptions(), boot_ns=later_ns) as camera:
+        frame = read(camera)
+    assert 5_000 <= time.monotonic_ns() // 1_000_000 - frame.mono_ms < 5_500
 
 
 def test_a_code_on_a_phone_is_read_through_it(plug: Plug) -> None:

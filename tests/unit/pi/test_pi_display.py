@@ -203,6 +203,21 @@ def test_pages_hold_eight_rows_with_the_uppermost_in_bit_0() -> None:
     assert [len(page) for page in found] == [WIDTH_PX] * PAGES
 
 
+@pytest.mark.parametrize(
+    ("places", "windows"),
+    [
+        ([(4, 0), (4, 1), (4, 2)], [Window(0, 2, 4, 4)]),  # one above the other: one rectangle
+        ([(4, 0), (120, 1)], [Window(0, 0, 4, 4), Window(1, 1, 120, 120)]),  # far apart: two
+        ([(4, 3), (8, 3)], [Window(3, 3, 4, 8)]),  # a gap that is cheaper to send than to leave out
+        ([(4, 3), (40, 3)], [Window(3, 3, 4, 4), Window(3, 3, 40, 40)]),
+        ([(4, 0), (4, 2)], [Window(0, 0, 4, 4), Window(2, 2, 4, 4)]),  # a page between them
+    ],
+)
+def test_windows_are_joined_where_that_is_cheaper(places: list[tuple[int, int]], windows: list[Window]) -> None:
+    after = made_of([(column, page, 1) for column, page in places])
+    assert changed(made_of([]), after, overhead_bytes=10, rectangles=True) == windows
+
+
 rows = st.lists(st.tuples(st.integers(0, WIDTH_PX - 1), st.integers(0, PAGES - 1), st.integers(0, 255)), max_size=40)
 
 

@@ -21,6 +21,7 @@ from hal.pi.wedge import EVIOCGRAB, EVIOCSCLOCKID, WedgeScanner
 from hal.scanner import TEXT_BYTES_MAX, scanned
 from loyalty.barcode import read as meaning
 from loyalty.barcode.kinds import Jan
+from tests.pi_models.keyboard import event, typed
 from tests.servers import wait_until
 
 COUPON = b"TK1:AB $%*+-./:09Z"
@@ -36,25 +37,6 @@ GOLDEN = bytes.fromhex(  # recorded form of a scanner typing 'T', '1', Enter: 24
     "0100000000000000 8813000000000000 0100 0200 00000000"
     "0100000000000000 7017000000000000 0100 1c00 01000000"  # Enter, at 1.006 s
 )
-
-
-def event(code: int, value: int, at_ms: int, kind: int = 1) -> bytes:
-    return EVENT.pack(at_ms // 1000, at_ms % 1000 * 1000, kind, code, value)
-
-
-def typed(text: bytes, layout: Layout = "us", at_ms: int = 1_000, end: int = 28) -> bytes:
-    """The events of a scanner that types `text` and Enter, a key each two milliseconds."""
-    places = {character: (code, shift) for code, pair in TABLES[layout].items() for shift, character in enumerate(pair)}
-    out = b""
-    for byte in text:
-        ctrl = byte < 0x20
-        code, shift = places[byte | 0x40 if ctrl else byte]
-        held = 29 if ctrl else 42 if shift and TABLES[layout][code][0] != byte else 0
-        out += event(held, 1, at_ms) if held else b""
-        out += event(code, 1, at_ms) + event(0, 0, at_ms, kind=0) + event(code, 0, at_ms + 1)
-        out += event(held, 0, at_ms + 1) if held else b""
-        at_ms += 2
-    return out + event(end, 1, at_ms) + event(end, 0, at_ms)
 
 
 def test_golden_events_of_the_kernel_are_a_line() -> None:
@@ -186,6 +168,11 @@ def test_a_line_without_an_end_is_bounded_and_costs_only_itself() -> None:
     for _ in range(3):
         assert lines.feed(b"x" * TEXT_BYTES_MAX) == []
     assert lines.feed(b"tail\nnext\n") == [b"next"]
+    lines.feed(b"y" * (TEXT_BYTES_MAX + 1))
+    assert lines.feed(b"short tail\nnext\n") == [b"next"]
+    for _ in range(100):
+        lines.feed(b"z" * TEXT_BYTES_MAX)
+    assert len(lines._rest) <= TEXT_BYTES_MAX
 
 
 @given(
