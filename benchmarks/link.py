@@ -19,8 +19,6 @@ from functools import partial
 from random import SystemRandom
 from statistics import median
 
-import serial
-
 from benchmarks.figures import Limits, Size, given, in_turn
 from firmware import protocol as p
 from firmware.stream import WINDOW
@@ -37,9 +35,10 @@ from tests.servers import wait_until
 PAYLOAD_BYTES = 200
 OVERHEAD_BYTES = 16  # of a call's frame: head, CRC, end, id and command, a stuffed byte now and then
 CALLS = {Size.QUICK: 200, Size.USUAL: 1_000, Size.FULL: 5_000}
-ROUNDS = 5
+ROUNDS = 9
 LIMIT = 0.5  # in MicroPython, which is what a board runs; CPython's echo does next to nothing, and is stated
 ECHO_WAIT_S = 5.0
+WAYS = (("small round trips", 1, 1), ("large round trips", PAYLOAD_BYTES, 1), ("a full window", PAYLOAD_BYTES, WINDOW))
 SELECT_FRAMES = 5  # wake, and twice anticollision and selection: a UID of seven bytes
 UID = bytes.fromhex("04a1b2c3d4e5f6")
 
@@ -76,7 +75,7 @@ class Caller:
     """The host's end of the link on a port, in one thread."""
 
     def __init__(self, device: str) -> None:
-        self._port = serial.Serial(device, timeout=0)
+        self._port = os.open(device, os.O_RDWR | os.O_NOCTTY)
         self._host = HostEnd(SystemRandom().getrandbits(16), self._now_ms())
         wait_until(self._opened, ECHO_WAIT_S, "a session")
 
@@ -91,10 +90,10 @@ class Caller:
         """Once around; how many answers came."""
         out = self._host.output(self._now_ms())
         if out:
-            self._port.write(out)
+            os.write(self._port, out)
         readable, _, _ = select.select([self._port], [], [], 0.05)
         if readable:
-            self._host.receive(os.read(self._port.fileno(), 4096), self._now_ms())
+            self._host.receive(os.read(self._port, 4096), self._now_ms())
         return len(self._host.results())
 
     def calls_per_s(self, payload: bytes, count: int, at_once: int) -> float:
@@ -111,24 +110,22 @@ class Caller:
         self._host.ask(p.STATISTICS)
         results: list[Answer | Lost] = []
         while not results:
-            self._port.write(self._host.output(self._now_ms()))
-            self._host.receive(
-                os.read(self._port.fileno(), 4096) if select.select([self._port], [], [], 1)[0] else b"", 0
-            )
+            os.write(self._port, self._host.output(self._now_ms()))
+            self._host.receive(os.read(self._port, 4096) if select.select([self._port], [], [], 1)[0] else b"", 0)
             results = self._host.results()
         assert isinstance(results[0], Answer)
         at = 4 * p.STATISTICS_FIELDS.index(name)
         return int.from_bytes(results[0].data[at : at + 4], "little")
 
     def close(self) -> None:
-        self._port.close()
+        os.close(self._port)
 
 
 class Echoed:
     """The other side of the echo."""
 
     def __init__(self, device: str) -> None:
-        self._port = serial.Serial(device, timeout=0)
+        self._port = os.open(device, os.O_RDWR | os.O_NOCTTY)
         self.per_s(1, 1, 1)
 
     def per_s(self, size: int, count: int, at_once: int) -> float:
@@ -137,16 +134,16 @@ class Echoed:
         sent = got = 0
         while got < count * size:
             while sent < count and sent * size - got < at_once * size:
-                self._port.write(data)
+                os.write(self._port, data)
                 sent += 1
             readable, _, _ = select.select([self._port], [], [], ECHO_WAIT_S)
             if not readable:
                 raise TimeoutError("the echo does not answer")
-            got += len(os.read(self._port.fileno(), 4096))
+            got += len(os.read(self._port, 4096))
         return count / (time.perf_counter() - began)
 
     def close(self) -> None:
-        self._port.close()
+        os.close(self._port)
 
 
 @contextmanager
@@ -166,7 +163,7 @@ def both(board: AnyBoard, echo: AnyEcho) -> Iterator[tuple[Caller, Echoed]]:
 
 
 def link(limits: Limits, runtime: str, caller: Caller, echoed: Echoed, count: int, limit: float) -> None:
-    for what, size, at_once in (("round trips", 1, 1), ("bytes", PAYLOAD_BYTES, WINDOW)):
+    for what, size, at_once in WAYS:
         ours, bare = in_turn(
             ROUNDS,
             partial(caller.calls_per_s, bytes(size), count, at_once),
@@ -174,7 +171,7 @@ def link(limits: Limits, runtime: str, caller: Caller, echoed: Echoed, count: in
         )
         best, echo = median(ours), median(bare)
         sides = f"link {best:.0f}/s, echo {echo:.0f}/s, {size} bytes each way, {at_once} at once"
-        if limit:
+        if limit and at_once == 1:
             limits.at_least(f"{what} in {runtime}", best / echo, limit, sides)
         else:
             limits.stated(f"{what} in {runtime}", f"{best / echo:.3f}; {sides}")

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -206,6 +207,30 @@ def test_a_reader_chip_that_fails_is_said_and_started_anew_by_the_board(name: st
     assert rig.card.read(UID, 4, 1) == bytes(4)
     assert set(seen) <= {None, reason}
     rig.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_over_a_cable_that_loses_bytes_every_card_comes_and_goes_once_and_every_write_is_whole(
+    threaded: Rig, seed: int
+) -> None:
+    random = Random(seed)
+
+    def spoil(data: bytes) -> bytes:
+        return bytes(byte for byte in data if random.random() > 0.004)
+
+    tags = [Tag(UID[:6] + bytes((number,))) for number in range(6)]
+    threaded.bench.spoil = spoil
+    for number, tag in enumerate(tags):
+        threaded.bench.insert_card(tag)
+        threaded.come(tag.uid)
+        threaded.card.write(tag.uid, 4, bytes((number,)) * 4)
+        assert threaded.card.read(tag.uid, 4, 1) == bytes((number,)) * 4 == tag.read(4, 1)
+        threaded.bench.remove_card()
+        wait_until(lambda: threaded.card.present is None, 5, "the card to be missed")
+    threaded.bench.spoil = bytes
+    events = polled(threaded, 2 * len(tags))
+    assert [event.uid for event in events] == [tag.uid for tag in tags for _ in range(2)]
+    assert threaded.line.statistics()["frames_damaged"] + threaded.line.statistics()["board_frames_damaged"] > 0
 
 
 def test_two_cards_at_once_are_nobodys_and_the_one_that_stays_is_read(threaded: Rig) -> None:

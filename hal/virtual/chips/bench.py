@@ -15,6 +15,7 @@ import select
 import threading
 import time
 import tty
+from collections.abc import Callable
 from typing import Final
 
 from hal.indicators import Light
@@ -42,6 +43,9 @@ class Bench:
         self.errors: list[ModelError] = []
         self.flash: dict[int, bytes] = {}
         self.tones: list[int] = []  # Hz that were begun
+        self.spoil: Callable[[bytes], bytes] = (
+            bytes  # what the cable does to what goes through, both ways (`ThreadBoard`)
+        )
         self.fed_s = time.monotonic()
         self.lights: list[Light] = []  # that were shown, in turn
         self._duty: dict[int, int] = {}

@@ -18,18 +18,19 @@ _READ_BYTES: Final = 4096
 
 class _Line:
     def __init__(self, bench: Bench, machine: Machine) -> None:
+        self._bench = bench
         self._master = bench.master
         self.idle = machine.idle
 
     def receive(self) -> bytes:
         try:
-            return os.read(self._master, _READ_BYTES)
+            return self._bench.spoil(os.read(self._master, _READ_BYTES))
         except OSError:  # nothing there, or nobody has the other end
             return b""
 
     def send(self, data: bytes) -> None:
         try:
-            os.write(self._master, data)
+            os.write(self._master, self._bench.spoil(data))
         except OSError:
             return  # nobody reads and the line is full, as on USB
 

@@ -10,6 +10,8 @@ import pytest
 
 from firmware import protocol as p
 from firmware import tags
+from firmware.cards import CHECK_MS, Cards, Refused
+from firmware.events import Events
 from firmware.faults import Garbled, Nak, ReaderFault, Silent, TwoCards
 from firmware.hardware import DEFAULT, Parts
 from firmware.mfrc522 import Mfrc522
@@ -218,3 +220,33 @@ def test_the_bits_of_a_short_frame_reach_the_chip(mfrc522: Rig) -> None:
     assert isinstance(chip, Mfrc522)
     with pytest.raises(Silent):
         chip.exchange(b"\x52", 7, 1)
+
+
+def test_another_card_that_took_the_place_of_one_that_slept_is_not_touched(rig: Rig) -> None:
+    cards = Cards(rig.reader, Events(), 0)
+    rig.bench.insert_card(Tag(UID))
+    cards.poll(0)
+    rig.bench.refuse_card(1)
+    asked = bytes((7,)) + UID
+    with pytest.raises(Refused):
+        cards.ask(p.READ, asked + b"\x04\x01", 1)  # a NAK: it must be selected anew
+    rig.bench.remove_card()
+    other = Tag(bytes.fromhex("04000102030405"))
+    rig.bench.insert_card(other)
+    with pytest.raises(Refused) as refused:
+        cards.ask(p.WRITE, asked + b"\x04mine", 2)
+    assert refused.value.error == p.GONE
+    assert other.user_memory == bytes(144)
+
+
+def test_a_chip_that_lost_its_setup_is_noticed_within_a_second_without_waiting_for_it(mfrc522: Rig) -> None:
+    events = Events()
+    cards = Cards(mfrc522.reader, events, 0)
+    cards.poll(0)
+    mfrc522.bench.mfrc522.dip()
+    before = mfrc522.bench.mfrc522.transfers
+    cards.poll(CHECK_MS)
+    assert events.holds(p.READER_FAILED, bytes((p.HUNG,)))
+    assert mfrc522.bench.mfrc522.transfers - before < 10
+    cards.poll(2 * CHECK_MS)
+    assert events.holds(p.READER_HEALED, b"")

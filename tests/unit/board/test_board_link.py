@@ -212,3 +212,42 @@ def test_a_stream_of_bytes_without_an_end_is_held_in_bounds() -> None:
         assert len(decoder._held) <= p.FRAME_MAX
     assert decoder.outside >= 99_000
     assert decoder.feed(p.END + p.frame(b"Dab")) == [b"Dab"]
+
+
+def test_a_payload_that_comes_again_is_acknowledged_at_once() -> None:
+    sender, receiver = Stream(7, 0, Counters()), Stream(7, 0, Counters())
+    sender.send(b"x")
+    (framed,) = sender.output(0)
+    body = p.unframe(framed[:-1])
+    assert body is not None
+    receiver.take(body, 0)
+    receiver.output(20)  # its acknowledgement is lost
+    receiver.take(body, 21)
+    assert receiver.inbox == [b"x"]
+    assert len(receiver.output(21)) == 1
+
+
+def test_an_event_whose_acknowledgement_was_lost_with_its_session_is_not_told_twice() -> None:
+    wire = Wire(9)
+    wire.run(SECOND_MS)
+    wire.tell()
+    for _ in range((SILENT_MS + SECOND_MS) // 5):
+        wire.step()
+        wire.to_board.cut()
+    assert [event.number for event in wire.events] == [1]
+    assert len(wire.board.events) == 1
+    wire.run(5 * SECOND_MS)
+    assert wire.board.sessions > 1
+    assert len(wire.board.events) == 0
+    assert [event.number for event in wire.events] == [1]
+
+
+def test_an_opening_that_comes_late_does_not_end_the_newer_session() -> None:
+    wire = Wire(10)
+    for session in (0x10001, 0x10002, 0x10001):
+        wire.board.receive(p.frame(p.open_body(session)), wire.now_ms)
+    assert wire.board.sessions == 2
+    opened = wire.board.output(wire.now_ms).split(p.END)[0]
+    body = p.unframe(opened)
+    assert body is not None
+    assert p.session_of(body) == 0x10002
