@@ -80,8 +80,13 @@ def _again(before: book.Payment, request: AskSettlement, device: Device) -> Sett
 
 
 def _give_up_older(connection: Connection, device: Device, now_ms: int) -> None:
-    """A lane asks for one payment at a time: an older one that is still open was given up."""
-    mine = text(OPEN_PAYMENT) & (bank_settlements.c.device_id == device.id)
+    """A lane asks for one payment at a time: an older one that is still open was given up.
+
+    Not so one that the lane has settled: the goods are gone, and a restored book is only asking the bank about it.
+    """
+    over = select(questions.c.question).where(questions.c.state == QuestionState.SETTLED.value)
+    over = over.where(questions.c.question == bank_settlements.c.question)
+    mine = text(OPEN_PAYMENT) & (bank_settlements.c.device_id == device.id) & ~over.exists()
     for question in connection.execute(select(bank_settlements.c.question).where(mine)).scalars().all():
         book.give_up(connection, bytes(question), now_ms)
 

@@ -95,6 +95,10 @@ class Operators:
         world.note("operator", "enrolled", unit.device)
         world.saw(Enrolled(world.time.now_ms, unit.device, unit.site))
 
+    def _knows(self, unit: Unit) -> bool:
+        with self._world.office.office.database.read() as connection:
+            return registry.find(connection, unit.device) is not None
+
     def throw_away(self, unit: Unit) -> None:
         """It is blocked, and what it holds is given up: it will never report again."""
         world = self._world
@@ -124,12 +128,15 @@ class Operators:
         world.note("operator", "home", unit.device)
 
     def after_restore(self) -> None:
-        """A restored database may not know a unit that was enrolled since, nor that one was written off."""
+        """A restored database may not know a unit that was enrolled since, nor that one was written off.
+
+        One that it never knew is entered to be written off: other units may have given it parts.
+        """
         world = self._world
         for unit in world.units.values():
-            if unit.enrolled:
+            if unit.enrolled or not self._knows(unit):
                 self.enrol(unit)
-            else:
+            if not unit.enrolled:
                 self.throw_away(unit)
         for campaign in self.campaigns():
             world.saw(Issued(world.time.now_ms, campaign))

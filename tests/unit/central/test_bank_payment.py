@@ -441,6 +441,19 @@ def test_B6_a_payment_that_a_restored_book_has_lost_is_asked_about_and_entered(h
     assert house.bank.movements[-1] == debit_yen
 
 
+def test_B6_a_payment_that_its_lane_has_settled_is_not_given_up_when_the_lane_asks_for_the_next(house: House) -> None:
+    request = house.request(1_100)
+    debit_yen = house.pay(request).debit_yen
+    with house.database.write() as connection:  # as an older copy has it
+        connection.exec_driver_sql("DELETE FROM bank_settlements")
+        connection.exec_driver_sql("DELETE FROM questions")
+    _paid(house, request, debit_yen)
+    assert house.payment(request.question).state is State.IN_DOUBT, "the bank is not asked yet"
+    house.pay(house.request(500))
+    house.mend()
+    assert house.payment(request.question).state is State.SETTLED
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
