@@ -51,6 +51,10 @@ BETWEEN_LANES: Final[tuple[list[Any], ...]] = (
 """Messages of the lanes' own kinds with a length, a number or an order that can't be."""
 
 
+STATUSES: Final = ("postponed", "gap", "fork")
+"""Of an acknowledgement: one that nobody knows, and two that do not fit what the journal says."""
+
+
 def shapeless(rng: Random) -> bytes:
     """Well-formed MessagePack that is no message of anybody."""
     kind = rng.randrange(8)
@@ -77,7 +81,9 @@ def to_centre(life: Life, rng: Random, unit: Unit) -> None:
     leaf = rng.choice([leaf for leaf in topics.LEAVES if leaf.upward])
     topic = unit.where.topic(leaf)
     if rng.random() < 0.25:
-        topic = f"{ROOT}/{unit.where.tenant}/{rng.choice(('GINZA', unit.site, 'x' * 40))}/Unit 1/{leaf.path}"
+        site = rng.choice(("GINZA", unit.site, "x" * 40))
+        forms = (f"{site}/Unit 1/{leaf.path}", f"{unit.site}/{unit.device}/up", f"{unit.site}/{unit.device}/up/none")
+        topic = f"{ROOT}/{unit.where.tenant}/{rng.choice(forms)}"
     life.world.wan.inject(topic, shapeless(rng), up=True)
 
 
@@ -91,7 +97,7 @@ def to_unit(life: Life, rng: Random, unit: Unit) -> None:
     luck = rng.random()
     if luck < 0.2:
         leaf, topic = topics.DN_ACK, unit.where.topic(topics.DN_ACK)
-        body = encode(Ack(world.office.incarnation, unit.epoch, 0, H, "postponed"))
+        body = encode(Ack(world.office.incarnation, unit.epoch, 0, H, rng.choice(STATUSES)))
     elif luck < 0.35:
         topic = unit.where.topic(topics.DN_CMD)
         body = encode(Rescan(rng.randbytes(8), world.time.wall_ms + 60_000))

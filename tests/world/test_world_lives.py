@@ -29,13 +29,12 @@ STORIES: dict[str, int] = {
     "a part that was taken is not taken again when the clock jumps": 12,
     "a login that was refused is refused for good": 14,
     "a home handed to the lane that keeps it already waits for nobody": 19,
-    "a payment that its lane has settled is not given up because the lane asks for the next": 343,
     "a part given to a unit that a restored centre never knew does not stay under way": 354,
 }
 """What was found once, by the sentence that tells it, and the life in which it showed then (docs/world.md: which test
 tells the story whatever a seed brings)."""
 
-SEEDS = (*STORIES.values(), 31, 42, 43, 82, 108, 110, 119, 133, 225, 236, 265, 346)
+SEEDS = (*STORIES.values(), 17, 31, 42, 43, 53, 82, 108, 110, 119, 133, 225, 236, 265, 346)
 """Chosen so that every kind of fault strikes, in short lives: about a minute of a core together."""
 
 pytestmark = pytest.mark.timeout(600)  # the lives are lived beside other tests, on as many cores as there are
