@@ -168,7 +168,7 @@ def test_a_stream_that_is_never_answered_breaks_after_a_bounded_number_of_tries(
     assert sent <= 14
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.binary(max_size=600), max_size=20))
 def test_rubbish_never_breaks_a_decoder_and_the_next_frame_is_read(pieces: list[bytes]) -> None:
     decoder = p.Decoder()
@@ -178,7 +178,7 @@ def test_rubbish_never_breaks_a_decoder_and_the_next_frame_is_read(pieces: list[
     assert decoder.feed(p.END + good)[-1:] == [b"\x44 hello"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(min_size=1, max_size=p.PAYLOAD_MAX), st.integers(1, 40))
 def test_a_frame_is_read_in_pieces_of_any_size(body: bytes, size: int) -> None:
     decoder = p.Decoder()
@@ -188,7 +188,7 @@ def test_a_frame_is_read_in_pieces_of_any_size(body: bytes, size: int) -> None:
     assert (decoder.damaged, decoder.outside) == (0, 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.binary(max_size=40))))
 def test_well_framed_nonsense_is_survived_by_both_ends(bodies: list[tuple[int, bytes]]) -> None:
     wire = Wire(8)

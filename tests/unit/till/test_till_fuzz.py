@@ -20,7 +20,7 @@ from scripts.make_till_api import openapi
 from tests.unit.till.till_rig import TillRig, new_id
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLES = 40  # of each operation
+EXAMPLES = 20  # of each operation
 DOCUMENT = schemathesis.openapi.from_dict(openapi())
 OPERATIONS = {one.ok().label: one.ok() for one in DOCUMENT.get_all_operations() if isinstance(one, Ok)}
 
