@@ -212,7 +212,7 @@ def book(connection: Connection, booking: Booking, first: int, bodies: list[byte
     times = clocks.settle(connection, booking.device, epoch_id, stamps, now_ms) if stamps else {}
     if points:
         _points(connection, booking, points, times)
-    if redeemed:  # last, since it takes the change logs, for which all lanes wait
+    if redeemed:  # after the points: it takes the change logs, for which all lanes wait, and holds them to the end
         _redeem(connection, booking, redeemed, times)
     for seq, about in about_questions:
         if isinstance(about, Cancelled):

@@ -44,8 +44,8 @@ class Change(NamedTuple):
     keys: tuple[str, ...]
 
     def apply(self, connection: Connection, rows: Sequence[tuple[int, ...]]) -> None:
-        """Each row: what is added to `sums`, then `keys`; no keys twice. A server takes them in no order of its own
-        choosing that matters: its rows must be locked already."""
+        """Each row: what is added to `sums`, then `keys`; no keys twice. A server changes them in any order, so its
+        rows must be locked already."""
         if not rows:
             return
         if connection.dialect.name != "postgresql":
